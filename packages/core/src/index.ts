@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The vocabulary of every other package: names that are parsed once, errors with codes, time that is injected.
+ * Pure: no Node module, no state, runs anywhere.
+ *
+ * @example
+ * ```ts
+ * import { parsePrincipalName, parseServerName, userIdOf } from '@bureau/core';
+ *
+ * const user = userIdOf(parsePrincipalName('iree/amdgpu/pm'), parseServerName('bureau.local'));
+ * // '@iree/amdgpu/pm:bureau.local'
+ * ```
+ */
+export { BureauError, UsageError, describeError, hasCode, unreachable } from './errors.ts';
+export type { BureauErrorOptions, ErrorData } from './errors.ts';
+export {
+  LOCALPART_MAX_BYTES,
+  MATRIX_ID_MAX_BYTES,
+  RESERVED_FIRST_SEGMENTS,
+  localpartOf,
+  parseInstanceName,
+  parseLocalpart,
+  parseMachineName,
+  parsePrincipalName,
+  parseRoomAlias,
+  parseRoomId,
+  parseServerName,
+  parseUserId,
+  roomAliasOf,
+  userIdOf,
+} from './names.ts';
+export type { Branded, InstanceName, MachineName, PrincipalName, RoomAlias, RoomId, ServerName, UserId } from './names.ts';
+export { sleep } from './clock.ts';
+export type { Clock, Timer } from './clock.ts';
+export { formatDuration, parseDuration } from './duration.ts';

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+import * as v from 'valibot';
+import { digest, machineName, principalName, text, timestamp, userId } from './scalars.ts';
+
+/** The name of a secret inside a bundle. */
+export const secretName = v.pipe(v.string(), v.regex(/^[A-Z][A-Z0-9_]{0,63}$/, 'expected a name such as "MATRIX_TOKEN"'));
+
+/** Where one secret goes when a request leaves for an upstream. */
+export const injection = v.strictObject({
+  secret: secretName,
+  /** The header that is set; whatever the agent sent under that name is dropped. */
+  header: v.pipe(v.string(), v.regex(/^[A-Za-z0-9-]{1,64}$/)),
+  /** Put before the secret, e.g. `Bearer `. */
+  prefix: v.optional(v.pipe(v.string(), v.regex(/^[ -~]{0,64}$/)), ''),
+});
+
+/** One upstream that the proxy may call, and with which key. */
+export const upstream = v.strictObject({
+  url: v.pipe(v.string(), v.maxLength(2_000), v.url()),
+  inject: v.pipe(v.array(injection), v.maxLength(16)),
+  /** Methods that are let through; absent: all but CONNECT and TRACE. */
+  methods: v.optional(v.pipe(v.array(v.pipe(v.string(), v.regex(/^[A-Z]{1,16}$/))), v.maxLength(16))),
+  /** Path globs that are let through; absent: all. */
+  paths: v.optional(v.pipe(v.array(text(500)), v.maxLength(256))),
+});
+
+/**
+ * The header of a bundle, version 1 (design, section 6). JSON in UTF-8 inside the bundle; the signature covers its bytes, so it is
+ * never written again after signing. `upstreams.matrix` is the homeserver.
+ */
+export const bundleHeader = v.strictObject({
+  v: v.literal(1),
+  principal: principalName,
+  machine: machineName,
+  user_id: userId,
+  issued_at: timestamp,
+  expires_at: timestamp,
+  upstreams: v.record(v.pipe(v.string(), v.regex(/^[a-z][a-z0-9-]{0,31}$/)), upstream),
+  /** SHA-256 of the sandbox specs that may run with these keys; absent: any that the launcher's policy admits. */
+  allowed_specs: v.optional(v.pipe(v.array(digest), v.maxLength(256))),
+  /** For people: what it is for. */
+  note: v.optional(text(500)),
+});
+export type BundleHeader = v.InferOutput<typeof bundleHeader>;
+
+/** Longest life of a bundle: a year. */
+export const BUNDLE_LIFE_MAX = 366 * 86_400_000;
+/** The domain-separating prefix of the signed bytes. */
+export const BUNDLE_SIGNATURE_CONTEXT = 'bureau-bundle-v1\0';
+/** Milliseconds that an issue time may lie ahead of the machine's clock. */
+export const BUNDLE_SKEW_MAX = 300_000;

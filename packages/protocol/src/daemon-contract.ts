@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+import * as v from 'valibot';
+import { call, stream } from './contract.ts';
+import { machineStatusContent, principalStatus } from './events.ts';
+import { attachInput, outputChunk, TERMINAL_CHUNK_MAX } from './relay-contract.ts';
+import { exitReport } from './sandbox-spec.ts';
+import { bytes, integer, principalName, roomId, signalName, terminalSize, text, timestamp, userId } from './scalars.ts';
+
+/** Names one `bureau run`; random. */
+export const runId = v.pipe(v.string(), v.regex(/^[a-z0-9]{8,40}$/, 'expected 8 to 40 of a-z and 0-9'));
+
+/** One step that the reconciler would take now, and why. */
+export const plannedAction = v.strictObject({
+  action: v.picklist(['create', 'destroy', 'forget', 'rotate', 'wait', 'block']),
+  principal: principalName,
+  reason: text(500),
+  /** The event that caused it. */
+  event: v.optional(text(255)),
+});
+export type PlannedAction = v.InferOutput<typeof plannedAction>;
+
+/** Operator → daemon, on `.sys/daemon.sock`; peer uid 0 only for now. */
+export const daemonContract = {
+  name: 'daemon',
+  methods: {
+    status: call(
+      v.strictObject({}),
+      v.strictObject({
+        build: text(100),
+        machine: userId,
+        configRoom: roomId,
+        homeserver: text(500),
+        sync: v.picklist(['starting', 'live', 'offline', 'logged_out']),
+        lastSyncAt: v.nullable(timestamp),
+        launcher: v.picklist(['connected', 'away']),
+        status: machineStatusContent,
+      }),
+    ),
+    plan: call(v.strictObject({}), v.strictObject({ actions: v.array(plannedAction) })),
+    /**
+     * Holds the life of one run: as long as this stream is open, an assignment that carries `run` is wanted.
+     * Fails with `principal_busy` when the principal is live or assigned. Each change of its state is a chunk.
+     */
+    run: stream(v.strictObject({ principal: principalName, run: runId }), principalStatus, v.strictObject({})),
+    /** As the relay's, for the sandbox of this principal. `not_running` when there is none. */
+    attach: stream(v.strictObject({ principal: principalName, attach: attachInput }), outputChunk, exitReport),
+    input: call(
+      v.strictObject({ principal: principalName, data: bytes(TERMINAL_CHUNK_MAX), end: v.optional(v.boolean(), false) }),
+      v.strictObject({}),
+    ),
+    resize: call(v.strictObject({ principal: principalName, columns: terminalSize, rows: terminalSize }), v.strictObject({})),
+    signal: call(v.strictObject({ principal: principalName, signal: signalName }), v.strictObject({})),
+    /** Answers when the principal's state is `state`, or fails with `deadline_exceeded`. */
+    wait: call(
+      v.strictObject({ principal: principalName, state: v.picklist(['running', 'exited', 'absent']), milliseconds: integer(0, 3_600_000) }),
+      v.strictObject({ status: v.nullable(principalStatus) }),
+    ),
+  },
+} as const;

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+import * as v from 'valibot';
+import { BUNDLE_MAX_BYTES, sandboxId } from './launcher-contract.ts';
+import { ARGUMENTS_MAX, ARGUMENT_MAX, environmentName, exitReport, sandboxSpec } from './sandbox-spec.ts';
+import { integer, principalName, text, timestamp } from './scalars.ts';
+
+/** Types of our Matrix events. State keys: a localpart for what operators say of a principal, a full user ID for what one says of itself. */
+export const EVENT_TYPES = {
+  /** Machine config room, key = principal: what shall run here. */
+  assignment: 'm.bureau.assignment',
+  /** Machine config room, key = principal: its sealed bundle. */
+  credentials: 'm.bureau.credentials',
+  /** `#bureau/template`, key = template name. */
+  template: 'm.bureau.template',
+  /** Machine config room and `#bureau/machine`, key = the machine's full user ID. */
+  machineKey: 'm.bureau.machine_key',
+  /** Machine config room, key = the machine's full user ID. */
+  machineStatus: 'm.bureau.machine_status',
+} as const;
+
+/** The name of a template: one segment. */
+export const templateName = v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, 'expected a template name such as "default"'));
+
+/** m.bureau.assignment. An empty content (`{}`) means that there is none. */
+export const assignmentContent = v.object({
+  v: v.literal(1),
+  principal: principalName,
+  template: v.optional(templateName, 'default'),
+  /** `stopped` keeps the assignment but runs nothing. */
+  desired: v.optional(v.picklist(['running', 'stopped']), 'running'),
+  /** Grows by one to start it afresh. */
+  generation: v.optional(integer(0, Number.MAX_SAFE_INTEGER), 0),
+  command: v.optional(v.pipe(v.array(v.pipe(v.string(), v.maxLength(ARGUMENT_MAX))), v.maxLength(ARGUMENTS_MAX)), []),
+  environment: v.optional(v.record(environmentName, v.pipe(v.string(), v.maxLength(ARGUMENT_MAX))), {}),
+  restart: v.optional(v.picklist(['always', 'on-failure', 'never']), 'always'),
+  /** A run: wanted only while the command line that asked for it is there. */
+  run: v.optional(v.object({ id: v.pipe(v.string(), v.regex(/^[a-z0-9]{8,40}$/)), terminal: v.boolean() })),
+  /** Reserved for policy `require_signed`. */
+  signature: v.optional(v.string()),
+});
+export type AssignmentContent = v.InferOutput<typeof assignmentContent>;
+
+/** m.bureau.credentials. Matrix carries ciphertext only. */
+export const credentialsContent = v.object({
+  v: v.literal(1),
+  principal: principalName,
+  /** base64 (standard alphabet) of the age file. */
+  bundle: v.pipe(v.string(), v.maxLength(Math.ceil(BUNDLE_MAX_BYTES / 3) * 4), v.base64()),
+});
+export type CredentialsContent = v.InferOutput<typeof credentialsContent>;
+
+/** m.bureau.template: a sandbox spec whose command may be given by the assignment. */
+export const templateContent = v.object({
+  v: v.literal(1),
+  description: text(500),
+  command: v.optional(sandboxSpec.entries.command),
+  environment: sandboxSpec.entries.environment,
+  mounts: sandboxSpec.entries.mounts,
+  signature: v.optional(v.string()),
+});
+export type TemplateContent = v.InferOutput<typeof templateContent>;
+
+/** m.bureau.machine_key. */
+export const machineKeyContent = v.object({ v: v.literal(1), algorithm: v.literal('age-x25519'), recipient: text(200) });
+
+/**
+ * What a machine says of one principal.
+ * `pending`: wanted, not yet there · `blocked`: cannot be, `message` says why · `backing_off`: ended too often, starts again at `retryAt`.
+ */
+export const principalStatus = v.object({
+  principal: principalName,
+  state: v.picklist(['pending', 'blocked', 'creating', 'running', 'stopping', 'backing_off', 'exited', 'stopped']),
+  id: v.optional(sandboxId),
+  run: v.optional(v.string()),
+  startedAt: v.optional(timestamp),
+  exit: v.optional(exitReport),
+  restarts: integer(0, 1_000_000),
+  retryAt: v.optional(timestamp),
+  message: v.optional(text(1_000)),
+  /** The assignment's generation that this is about. */
+  generation: v.optional(integer(0, Number.MAX_SAFE_INTEGER)),
+});
+export type PrincipalStatus = v.InferOutput<typeof principalStatus>;
+
+/** m.bureau.machine_status. */
+export const machineStatusContent = v.object({
+  v: v.literal(1),
+  build: text(100),
+  startedAt: timestamp,
+  principals: v.array(principalStatus),
+});
+export type MachineStatusContent = v.InferOutput<typeof machineStatusContent>;

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+import * as v from 'valibot';
+import { call, stream } from './contract.ts';
+import { exitReport, sandboxSpec } from './sandbox-spec.ts';
+import { absolutePath, bytes, digest, integer, principalName, principalNumber, text, timestamp } from './scalars.ts';
+
+/** A sealed bundle is small: keys and rules, not data. */
+export const BUNDLE_MAX_BYTES = 256 * 1024;
+
+/** Names one sandbox of one assignment: the daemon chooses it, the launcher keeps it. */
+export const sandboxId = v.pipe(v.string(), v.regex(/^[a-z0-9-]{1,64}$/, 'expected 1 to 64 of a-z, 0-9 and "-"'));
+
+/**
+ * `creating` → `running` → `exited`; `creating` waits for the first controlling observer when `holdForObserver` was asked.
+ * `exited` stays listed until `forget`, so that no exit is lost when the daemon restarts.
+ */
+export const sandboxState = v.picklist(['creating', 'running', 'stopping', 'exited']);
+
+export const sandboxInfo = v.strictObject({
+  principal: principalName,
+  number: principalNumber,
+  id: sandboxId,
+  state: sandboxState,
+  startedAt: timestamp,
+  exit: v.optional(exitReport),
+  /** Times that the proxy was started again under this sandbox. */
+  proxyRestarts: integer(0, 1_000_000),
+  relaySocket: absolutePath,
+});
+export type SandboxInfo = v.InferOutput<typeof sandboxInfo>;
+
+/** Daemon → launcher, on `.sys/launcher.sock`. The launcher believes none of it without its own judgement. */
+export const launcherContract = {
+  name: 'launcher',
+  methods: {
+    status: call(
+      v.strictObject({}),
+      v.strictObject({ build: text(100), machine: text(100), recipient: text(200), identityStore: text(40), sandboxes: integer(0, 100_000) }),
+    ),
+    /** Idempotent for the same principal and id. Fails with `principal_busy` when another id is live. */
+    create: call(
+      v.strictObject({
+        principal: principalName,
+        id: sandboxId,
+        spec: sandboxSpec,
+        /** age ciphertext; without it the last accepted one is used. */
+        bundle: v.optional(bytes(BUNDLE_MAX_BYTES)),
+        /** The payload does not start before an observer with `control` attaches (a `run` loses no byte). */
+        holdForObserver: v.optional(v.boolean(), false),
+      }),
+      sandboxInfo,
+    ),
+    /** TERM, `graceMilliseconds`, then KILL of everything; answers when nothing is left. Unknown principal or id: `not_found`. */
+    destroy: call(v.strictObject({ principal: principalName, id: sandboxId, graceMilliseconds: integer(0, 600_000) }), exitReport),
+    /** Drops an exited sandbox from the list. */
+    forget: call(v.strictObject({ principal: principalName, id: sandboxId }), v.strictObject({})),
+    list: call(v.strictObject({}), v.strictObject({ sandboxes: v.array(sandboxInfo) })),
+    /** First one chunk for each sandbox, then one for each change, until cancelled. */
+    watch: stream(v.strictObject({}), sandboxInfo, v.strictObject({})),
+    /** Rotates a live proxy's credentials; the ciphertext is judged like in `create`. */
+    rotate: call(v.strictObject({ principal: principalName, bundle: bytes(BUNDLE_MAX_BYTES) }), v.strictObject({ digest })),
+  },
+} as const;

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+import * as v from 'valibot';
+import { call, stream } from './contract.ts';
+import { exitReport } from './sandbox-spec.ts';
+import { absolutePath, bytes, integer, principalName, signalName, terminalSize, text, timestamp } from './scalars.ts';
+
+/** Most bytes in one chunk of output or one write of input. */
+export const TERMINAL_CHUNK_MAX = 64 * 1024;
+
+/** What an observer gets, in order. */
+export const outputChunk = v.variant('type', [
+  /** Raw bytes as the payload wrote them; not yet fit for an operator's terminal. `error` only without a terminal. */
+  v.strictObject({ type: v.literal('output'), from: v.picklist(['output', 'error']), data: bytes(TERMINAL_CHUNK_MAX) }),
+  /** This many bytes were dropped because the observer was slow (`observe`) or joined late. */
+  v.strictObject({ type: v.literal('dropped'), bytes: integer(0, Number.MAX_SAFE_INTEGER) }),
+  v.strictObject({ type: v.literal('size'), columns: terminalSize, rows: terminalSize }),
+  /** Replay is over; what follows is live. */
+  v.strictObject({ type: v.literal('live') }),
+]);
+export type OutputChunk = v.InferOutput<typeof outputChunk>;
+
+export const attachInput = v.strictObject({
+  /** `control`: nothing is dropped, the payload waits for this observer; one at a time. `observe`: never slows the payload. */
+  mode: v.picklist(['control', 'observe']),
+  /** Bytes of past output that are wanted at most. */
+  replay: v.optional(integer(0, 16 * 1024 * 1024), 1024 * 1024),
+  columns: v.optional(terminalSize),
+  rows: v.optional(terminalSize),
+});
+
+/** Launcher and daemon → relay, on `.p/<n>/relay/relay.sock`. */
+export const relayContract = {
+  name: 'relay',
+  methods: {
+    status: call(
+      v.strictObject({}),
+      v.strictObject({
+        state: v.picklist(['waiting', 'running', 'exited']),
+        /** Host pid of the sandbox's init, once it runs. */
+        pid: v.nullable(integer(1, 2 ** 31)),
+        terminal: v.boolean(),
+        startedAt: timestamp,
+        observers: integer(0, 10_000),
+        exit: v.optional(exitReport),
+      }),
+    ),
+    /** Ends with the exit report after the last byte of output. */
+    attach: stream(attachInput, outputChunk, exitReport),
+    /** Answers when the payload's end took the bytes. `end` closes stdin (without a terminal) or types ^D (with one). */
+    input: call(v.strictObject({ data: bytes(TERMINAL_CHUNK_MAX), end: v.optional(v.boolean(), false) }), v.strictObject({})),
+    resize: call(v.strictObject({ columns: terminalSize, rows: terminalSize }), v.strictObject({})),
+    /** To the payload's foreground process group (terminal) or its first process. */
+    signal: call(v.strictObject({ signal: signalName }), v.strictObject({})),
+    /** TERM to the payload, grace, then KILL of everything; answers with the exit report. */
+    stop: call(v.strictObject({ graceMilliseconds: integer(0, 600_000) }), exitReport),
+  },
+} as const;
+
+/**
+ * What the launcher writes on the relay's descriptor 3 as one frame (uint32 big-endian length, msgpack), once. After it, one byte
+ * `0x67` ("go") says that the payload's init is in its cgroup and may run; end of file before that byte means: give up.
+ */
+export const relayConfig = v.strictObject({
+  v: v.literal(1),
+  build: text(100),
+  principal: principalName,
+  /** bwrap's own options, as they go through `--args`; without `--seccomp`, `--block-fd`, `--json-status-fd`, which the relay adds. */
+  options: v.array(v.string()),
+  /** The command behind `--`. */
+  command: v.pipe(v.array(v.string()), v.minLength(1)),
+  /** The seccomp program (array of `struct sock_filter`). */
+  seccomp: bytes(64 * 1024),
+  terminal: v.boolean(),
+  holdForObserver: v.boolean(),
+  /** Where the exit report is written (JSON, atomically) when the sandbox has ended. */
+  exitFile: absolutePath,
+  /** Who may connect. */
+  allowedUids: v.array(integer(0, 2 ** 32)),
+});
+export type RelayConfig = v.InferOutput<typeof relayConfig>;
+
+/** What the relay writes on its descriptor 4, each as one frame. */
+export const relayReport = v.variant('type', [
+  /** Serving; bwrap not yet started. */
+  v.strictObject({ type: v.literal('ready') }),
+  /** bwrap stands still before the command; `pid` is the sandbox's init as the host sees it. */
+  v.strictObject({ type: v.literal('started'), pid: integer(1, 2 ** 31) }),
+  /** The command runs. */
+  v.strictObject({ type: v.literal('running') }),
+  v.strictObject({ type: v.literal('exited'), exit: exitReport }),
+  /** Never came to run; nothing is left. */
+  v.strictObject({ type: v.literal('failed'), message: text(4_000) }),
+]);
+export type RelayReport = v.InferOutput<typeof relayReport>;

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+import * as v from 'valibot';
+import { absolutePath, integer, text } from './scalars.ts';
+
+/** Longest single argument or environment value. */
+export const ARGUMENT_MAX = 128 * 1024;
+/** Most arguments of a command. */
+export const ARGUMENTS_MAX = 4_096;
+
+/** A variable's name as POSIX has it. */
+export const environmentName = v.pipe(v.string(), v.maxLength(256), v.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'expected a name of letters, digits and "_"'));
+
+/** Any text without NUL, which argv and environment cannot carry. */
+const argument = v.pipe(
+  v.string(),
+  v.maxLength(ARGUMENT_MAX),
+  v.check((value) => !value.includes('\0'), 'expected text without NUL'),
+);
+
+/** A directory or file of the host inside the sandbox; the launcher's policy decides whether it may be. */
+export const bindMount = v.strictObject({
+  type: v.literal('bind'),
+  source: absolutePath,
+  destination: absolutePath,
+  mode: v.optional(v.picklist(['ro', 'rw']), 'ro'),
+  optional: v.optional(v.boolean(), false),
+});
+
+/** A fresh memory file system inside the sandbox. */
+export const tmpfsMount = v.strictObject({
+  type: v.literal('tmpfs'),
+  destination: absolutePath,
+  /** Bytes. */
+  size: v.optional(integer(4_096, 2 ** 40), 64 * 1024 * 1024),
+});
+
+/**
+ * What runs in a sandbox. Everything that is not here is fixed by the launcher: the namespaces, the uid, seccomp,
+ * `/usr` read-only, `/proc`, `/dev`, `/tmp`, home, `/workspace`, `/run/bureau`.
+ */
+export const sandboxSpec = v.strictObject({
+  v: v.literal(1),
+  /** The command and its arguments; never a shell line. */
+  command: v.pipe(v.array(argument), v.minLength(1), v.maxLength(ARGUMENTS_MAX)),
+  environment: v.optional(v.record(environmentName, argument), {}),
+  mounts: v.optional(v.pipe(v.array(v.variant('type', [bindMount, tmpfsMount])), v.maxLength(128)), []),
+  /** Where the command starts; inside the sandbox. */
+  directory: v.optional(absolutePath, '/workspace'),
+  /** A terminal of its own on 0, 1 and 2; without it three pipes. */
+  terminal: v.optional(v.boolean(), true),
+  /** Bytes of `/tmp`, of `/dev/shm` and of home, each. */
+  scratchSize: v.optional(integer(4_096, 2 ** 40), 512 * 1024 * 1024),
+});
+export type SandboxSpec = v.InferOutput<typeof sandboxSpec>;
+export type Mount = SandboxSpec['mounts'][number];
+
+/** How a payload ended: exactly one of `code` and `signal`. */
+export const exitReport = v.strictObject({
+  code: v.nullable(integer(0, 255)),
+  signal: v.nullable(text(20)),
+  /** Why, when it was not the payload's own end: `stopped`, `relay_lost`, `start_failed`, … */
+  reason: v.optional(text(500)),
+});
+export type ExitReport = v.InferOutput<typeof exitReport>;
