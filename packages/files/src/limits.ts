@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** First buffer of a bounded read: most of our files are smaller, and a size that stat claims is not believed. */
+export const READ_FIRST_BYTES = 4_096;
+/** Random bytes in the name of a temporary file: enough that two writers never meet and nobody guesses it. */
+export const TEMPORARY_NAME_BYTES = 12;
