@@ -18,7 +18,8 @@ export function ensureInstanceDirectories(paths: InstancePaths, uids: InstanceUi
   ensureDirectory(paths.stateDir, { mode: 0o711, ...root });
   ensureDirectory(paths.launcherStateDirectory, { mode: 0o700, ...root });
   ensureDirectory(paths.daemonStateDirectory, { mode: 0o700, uid: uids.daemon, gid: uids.daemon });
-  ensureDirectory(paths.homeserverStateDirectory, { mode: 0o700, uid: uids.homeserver, gid: uids.homeserver });
+  // Root's: the homeserver owns only data/ in it, so it cannot replace its configuration (packages/homeserver).
+  ensureDirectory(paths.homeserverStateDirectory, { mode: 0o750, uid: 0, gid: uids.homeserver });
   ensureDirectory(paths.workspaceRoot, { mode: 0o711, ...root });
   ensureDirectory(paths.logDir, { mode: 0o711, ...root });
   ensureDirectory(paths.outputLogDir, { mode: 0o750, uid: 0, gid: uids.daemon });
