@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
+import { parsePrincipalName } from '@bureau/core';
+import { closeOnExecFrom } from '@bureau/native';
+import { sandboxSpec } from '@bureau/protocol';
+import * as v from 'valibot';
+import { bwrapOptions } from '../bwrap-arguments.ts';
+import { readHostFacts } from '../host-facts.ts';
+import { hostnameOf, writeRootFiles } from '../root-files.ts';
+import { DENY_LIST_PROFILE } from '../seccomp-rules.ts';
+import { assembleSeccomp, seccompArchitecture } from '../seccomp.ts';
+
+/** A payload's uid of an instance that nobody here has. */
+export const WALL_UID = 200_016 + 65_536 * 3;
+
+/** Longest time that a payload of a test may take; a hang fails the test instead of the suite. */
+const PAYLOAD_MILLISECONDS = 60_000;
+
+/** How one run differs from what production does. Each difference takes one guard away: it is the positive control of a test. */
+export interface WallChange {
+  /** Gets bwrap's options and returns others. */
+  readonly options?: (options: string[]) => string[];
+  /** `null`: no filter at all. */
+  readonly seccomp?: Uint8Array | null;
+  /** Start bwrap as root, as it must never be. */
+  readonly asRoot?: boolean;
+  /** bwrap's own environment, which production leaves empty. */
+  readonly environment?: Record<string, string>;
+  /** Arguments on the command line instead of through `--args`. */
+  readonly argumentsOnCommandLine?: boolean;
+  /** Descriptors 5… that leak into bwrap. */
+  readonly leak?: readonly number[];
+}
+
+export interface WallRun {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** What the host can do to a payload while it runs. */
+export interface LivePayload {
+  /** The host's pid of the sandbox's init. */
+  readonly init: number;
+  /** Host pids of the processes below init. */
+  pids(): number[];
+  /** First text that the payload wrote. */
+  readonly greeting: string;
+}
+
+/** Real directories, owners and modes of one principal, as the launcher makes them. Removed when disposed. */
+export class WallFixture implements Disposable {
+  readonly directory: string;
+  readonly workspace: string;
+  readonly agent: string;
+
+  constructor() {
+    this.directory = mkdtempSync(join(tmpdir(), 'bureau-wall-'));
+    chmodSync(this.directory, 0o755);
+    this.workspace = join(this.directory, 'workspace');
+    this.agent = join(this.directory, 'agent');
+    mkdirSync(this.workspace, { mode: 0o700 });
+    chownSync(this.workspace, WALL_UID, WALL_UID);
+    mkdirSync(this.agent, { mode: 0o750 });
+    chownSync(this.agent, 0, WALL_UID);
+    writeRootFiles(join(this.directory, 'root'), { uid: WALL_UID, gid: WALL_UID, hostname: 'wall-test' });
+  }
+
+  /** bwrap's arguments for `spec`, exactly as the launcher computes them. */
+  plan(spec: v.InferInput<typeof sandboxSpec>): { options: string[]; command: string[] } {
+    const principal = parsePrincipalName('wall/test');
+    return bwrapOptions({
+      spec: v.parse(sandboxSpec, spec),
+      principal,
+      uid: WALL_UID,
+      gid: WALL_UID,
+      agentDirectory: this.agent,
+      workspaceDirectory: this.workspace,
+      rootFilesDirectory: join(this.directory, 'root'),
+      hostname: hostnameOf(principal),
+      host: readHostFacts(),
+    });
+  }
+
+  /** Runs `command` in the wall and returns when everything of it has ended. */
+  run(command: readonly string[], change: WallChange = {}, spec: Partial<v.InferInput<typeof sandboxSpec>> = {}): Promise<WallRun> {
+    return this.#start(command, change, spec);
+  }
+
+  /** A shell script. */
+  shell(script: string, change: WallChange = {}): Promise<WallRun> {
+    return this.#start(['/bin/sh', '-c', script], change, {});
+  }
+
+  /** A Python program. */
+  python(program: string, change: WallChange = {}): Promise<WallRun> {
+    return this.#start(['/usr/bin/python3', '-c', program], change, {});
+  }
+
+  /** Runs a script that says something and then waits for a line; `look` is called between the two. */
+  async watch(script: string, look: (payload: LivePayload) => void, change: WallChange = {}): Promise<WallRun> {
+    return this.#start(['/bin/sh', '-c', script], change, {}, look);
+  }
+
+  async #start(command: readonly string[], change: WallChange, spec: Partial<v.InferInput<typeof sandboxSpec>>, look?: (payload: LivePayload) => void): Promise<WallRun> {
+    const plan = this.plan({ v: 1, command: [...command], terminal: false, ...spec });
+    const options = change.options === undefined ? plan.options : change.options(plan.options);
+    const seccomp = change.seccomp === undefined ? assembleSeccomp(DENY_LIST_PROFILE, seccompArchitecture(process.arch)) : change.seccomp;
+    const bwrap = [
+      'bwrap',
+      ...(change.argumentsOnCommandLine === true ? options : ['--args', '3']),
+      ...(seccomp === null ? [] : ['--seccomp', '4']),
+      ...['--json-status-fd', '5', '--', ...plan.command],
+    ];
+    const drop = ['--reuid', String(WALL_UID), '--regid', String(WALL_UID), '--clear-groups', '--no-new-privs', '--inh-caps=-all', '--bounding-set=-all'];
+    const program = change.asRoot === true ? bwrap : ['setpriv', ...drop, '--', ...bwrap];
+    if (change.leak === undefined) closeOnExecFrom(3);
+    const child = spawn(`/usr/bin/${program[0] ?? ''}`, program.slice(1), {
+      cwd: '/',
+      env: change.environment ?? {},
+      stdio: ['pipe', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe', ...(change.leak ?? [])],
+      timeout: PAYLOAD_MILLISECONDS,
+      killSignal: 'SIGKILL',
+    });
+    const pipe = (at: number): Readable & Writable => child.stdio[at] as unknown as Readable & Writable;
+    const ended = new Promise<number | null>((resolve, reject) => {
+      child.once('error', reject);
+      child.once('close', (code) => resolve(code));
+    });
+    for (const at of [0, 3, 4]) pipe(at).on('error', () => undefined);
+    pipe(3).end(options.map((option) => `${option}\0`).join(''));
+    pipe(4).end(seccomp ?? '');
+    const read = { stdout: '', stderr: '', status: '' };
+    pipe(1).on('data', (data: Buffer) => (read.stdout += data.toString()));
+    pipe(2).on('data', (data: Buffer) => (read.stderr += data.toString()));
+    pipe(5).on('data', (data: Buffer) => (read.status += data.toString()));
+    if (look !== undefined) {
+      await Promise.race([new Promise((resolve) => pipe(1).once('data', resolve)), ended]);
+      try {
+        const init = Number(/"child-pid": (\d+)/.exec(read.status)?.[1]);
+        assert.ok(init > 0, `bwrap said no child-pid: ${read.status} ${read.stderr}`);
+        look({ init, pids: () => childrenOf(init), greeting: read.stdout });
+      } finally {
+        pipe(0).end('\n');
+      }
+    } else {
+      pipe(0).end();
+    }
+    const code = await ended;
+    return { code, stdout: read.stdout, stderr: read.stderr };
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+function childrenOf(pid: number): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^[0-9]+$/.test(name))
+    .filter((name) => parentOf(name) === pid)
+    .map(Number);
+}
+
+function parentOf(pid: string): number | undefined {
+  try {
+    return Number(/^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+  } catch {
+    return undefined; // ended meanwhile
+  }
+}
