@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Clock } from '@bureau/core';
+import { serve, type IpcServer } from '@bureau/ipc';
+import { audit, type Logger } from '@bureau/log';
+import { proxyContract } from '@bureau/protocol';
+import type { CredentialStore } from './store.ts';
+
+export interface AdminServerOptions {
+  readonly listen: { readonly fd: number } | { readonly path: string };
+  /** Who may hand over keys: the launcher's uid. */
+  readonly allowUids: readonly number[];
+  readonly store: CredentialStore;
+  readonly requests: () => number;
+  readonly build: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** The launcher's socket: keys come in here and nowhere else, and nothing that comes in goes out again. */
+export function serveAdmin(options: AdminServerOptions): Promise<IpcServer> {
+  const { store, logger, build } = options;
+  return serve({
+    ...options.listen,
+    contract: proxyContract,
+    role: 'proxy',
+    build,
+    allowUids: options.allowUids,
+    clock: options.clock,
+    logger,
+    handlers: {
+      configure: (input, context) => {
+        const what = store.header === undefined ? 'proxy.configure' : 'proxy.rotate';
+        const who = `uid ${context.peer.uid}`;
+        try {
+          const answer = store.configure(input.principal, input.header, input.secrets);
+          audit(logger, { who, what, target: input.principal, result: 'ok', traceId: context.traceId });
+          return answer;
+        } catch (error) {
+          const reason = error instanceof Error && 'code' in error ? String(error.code) : 'internal';
+          audit(logger, { who, what, target: input.principal, result: 'refused', reason, traceId: context.traceId });
+          throw error;
+        }
+      },
+      status: () => ({ build, principal: store.header?.principal ?? null, requests: options.requests() }),
+    },
+  });
+}

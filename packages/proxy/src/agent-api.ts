@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { describeError, type Clock } from '@bureau/core';
+import type { Logger } from '@bureau/log';
+import { STATUS_CLIENT_GONE, logAccess } from './access-log.ts';
+import { announcesBody, readBody } from './body.ts';
+import { PROBLEM_TYPE, Problem, problemBody } from './problem.ts';
+import { checkRequest } from './request-checks.ts';
+import type { Answer, Route, RouteServices, Router } from './router.ts';
+import { notConfigured } from './store.ts';
+import { traceOf, type Trace } from './trace.ts';
+import { describeUpstreamError } from './upstream.ts';
+
+export interface AgentApiOptions {
+  readonly router: Router;
+  readonly services: RouteServices;
+  readonly logger: Logger;
+  readonly clock: Clock;
+}
+
+/** One request on its way: what is known of it when it ends, however it ends. */
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly started: number;
+  readonly trace: Trace;
+  readonly gone: AbortController;
+  route: Route | undefined;
+  bodyRead: boolean;
+}
+
+/** Takes each request from Node's parser to its answer and its line in the log. Never throws, never answers 401. */
+export class AgentApi {
+  readonly #options: AgentApiOptions;
+  #running = 0;
+  #total = 0;
+  /** From now on each answer closes its connection. */
+  draining = false;
+
+  constructor(options: AgentApiOptions) {
+    this.#options = options;
+  }
+
+  /** Requests since the start. */
+  get total(): number {
+    return this.#total;
+  }
+
+  /** Answers one request; resolves when the answer has been given to the socket. */
+  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const gone = new AbortController();
+    const exchange: Exchange = {
+      request,
+      response,
+      started: this.#options.clock.monotonic(),
+      trace: traceOf(singleHeader(request, 'traceparent')),
+      gone,
+      route: undefined,
+      bodyRead: false,
+    };
+    response.once('close', () => {
+      if (!response.writableFinished) gone.abort();
+    });
+    this.#total += 1;
+    this.#running += 1;
+    try {
+      const answer = await this.#answer(exchange);
+      this.#send(exchange, answer.status, 'application/json', JSON.stringify(answer.body), {}, false);
+    } catch (error) {
+      this.#fail(exchange, error);
+    } finally {
+      this.#running -= 1;
+    }
+  }
+
+  async #answer(exchange: Exchange): Promise<Answer> {
+    const { router, services } = this.#options;
+    const { request, response } = exchange;
+    checkRequest(request, services.limits.requestHeaders);
+    if (this.#running > services.limits.concurrentRequests) {
+      throw new Problem(503, 'too_busy', `This proxy works on ${services.limits.concurrentRequests} requests at once (limit concurrentRequests); try again in a moment.`, { headers: { 'retry-after': '1' } });
+    }
+    const { route, params } = router.match(request.method ?? '', request.url ?? '');
+    exchange.route = route;
+    if (!route.unconfigured && services.store.header === undefined) throw notConfigured();
+    if (route.body === undefined && announcesBody(request)) {
+      throw new Problem(400, 'unexpected_body', `${request.method} ${route.path} takes no body; leave it out.`, { close: true });
+    }
+    const body: unknown = route.body === undefined ? undefined : await readBody(request, response, route.body, services.limits.requestBodyBytes);
+    exchange.bodyRead = true;
+    return await route.handle({ params, body: body as never, trace: exchange.trace, signal: exchange.gone.signal }, services);
+  }
+
+  #fail(exchange: Exchange, error: unknown): void {
+    const problem = error instanceof Problem ? error : new Problem(500, 'internal', 'The proxy failed; its log says more under this trace_id.', { cause: error });
+    if (problem !== error) {
+      this.#options.logger.error({ trace_id: exchange.trace.id, err: error }, 'a route failed');
+    }
+    this.#send(exchange, problem.status, PROBLEM_TYPE, problemBody(problem, exchange.trace.id), problem.headers, problem.close, problem);
+  }
+
+  #send(exchange: Exchange, status: number, type: string, body: string, headers: Readonly<Record<string, string>>, close: boolean, problem?: Problem): void {
+    const { request, response } = exchange;
+    const bytes = Buffer.byteLength(body);
+    const delivered = !exchange.gone.signal.aborted && !response.headersSent && !response.destroyed;
+    if (delivered) {
+      const last = close || this.draining || (announcesBody(request) && !exchange.bodyRead);
+      response.writeHead(status, {
+        ...headers,
+        'content-type': type,
+        'content-length': bytes,
+        ...(last ? { connection: headers['upgrade'] === undefined ? 'close' : 'close, upgrade' } : {}),
+      });
+      response.end(request.method === 'HEAD' ? undefined : body);
+    }
+    logAccess(this.#options.logger, this.#options.services.store.header?.principal, {
+      service: exchange.route?.service ?? '-',
+      method: request.method ?? '-',
+      path: exchange.route?.path ?? '-',
+      status: delivered ? status : STATUS_CLIENT_GONE,
+      code: problem?.code,
+      cause: problem?.cause === undefined ? undefined : problem.status === 500 ? describeError(problem.cause) : describeUpstreamError(problem.cause),
+      milliseconds: this.#options.clock.monotonic() - exchange.started,
+      bytes: delivered ? bytes : 0,
+      traceId: exchange.trace.id,
+    });
+  }
+}
+
+/** A header that is there once; `checkRequest` refuses the request when it is there twice. */
+function singleHeader(request: IncomingMessage, name: string): string | undefined {
+  const value = request.headers[name];
+  return typeof value === 'string' ? value : undefined;
+}

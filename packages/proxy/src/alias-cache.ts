@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Clock, RoomId } from '@bureau/core';
+
+interface Entry {
+  readonly room: RoomId;
+  readonly until: number;
+}
+
+/** Which room an alias led to a moment ago: bounded, least recently used goes first, nothing older than its time to live is given. */
+export class AliasCache {
+  readonly #clock: Clock;
+  readonly #most: number;
+  readonly #milliseconds: number;
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(clock: Clock, most: number, milliseconds: number) {
+    this.#clock = clock;
+    this.#most = most;
+    this.#milliseconds = milliseconds;
+  }
+
+  get(key: string): RoomId | undefined {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return undefined;
+    this.#entries.delete(key);
+    if (this.#clock.monotonic() >= entry.until) return undefined;
+    this.#entries.set(key, entry);
+    return entry.room;
+  }
+
+  set(key: string, room: RoomId): void {
+    this.#entries.delete(key);
+    this.#entries.set(key, { room, until: this.#clock.monotonic() + this.#milliseconds });
+    for (const oldest of this.#entries.keys()) {
+      if (this.#entries.size <= this.#most) break;
+      this.#entries.delete(oldest);
+    }
+  }
+
+  delete(key: string): void {
+    this.#entries.delete(key);
+  }
+}

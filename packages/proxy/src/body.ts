@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import * as v from 'valibot';
+import { Problem, quoted } from './problem.ts';
+
+const JSON_TYPE = /^application\/json[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?$/i;
+
+/** True when the request announces a body (an empty one included when its length is not known). */
+export function announcesBody(request: IncomingMessage): boolean {
+  const length = request.headers['content-length'];
+  return request.headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');
+}
+
+/**
+ * The JSON body of a request, validated. Throws a `Problem`: 415 for another media type, 413 above `longest` bytes (before they are
+ * read, when announced), 400 for invalid UTF-8 or JSON, and 400 with the field's path for what the schema does not know.
+ */
+export async function readBody<Schema extends v.GenericSchema>(
+  request: IncomingMessage,
+  response: ServerResponse,
+  schema: Schema,
+  longest: number,
+): Promise<v.InferOutput<Schema>> {
+  const type = request.headers['content-type'] ?? '';
+  if (!JSON_TYPE.test(type)) {
+    throw new Problem(415, 'unsupported_media_type', `Expected "content-type: application/json", found ${quoted(type)}.`, { headers: { accept: 'application/json' } });
+  }
+  const encoding = request.headers['content-encoding'];
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
+    throw new Problem(415, 'unsupported_encoding', `Expected a body without content-encoding, found ${quoted(encoding)}; send it as it is.`);
+  }
+  return validate(parse(await readBytes(request, response, longest)), schema);
+}
+
+/** All bytes of a body, or 413 as soon as there are too many. */
+function readBytes(request: IncomingMessage, response: ServerResponse, longest: number): Promise<Buffer> {
+  if (Number(request.headers['content-length'] ?? 0) > longest) throw tooLarge(longest);
+  if (/^100-continue$/i.test(request.headers.expect ?? '')) response.writeContinue();
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    request.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size > longest) {
+        chunks.length = 0;
+        request.removeAllListeners('data');
+        return reject(tooLarge(longest));
+      }
+      chunks.push(chunk);
+    });
+    request.once('end', () => resolve(Buffer.concat(chunks, size)));
+    request.once('error', reject);
+    request.once('close', () => reject(new Problem(400, 'body_incomplete', 'The connection ended before the whole body had arrived.', { close: true })));
+  });
+}
+
+function tooLarge(longest: number): Problem {
+  return new Problem(413, 'body_too_large', `Expected a body of at most ${longest} bytes (limit requestBodyBytes); send less.`, { close: true, extensions: { limit: longest } });
+}
+
+function parse(bytes: Buffer): unknown {
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new Problem(400, 'invalid_utf8', 'Expected a body in UTF-8, found bytes that are not.');
+  }
+  try {
+    return JSON.parse(text);
+  } catch {
+    // V8's message quotes the body; ours must not (a body may hold anything, and problems are copied into logs by agents).
+    throw new Problem(400, 'invalid_json', 'Expected a body that is one JSON value, found something else.');
+  }
+}
+
+function validate<Schema extends v.GenericSchema>(value: unknown, schema: Schema): v.InferOutput<Schema> {
+  const result = v.safeParse(schema, value, { abortEarly: true });
+  if (result.success) return result.output;
+  const [issue] = result.issues;
+  const path = v.getDotPath(issue) ?? '';
+  const field = path === '' ? 'the body' : quoted(path);
+  if (issue.expected === 'never') {
+    throw new Problem(400, 'unknown_field', `Field ${field} is not known here; leave it out.`, { extensions: { field: path } });
+  }
+  throw new Problem(400, 'invalid_field', `Cannot use ${field}: ${reason(issue)}.`, { extensions: { field: path } });
+}
+
+/** Why a value was refused, without the value itself unless it is a short type name. */
+function reason(issue: v.BaseIssue<unknown>): string {
+  if (issue.kind === 'schema' && issue.expected !== null) return `expected ${issue.expected}, found ${issue.received === 'undefined' ? 'nothing' : kindOf(issue.input)}`;
+  return issue.requirement !== undefined || issue.kind === 'validation' ? issue.message.replace(/ but received .*$/s, '') : 'it is not valid';
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return 'null';
+  return Array.isArray(value) ? 'an array' : `a ${typeof value}`;
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** Every bound of one proxy. Times in milliseconds. A principal can only ever exhaust its own proxy. */
+export interface ProxyLimits {
+  /** Bytes of a request's body: a Matrix event is at most 64 KiB, JSON escapes can make four of one. */
+  readonly requestBodyBytes: number;
+  /** Bytes of a request's line and headers together: Node's own default, ample for every client seen. */
+  readonly requestHeadBytes: number;
+  /** Header lines of a request; vendor SDKs send about 20. */
+  readonly requestHeaders: number;
+  /** Connections open at once, idle ones included; more are closed on accept (issue C1 raises it, with memory measured). */
+  readonly connections: number;
+  /** Requests worked on at once: with the body bound this is the most memory that bodies take (32 MiB). */
+  readonly concurrentRequests: number;
+  /** Requests on one connection before it is closed, so that no connection lives for ever. */
+  readonly requestsPerConnection: number;
+  /** Until a request's head is complete (slowloris). */
+  readonly headMilliseconds: number;
+  /** Until a whole request has arrived, body included (slow bodies). */
+  readonly requestMilliseconds: number;
+  /** How often Node looks for requests past the two limits above. */
+  readonly sweepMilliseconds: number;
+  /** A kept connection without a request. */
+  readonly idleMilliseconds: number;
+  /** A connection on which nothing moves at all while a request is open: a client that never reads. Above every upstream deadline. */
+  readonly stalledMilliseconds: number;
+  /** Connections to one upstream; further requests wait for one under their own deadline. */
+  readonly upstreamConnections: number;
+  /** Until a connection to an upstream stands, TLS included. */
+  readonly upstreamConnectMilliseconds: number;
+  /** From the start of a call until its whole answer is here; a homeserver that was stopped for half a minute is late. */
+  readonly upstreamAnswerMilliseconds: number;
+  /** Bytes of an upstream's response head. */
+  readonly upstreamHeadBytes: number;
+  /** Bytes of an upstream's JSON answer: ours hold one identifier or one error. */
+  readonly upstreamBodyBytes: number;
+  /** Aliases remembered. */
+  readonly aliasEntries: number;
+  /** How long an alias may be remembered: as long as a moved room may be missed. */
+  readonly aliasMilliseconds: number;
+  /** Bytes of a message's content as JSON: homeservers refuse events above 65,536 bytes with their envelope (60,000 measured to pass). */
+  readonly messageBytes: number;
+  /** Bytes of a homeserver's reason that are passed on to the agent. */
+  readonly reasonCharacters: number;
+  /** Secrets in one bundle: as many as 16 upstreams with 4 each would need. */
+  readonly secrets: number;
+  /** After SIGTERM, until requests that still run are cut. */
+  readonly shutdownMilliseconds: number;
+}
+
+/** The limits of a proxy in production. */
+export const PROXY_LIMITS: ProxyLimits = {
+  requestBodyBytes: 256 * 1024,
+  requestHeadBytes: 16 * 1024,
+  requestHeaders: 100,
+  connections: 1_024,
+  concurrentRequests: 128,
+  requestsPerConnection: 100_000,
+  headMilliseconds: 10_000,
+  requestMilliseconds: 30_000,
+  sweepMilliseconds: 1_000,
+  idleMilliseconds: 75_000,
+  stalledMilliseconds: 120_000,
+  upstreamConnections: 32,
+  upstreamConnectMilliseconds: 5_000,
+  upstreamAnswerMilliseconds: 30_000,
+  upstreamHeadBytes: 16 * 1024,
+  upstreamBodyBytes: 256 * 1024,
+  aliasEntries: 256,
+  aliasMilliseconds: 60_000,
+  messageBytes: 60_000,
+  reasonCharacters: 300,
+  secrets: 64,
+  shutdownMilliseconds: 5_000,
+};

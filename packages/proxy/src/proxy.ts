@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+import { randomUUID } from 'node:crypto';
+import type { Clock } from '@bureau/core';
+import type { Logger } from '@bureau/log';
+import { serveAdmin } from './admin.ts';
+import { AgentApi } from './agent-api.ts';
+import { AliasCache } from './alias-cache.ts';
+import { PROXY_LIMITS, type ProxyLimits } from './limits.ts';
+import { Router } from './router.ts';
+import { ROUTES } from './routes/index.ts';
+import { AgentServer } from './server.ts';
+import { CredentialStore } from './store.ts';
+
+export interface ProxyOptions {
+  /** The agent's listener, already bound by whoever starts the proxy (tests may give a path). */
+  readonly agent: { readonly fd: number } | { readonly path: string };
+  /** The launcher's listener. */
+  readonly admin: { readonly fd: number } | { readonly path: string };
+  /** The only uid that the agent's socket serves. */
+  readonly payloadUid: number;
+  /** The only uids that may hand over keys; uid 0 when absent. */
+  readonly adminUids?: readonly number[];
+  /** Hash of the build, told to whoever asks. */
+  readonly build: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly limits?: Partial<ProxyLimits>;
+  /** Where transaction identifiers come from. */
+  readonly randomId?: () => string;
+}
+
+/** A running proxy. */
+export interface Proxy extends AsyncDisposable {
+  /** Connections to the agent's socket that were refused for their uid. */
+  readonly refusedConnections: number;
+  /** Accepts nothing new, ends what runs within `shutdownMilliseconds`, then zeroes the keys. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/** Serves one principal on its two sockets. Resolves when both accept; until keys arrive, calls answer 503 `not_configured`. */
+export async function startProxy(options: ProxyOptions): Promise<Proxy> {
+  const { clock, logger, build } = options;
+  const limits: ProxyLimits = { ...PROXY_LIMITS, ...options.limits };
+  const store = new CredentialStore(limits, clock);
+  const aliases = new AliasCache(clock, limits.aliasEntries, limits.aliasMilliseconds);
+  const services = { store, aliases, limits, randomId: options.randomId ?? randomUUID };
+  const api = new AgentApi({ router: new Router(ROUTES), services, logger, clock });
+  const admin = await serveAdmin({ listen: options.admin, allowUids: options.adminUids ?? [0], store, requests: () => api.total, build, clock, logger });
+  const agent = await AgentServer.start({ listen: options.agent, payloadUid: options.payloadUid, api, limits, clock, logger });
+  let stopping: Promise<void> | undefined;
+  const stop = async (): Promise<void> => {
+    await Promise.all([agent.stop(limits.shutdownMilliseconds), admin.close()]);
+    store[Symbol.dispose]();
+  };
+  return {
+    get refusedConnections() {
+      return agent.refused;
+    },
+    stop: () => (stopping ??= stop()),
+    [Symbol.asyncDispose]: () => (stopping ??= stop()),
+  };
+}

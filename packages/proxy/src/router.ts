@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { GenericSchema, InferOutput } from 'valibot';
+import { Problem, quoted } from './problem.ts';
+import type { AliasCache } from './alias-cache.ts';
+import type { ProxyLimits } from './limits.ts';
+import type { CredentialStore } from './store.ts';
+import type { Trace } from './trace.ts';
+
+/** What all routes of one proxy share. */
+export interface RouteServices {
+  readonly store: CredentialStore;
+  readonly aliases: AliasCache;
+  readonly limits: ProxyLimits;
+  readonly randomId: () => string;
+}
+
+/** One call of a route. */
+export interface RouteCall<Body> {
+  /** Values of `{name}` segments, percent-decoded. */
+  readonly params: Readonly<Record<string, string>>;
+  readonly body: Body;
+  readonly trace: Trace;
+  /** Aborted when the agent has gone. */
+  readonly signal: AbortSignal;
+}
+
+/** What a route gives back: JSON. */
+export interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+/**
+ * One operation on the agent's socket, as data: routing, the checks before the handler and the log derive from it (and, with
+ * issue C1, the OpenAPI description).
+ */
+export interface Route {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  /** Literal segments and `{name}` segments. */
+  readonly path: string;
+  /** Names the part in log lines. */
+  readonly service: string;
+  readonly summary: string;
+  /** Answers before the launcher has handed over a bundle. */
+  readonly unconfigured: boolean;
+  /** Present when the route takes a body. */
+  readonly body: GenericSchema | undefined;
+  handle(call: RouteCall<never>, services: RouteServices): Promise<Answer> | Answer;
+}
+
+export interface RouteDefinition<Schema extends GenericSchema | undefined> extends Omit<Route, 'handle' | 'body' | 'unconfigured'> {
+  readonly unconfigured?: boolean;
+  readonly body?: Schema;
+  handle(call: RouteCall<Schema extends GenericSchema ? InferOutput<Schema> : undefined>, services: RouteServices): Promise<Answer> | Answer;
+}
+
+/** Declares a route; the type of the body comes from its schema. */
+export function defineRoute<Schema extends GenericSchema | undefined = undefined>(definition: RouteDefinition<Schema>): Route {
+  return { ...definition, unconfigured: definition.unconfigured ?? false, body: definition.body } as Route;
+}
+
+export interface RouteMatch {
+  readonly route: Route;
+  readonly params: Readonly<Record<string, string>>;
+}
+
+/**
+ * Finds the route of a request by exact literal segments: nothing is decoded or normalised but the values of parameters, so no
+ * spelling of a path reaches a route but its own.
+ */
+export class Router {
+  readonly #routes: readonly { readonly route: Route; readonly segments: readonly string[] }[];
+
+  constructor(routes: readonly Route[]) {
+    this.#routes = routes.map((route) => ({ route, segments: route.path.split('/') }));
+  }
+
+  /** Throws the `Problem`s 404 `no_such_path`, 405 `method_not_allowed` and 400 `invalid_path` or `invalid_query`. */
+  match(method: string, target: string): RouteMatch {
+    const [path = '', query] = target.split('?', 2);
+    const segments = path.split('/');
+    const found = this.#routes.filter((entry) => fits(entry.segments, segments));
+    if (found.length === 0) {
+      throw new Problem(404, 'no_such_path', `Nothing is served at ${quoted(path)}. Paths: ${this.#routes.map(({ route }) => route.path).join(', ')}.`);
+    }
+    const wanted = method === 'HEAD' ? 'GET' : method;
+    const entry = found.find(({ route }) => route.method === wanted);
+    if (entry === undefined) throw methodNotAllowed(method, found.map(({ route }) => route.method));
+    if (query !== undefined) throw new Problem(400, 'invalid_query', `${entry.route.path} takes no query; leave out what follows "?".`);
+    return { route: entry.route, params: paramsOf(entry.segments, segments) };
+  }
+}
+
+function methodNotAllowed(method: string, methods: readonly string[]): Problem {
+  const allow = methods.flatMap((one) => (one === 'GET' ? ['GET', 'HEAD'] : [one])).join(', ');
+  return new Problem(405, 'method_not_allowed', `Expected ${allow} here, found ${method}.`, { headers: { allow } });
+}
+
+function fits(wanted: readonly string[], found: readonly string[]): boolean {
+  return wanted.length === found.length && wanted.every((segment, index) => (segment.startsWith('{') ? found[index] !== '' : segment === found[index]));
+}
+
+function paramsOf(wanted: readonly string[], found: readonly string[]): Readonly<Record<string, string>> {
+  const entries = wanted.flatMap((segment, index) => (segment.startsWith('{') ? [[segment.slice(1, -1), decode(found[index] ?? '')] as const] : []));
+  return Object.fromEntries(entries);
+}
+
+function decode(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    throw new Problem(400, 'invalid_path', `Path segment ${quoted(segment)} is not percent-encoded UTF-8.`);
+  }
+}

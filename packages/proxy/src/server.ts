@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { describeError, type Clock } from '@bureau/core';
+import { newTraceId, type Logger } from '@bureau/log';
+import { peerCredentials } from '@bureau/native';
+import { logAccess } from './access-log.ts';
+import type { AgentApi } from './agent-api.ts';
+import type { ProxyLimits } from './limits.ts';
+import { Problem } from './problem.ts';
+import { endWithProblem, problemOfParser } from './raw-answers.ts';
+import { forwardProxyUnavailable } from './request-checks.ts';
+
+export interface AgentServerOptions {
+  /** The inherited listener, or for tests a path to bind. */
+  readonly listen: { readonly fd: number } | { readonly path: string };
+  /** The only uid that may connect. */
+  readonly payloadUid: number;
+  readonly api: AgentApi;
+  readonly limits: ProxyLimits;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Refused connections that are logged one by one; then every thousandth, so that a flood does not fill the disk. */
+const REFUSALS_LOGGED = 10;
+
+/** The agent's socket: strict HTTP/1.1 for one uid, with every wait and every size bounded. */
+export class AgentServer {
+  readonly #options: AgentServerOptions;
+  readonly #server: Server;
+  /** Requests under way on each connection: an error of the parser must not be taken for the answer to an earlier request. */
+  readonly #running = new WeakMap<Duplex, number>();
+  #refused = 0;
+
+  private constructor(options: AgentServerOptions) {
+    const { limits } = options;
+    this.#options = options;
+    this.#server = createServer({
+      insecureHTTPParser: false,
+      requireHostHeader: true,
+      maxHeaderSize: limits.requestHeadBytes,
+      headersTimeout: limits.headMilliseconds,
+      requestTimeout: limits.requestMilliseconds,
+      connectionsCheckingInterval: limits.sweepMilliseconds,
+      keepAlive: true,
+      keepAliveTimeout: limits.idleMilliseconds,
+    });
+    this.#server.maxConnections = limits.connections;
+    this.#server.maxRequestsPerSocket = limits.requestsPerConnection;
+    this.#server.timeout = limits.stalledMilliseconds;
+    // Node drops what is above its own count without a word; ours is checked, and the head's bytes bound both.
+    this.#server.maxHeadersCount = 0;
+    this.#listenToEvents();
+  }
+
+  /** Starts to accept. Rejects when the listener cannot be used. */
+  static async start(options: AgentServerOptions): Promise<AgentServer> {
+    const server = new AgentServer(options);
+    await new Promise<void>((resolve, reject) => {
+      server.#server.once('error', reject);
+      server.#server.listen(options.listen, () => {
+        server.#server.off('error', reject);
+        server.#server.on('error', (error) => options.logger.error({ err: error }, 'the agent socket failed'));
+        resolve();
+      });
+    });
+    return server;
+  }
+
+  /** Connections refused for their uid since the start. */
+  get refused(): number {
+    return this.#refused;
+  }
+
+  /** Accepts nothing new, lets requests end for `milliseconds`, then cuts them. Resolves when every connection is closed. */
+  async stop(milliseconds: number): Promise<void> {
+    this.#options.api.draining = true;
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#server.closeIdleConnections();
+    const timer = this.#options.clock.setTimer(milliseconds, () => this.#server.closeAllConnections());
+    await closed;
+    timer.clear();
+  }
+
+  #listenToEvents(): void {
+    this.#server.on('connection', (socket: Socket) => this.#admit(socket));
+    const handle = (request: IncomingMessage, response: ServerResponse): void => this.#handle(request, response);
+    this.#server.on('request', handle);
+    // "Expect: 100-continue" is answered when the body is wanted; another expectation is an ordinary request that says so.
+    this.#server.on('checkContinue', handle);
+    this.#server.on('connect', (request: IncomingMessage, socket: Duplex) => this.#endRaw(socket, forwardProxyUnavailable(), request.method ?? '-'));
+    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => this.#parserError(error, socket));
+    this.#server.on('drop', () => this.#options.logger.warn({ limit: this.#options.limits.connections }, 'connection closed: limit connections is reached'));
+  }
+
+  /** Closes a connection of anyone but the payload before a byte of it is read. */
+  #admit(socket: Socket): void {
+    let uid: number | undefined;
+    try {
+      uid = peerCredentials(socket).uid;
+    } catch (error) {
+      this.#options.logger.warn({ reason: describeError(error) }, 'connection refused: its peer is not known');
+    }
+    if (uid === this.#options.payloadUid) return;
+    this.#refused += 1;
+    if (uid !== undefined && (this.#refused <= REFUSALS_LOGGED || this.#refused % 1_000 === 0)) {
+      this.#options.logger.warn({ uid, expected: this.#options.payloadUid, refused: this.#refused }, 'connection refused: wrong uid');
+    }
+    socket.destroy();
+  }
+
+  #handle(request: IncomingMessage, response: ServerResponse): void {
+    const { socket } = request;
+    this.#running.set(socket, (this.#running.get(socket) ?? 0) + 1);
+    response.once('close', () => this.#running.set(socket, (this.#running.get(socket) ?? 1) - 1));
+    void this.#options.api.handle(request, response);
+  }
+
+  #parserError(error: NodeJS.ErrnoException, socket: Duplex): void {
+    const running = this.#running.get(socket) ?? 0;
+    const late = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+    // A late body is the running request's own; for anything else an answer now would be read as that request's.
+    if (error.code === 'ECONNRESET' || !socket.writable || running > (late ? 1 : 0)) {
+      socket.destroy();
+      return;
+    }
+    this.#endRaw(socket, problemOfParser(error.code), '-');
+  }
+
+  #endRaw(socket: Duplex, problem: Problem, method: string): void {
+    const traceId = newTraceId();
+    endWithProblem(socket, problem, traceId);
+    logAccess(this.#options.logger, undefined, { service: '-', method, path: '-', status: problem.status, code: problem.code, milliseconds: 0, bytes: 0, traceId });
+  }
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+import { BureauError, type Clock } from '@bureau/core';
+import type { BundleHeader } from '@bureau/protocol';
+import { Credentials } from './credentials.ts';
+import type { ProxyLimits } from './limits.ts';
+import { Problem } from './problem.ts';
+import { Upstream } from './upstream.ts';
+
+/** The right to use one bundle until it is disposed of. */
+export interface CredentialLease extends Disposable {
+  readonly credentials: Credentials;
+  /** An upstream of the bundle. Throws the `Problem` 403 `upstream_not_granted` when it has none of that name. */
+  upstream(service: string): Upstream;
+}
+
+/** One bundle in use: its keys live until it has been replaced and its last lease has ended. */
+class Generation {
+  readonly credentials: Credentials;
+  readonly #upstreams: ReadonlyMap<string, Upstream>;
+  #leases = 0;
+  #retired = false;
+
+  constructor(credentials: Credentials, limits: ProxyLimits, clock: Clock) {
+    this.credentials = credentials;
+    const services = Object.keys(credentials.header.upstreams);
+    this.#upstreams = new Map(services.map((service) => [service, new Upstream({ service, credentials, limits, clock })]));
+  }
+
+  lease(): CredentialLease {
+    this.#leases += 1;
+    let held = true;
+    return {
+      credentials: this.credentials,
+      upstream: (service) => this.#upstream(service),
+      [Symbol.dispose]: () => {
+        if (!held) return;
+        held = false;
+        this.#leases -= 1;
+        this.#endWhenUnused();
+      },
+    };
+  }
+
+  retire(): void {
+    this.#retired = true;
+    this.#endWhenUnused();
+  }
+
+  #upstream(service: string): Upstream {
+    const upstream = this.#upstreams.get(service);
+    if (upstream !== undefined) return upstream;
+    throw new Problem(403, 'upstream_not_granted', `This principal's bundle has no upstream ${JSON.stringify(service)}; an operator can add it by sealing a new bundle.`);
+  }
+
+  #endWhenUnused(): void {
+    if (!this.#retired || this.#leases > 0) return;
+    this.credentials[Symbol.dispose]();
+    for (const upstream of this.#upstreams.values()) void upstream.close();
+  }
+}
+
+/** The keys of the one principal that this proxy serves, from its first configuration to its end. */
+export class CredentialStore implements Disposable {
+  readonly #limits: ProxyLimits;
+  readonly #clock: Clock;
+  #current: Generation | undefined;
+
+  constructor(limits: ProxyLimits, clock: Clock) {
+    this.#limits = limits;
+    this.#clock = clock;
+  }
+
+  /** The header in use, or `undefined` before the first configuration. */
+  get header(): BundleHeader | undefined {
+    return this.#current?.credentials.header;
+  }
+
+  /**
+   * Takes a bundle into use, at once and as a whole: every lease from now on has the new keys; leases that run keep the old ones,
+   * which are zeroed when the last of them ends. On a throw nothing has changed. Zeroes `secrets` in any case.
+   * Throws `principal_mismatch`, `bundle_expired`, and what `Credentials.open` throws.
+   */
+  configure(principal: string, header: Uint8Array, secrets: Uint8Array): { readonly digest: string } {
+    const credentials = Credentials.open(header, secrets, this.#limits.secrets);
+    try {
+      this.#check(principal, credentials.header);
+      const previous = this.#current;
+      this.#current = new Generation(credentials, this.#limits, this.#clock);
+      previous?.retire();
+    } catch (error) {
+      credentials[Symbol.dispose]();
+      throw error;
+    }
+    return { digest: credentials.digest };
+  }
+
+  /** Throws the `Problem`s 503 `not_configured` and 403 `credentials_expired`. */
+  lease(): CredentialLease {
+    if (this.#current === undefined) throw notConfigured();
+    if (this.#clock.now() >= this.#current.credentials.header.expires_at) {
+      throw new Problem(403, 'credentials_expired', `The keys of ${this.#current.credentials.header.principal} lapsed at ${new Date(this.#current.credentials.header.expires_at).toISOString()}; an operator has to provision new ones.`);
+    }
+    return this.#current.lease();
+  }
+
+  /** Zeroes the keys as soon as no lease is left. Idempotent. */
+  [Symbol.dispose](): void {
+    this.#current?.retire();
+    this.#current = undefined;
+  }
+
+  #check(principal: string, header: BundleHeader): void {
+    const serves = this.header?.principal ?? principal;
+    if (header.principal !== principal || serves !== principal) {
+      throw new BureauError('principal_mismatch', `Expected a bundle of ${serves}, found a configuration for ${principal} with a bundle of ${header.principal}; a proxy serves one principal for its life`);
+    }
+    if (this.#clock.now() >= header.expires_at) {
+      throw new BureauError('bundle_expired', `The bundle of ${principal} lapsed at ${new Date(header.expires_at).toISOString()}; seal a new one`);
+    }
+  }
+}
+
+/** What every call answers before the launcher has handed over a bundle. */
+export function notConfigured(): Problem {
+  return new Problem(503, 'not_configured', 'This proxy has not received its keys yet; try again in a moment.', { headers: { 'retry-after': '1' } });
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+import { BureauError, describeError, type Clock } from '@bureau/core';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Credentials } from './credentials.ts';
+import type { ProxyLimits } from './limits.ts';
+import { Problem } from './problem.ts';
+import type { Trace } from './trace.ts';
+import { createPool, requestOn, type Pool } from './undici-pool.ts';
+import { checkUpstreamUrl, hasDotSegment, outgoingHeaders, refusedBy } from './upstream-rules.ts';
+
+export interface UpstreamRequest {
+  readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE';
+  /** Below the upstream's URL, percent-encoded, starting with `/`. */
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  /** The upstream does the same once or twice: then a call that died with a kept connection is made once more. */
+  readonly idempotent: boolean;
+  readonly signal: AbortSignal;
+  readonly trace: Trace;
+}
+
+export interface UpstreamAnswer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+}
+
+export interface UpstreamOptions {
+  readonly service: string;
+  readonly credentials: Credentials;
+  readonly limits: ProxyLimits;
+  readonly clock: Clock;
+}
+
+/** One upstream of a bundle: its connections, its rules, and its keys, which are added to each call here and nowhere else. */
+export class Upstream {
+  readonly service: string;
+  /** Names the server in problems and cache keys. */
+  readonly url: URL;
+  readonly #options: UpstreamOptions;
+  #pool: Pool | undefined;
+
+  constructor(options: UpstreamOptions) {
+    const rule = options.credentials.header.upstreams[options.service];
+    if (rule === undefined) throw new BureauError('no_such_upstream', `The bundle has no upstream ${JSON.stringify(options.service)}`);
+    this.#options = options;
+    this.service = options.service;
+    this.url = checkUpstreamUrl(options.service, rule.url);
+  }
+
+  /**
+   * Makes one call and reads the whole answer, whatever its status; redirects are answers. Throws a `Problem`: 403 when the bundle's
+   * rules forbid it, 502 `upstream_…` when there is no usable answer, 504 `upstream_timeout` past a named deadline.
+   */
+  async call(request: UpstreamRequest): Promise<UpstreamAnswer> {
+    this.#admit(request);
+    const { clock, limits } = this.#options;
+    const deadline = new AbortController();
+    const timer = clock.setTimer(limits.upstreamAnswerMilliseconds, () => deadline.abort());
+    const signal = AbortSignal.any([request.signal, deadline.signal]);
+    try {
+      return await this.#attempt(request, signal).catch((error: unknown) => {
+        if (!request.idempotent || signal.aborted || !diedWithConnection(error)) throw error;
+        return this.#attempt(request, signal);
+      });
+    } catch (error) {
+      throw this.#problemOf(error, deadline.signal.aborted);
+    } finally {
+      timer.clear();
+    }
+  }
+
+  /** Cuts every connection; calls that still run fail. Idempotent. */
+  async close(): Promise<void> {
+    await this.#pool?.destroy();
+  }
+
+  #admit(request: UpstreamRequest): void {
+    const { credentials } = this.#options;
+    const rule = credentials.header.upstreams[this.service];
+    const path = request.path.split('?', 1)[0] ?? '';
+    if (!path.startsWith('/') || !/^[\x21-\x7e]+$/.test(request.path) || hasDotSegment(path)) {
+      throw new BureauError('upstream_path_invalid', 'A route made an upstream path that is not percent-encoded or has dot segments; this is a bug in the route');
+    }
+    const refused = rule === undefined ? 'paths' : refusedBy(rule, request.method, path);
+    if (refused !== undefined) {
+      throw new Problem(403, 'upstream_rule_refused', `The ${refused} of upstream ${this.service} in this principal's bundle do not allow ${request.method} ${path}; an operator can allow it by sealing a bundle with wider ${refused}.`, {
+        extensions: { rule: `upstreams.${this.service}.${refused}` },
+      });
+    }
+  }
+
+  async #attempt(request: UpstreamRequest, signal: AbortSignal): Promise<UpstreamAnswer> {
+    const { credentials, limits } = this.#options;
+    const given = {
+      ...request.headers,
+      'accept-encoding': 'identity',
+      ...(request.trace.parent === undefined ? {} : { traceparent: request.trace.parent }),
+    };
+    const response = await requestOn(this.#connections(), {
+      method: request.method,
+      path: this.url.pathname.replace(/\/$/, '') + request.path,
+      headers: outgoingHeaders(given, credentials.injectedHeaders(this.service)),
+      body: request.body ?? null,
+      signal,
+    });
+    const body = await readAll(response.body, limits.upstreamBodyBytes);
+    return { status: response.statusCode, headers: response.headers, body };
+  }
+
+  #connections(): Pool {
+    const { limits } = this.#options;
+    this.#pool ??= createPool(this.url.origin, {
+      connections: limits.upstreamConnections,
+      connectTimeout: limits.upstreamConnectMilliseconds,
+      headersTimeout: limits.upstreamAnswerMilliseconds,
+      bodyTimeout: limits.upstreamAnswerMilliseconds,
+      maxHeaderSize: limits.upstreamHeadBytes,
+      maxResponseSize: limits.upstreamBodyBytes,
+    });
+    return this.#pool;
+  }
+
+  #problemOf(error: unknown, late: boolean): unknown {
+    if (error instanceof Problem || error instanceof BureauError) return error;
+    const { limits } = this.#options;
+    const code = codeOf(error);
+    const where = `${this.service} at ${this.url.origin}`;
+    const options = { cause: error };
+    if (late || code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT') {
+      return new Problem(504, 'upstream_timeout', `Expected the whole answer of ${where} within ${limits.upstreamAnswerMilliseconds} ms (limit upstreamAnswerMilliseconds); try again later.`, options);
+    }
+    if (code === 'UND_ERR_CONNECT_TIMEOUT') {
+      return new Problem(504, 'upstream_timeout', `Expected a connection to ${where} within ${limits.upstreamConnectMilliseconds} ms (limit upstreamConnectMilliseconds); try again later.`, options);
+    }
+    if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE' || code === 'UND_ERR_HEADERS_OVERFLOW') {
+      return new Problem(502, 'upstream_answer_too_large', `Expected an answer of ${where} with at most ${limits.upstreamHeadBytes} bytes of headers and ${limits.upstreamBodyBytes} bytes of body, found more.`, options);
+    }
+    if (code.startsWith('HPE_') || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH' || code === 'UND_ERR_INFO') {
+      return new Problem(502, 'upstream_malformed', `${where} did not answer in valid HTTP (${code}).`, options);
+    }
+    if (/^(CERT_|ERR_TLS_|ERR_SSL_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|HOSTNAME_)/.test(code)) {
+      return new Problem(502, 'upstream_untrusted', `The TLS certificate of ${where} was refused (${code}); an operator has to look at the server.`, options);
+    }
+    return new Problem(502, 'upstream_unreachable', `Cannot reach ${where} (${code === '' ? 'no reason given' : code}); try again later.`, options);
+  }
+}
+
+async function readAll(body: AsyncIterable<Buffer>, longest: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.length;
+    if (size > longest) throw Object.assign(new Error('answer too large'), { code: 'UND_ERR_RES_EXCEEDED_MAX_SIZE' });
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, size);
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+}
+
+/** A kept connection that the server had closed meanwhile, or that broke before an answer. */
+function diedWithConnection(error: unknown): boolean {
+  return ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'].includes(codeOf(error));
+}
+
+/** One line about a failed call for the log: codes and addresses, no bytes of request or answer. */
+export function describeUpstreamError(error: unknown): string {
+  const code = codeOf(error);
+  return code.startsWith('HPE_') ? code : describeError(error).slice(0, 300);
+}
