@@ -24,6 +24,8 @@ export const standContract = {
     /** Stops proxy *n*; answers when nothing of it is left. */
     stopProxy: call(v.strictObject({ number: principalNumber }), v.strictObject({})),
     status: call(v.strictObject({}), v.strictObject({ build: text(100), services: v.array(serviceStatus) })),
+    /** Starts one of the stand's own services unless it runs; answers when it is ready. */
+    start: call(v.strictObject({ service: v.picklist(['homeserver', 'launcher', 'daemon']) }), v.strictObject({})),
     /** Stops launcher and daemon and leaves; homeserver, proxies, relays and sandboxes stay for the next service manager. */
     handOver: call(v.strictObject({}), v.strictObject({})),
     /** Ends everything of the stand; answers just before the service manager itself leaves. */

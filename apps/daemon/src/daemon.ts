@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describeError, type InstanceName } from '@bureau/core';
+import { readJson } from '@bureau/files';
+import { instancePaths, readMachine, readSettings, uidsOf, type MachineSettings } from '@bureau/instance';
+import { serve } from '@bureau/ipc';
+import type { Logger } from '@bureau/log';
+import { MachineSync } from '@bureau/matrix-sync';
+import { systemClock } from '@bureau/process';
+import { EVENT_TYPES, daemonContract, type MachineStatusContent, type PrincipalStatus } from '@bureau/protocol';
+import { LauncherLink, Reconciler, RelayRoutes, Runs, StatusReporter, StatusWatch, daemonHandlers, type Facts } from '@bureau/reconcile';
+import { SESSION_MAX_BYTES, daemonSession } from './session.ts';
+
+export interface DaemonStart {
+  readonly instance: InstanceName;
+  readonly build: string;
+  /** Descriptor of the listener that the service manager bound. */
+  readonly listener: number;
+  readonly logger: Logger;
+}
+
+/** Builds the daemon's parts, connects them, starts them; the returned function stops them in order. */
+export async function startDaemon({ instance, build, listener, logger }: DaemonStart): Promise<() => Promise<void>> {
+  const clock = systemClock;
+  const paths = instancePaths(instance);
+  const machine = readMachine(paths);
+  const uids = uidsOf(readSettings(paths).uidBase);
+  const session = readJson(`${paths.daemonStateDirectory}/session.json`, daemonSession, SESSION_MAX_BYTES);
+  const startedAt = clock.now();
+
+  const statuses = new StatusWatch();
+  const runs = new Runs();
+  const launcher = new LauncherLink({ socket: paths.launcherSocket, build, clock, logger, onChange: () => reconciler.poke() });
+  const sync = new MachineSync({
+    homeserverUrl: machine.homeserverUrl,
+    userId: machine.userId,
+    accessToken: session.accessToken,
+    databasePath: `${paths.daemonStateDirectory}/sync.sqlite`,
+    clock,
+    logger,
+    onChange: () => reconciler.poke(),
+  });
+  const status = (principals: readonly PrincipalStatus[]): MachineStatusContent => ({ v: 1, build, startedAt, principals: [...principals] });
+  const reporter = new StatusReporter<MachineStatusContent>({
+    clock,
+    logger,
+    publish: (content) => sync.publish(machine.configRoom, EVENT_TYPES.machineStatus, content),
+  });
+  const reconciler: Reconciler = new Reconciler({
+    clock,
+    logger,
+    launcher,
+    runs,
+    facts: () => readFacts(sync, machine, logger),
+    onStatuses: (principals) => {
+      statuses.update(principals);
+      reporter.report(status(principals));
+    },
+  });
+  const relays = new RelayRoutes({ build, clock, payloadUid: (number) => uids.payload(number), observed: () => launcher.observed });
+  const handlers = daemonHandlers({
+    build,
+    machine: machine.userId,
+    configRoom: machine.configRoom,
+    homeserver: machine.homeserverUrl,
+    clock,
+    sync,
+    launcher,
+    reconciler,
+    relays,
+    runs,
+    statuses,
+    status: () => status(reconciler.statuses),
+  });
+  const server = await serve({ fd: listener, contract: daemonContract, handlers, role: 'daemon', build, allowUids: [0], clock, logger });
+  launcher.start();
+  sync.start().catch((error: unknown) => logger.error({ error: describeError(error) }, 'sync did not start'));
+  logger.info({ machine: machine.userId }, 'serving');
+
+  return async () => {
+    sync.stop();
+    launcher.close();
+    await server.close();
+  };
+}
+
+/** The pinned rooms as they are; `undefined` until the config room is known, or when it is not the one that was pinned. */
+function readFacts(sync: MachineSync, machine: MachineSettings, logger: Logger): Facts | undefined {
+  const [creation] = sync.state(machine.configRoom, 'm.room.create');
+  if (creation === undefined) return undefined;
+  if (creation.sender !== machine.configRoomCreator) {
+    logger.error({ expected: machine.configRoomCreator, found: creation.sender }, 'the config room has another creator than the pinned one; its state is not believed');
+    return undefined;
+  }
+  return {
+    assignments: sync.state(machine.configRoom, EVENT_TYPES.assignment),
+    credentials: sync.state(machine.configRoom, EVENT_TYPES.credentials),
+    templates: sync.state(machine.templateRoom, EVENT_TYPES.template),
+  };
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+import { BureauError, type Clock, type RoomId, type UserId } from '@bureau/core';
+import type { Logger } from '@bureau/log';
+import { ClientEvent, HttpApiEvent, MatrixError, SyncState, createClient, type MatrixClient } from 'matrix-js-sdk';
+import { sdkLogger } from './sdk-logger.ts';
+import { SqliteSyncStore } from './sync-store.ts';
+
+export interface MachineSyncOptions {
+  readonly homeserverUrl: string;
+  readonly userId: UserId;
+  readonly accessToken: string;
+  /** The SQLite file with position and state. */
+  readonly databasePath: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Called after each change of state or health; reads follow. Never called before `start`. */
+  readonly onChange: () => void;
+}
+
+/** `live`: the last sync answered · `offline`: it did not, the last good state stands · `logged_out`: the token is no longer valid. */
+export type SyncHealth = 'starting' | 'live' | 'offline' | 'logged_out';
+
+/** One state event, as the homeserver gave it; its content is a stranger's until a schema has judged it. */
+export interface StateFact {
+  readonly stateKey: string;
+  readonly sender: string;
+  readonly eventId: string;
+  readonly content: unknown;
+}
+
+/** The machine's view of its rooms: a sync that resumes where it was, state to read, a way to write what the machine says of itself. */
+export class MachineSync {
+  readonly #options: MachineSyncOptions;
+  readonly #store: SqliteSyncStore;
+  readonly #client: MatrixClient;
+  #health: SyncHealth = 'starting';
+  #lastSyncAt: number | null = null;
+
+  constructor(options: MachineSyncOptions) {
+    this.#options = options;
+    this.#store = new SqliteSyncStore(options.databasePath);
+    this.#client = createClient({
+      baseUrl: options.homeserverUrl,
+      userId: options.userId,
+      accessToken: options.accessToken,
+      store: this.#store,
+      logger: sdkLogger(options.logger),
+      disableVoip: true,
+    });
+  }
+
+  get health(): SyncHealth {
+    return this.#health;
+  }
+
+  /** When the homeserver answered a sync last; `null` before the first. */
+  get lastSyncAt(): number | null {
+    return this.#lastSyncAt;
+  }
+
+  /** Begins to sync; resolves at once. State that was kept on disk is told by the first `onChange`, homeserver or not. */
+  async start(): Promise<void> {
+    this.#client.on(ClientEvent.Sync, (state, _before, data) => {
+      if (this.#health === 'logged_out') return;
+      const answered = (state === SyncState.Prepared && data?.fromCache !== true) || state === SyncState.Syncing;
+      if (answered) {
+        this.#health = 'live';
+        this.#lastSyncAt = this.#options.clock.now();
+      } else if (state === SyncState.Reconnecting || state === SyncState.Error) {
+        this.#health = 'offline';
+      }
+      this.#options.onChange();
+    });
+    this.#client.on(HttpApiEvent.SessionLoggedOut, () => {
+      this.#health = 'logged_out';
+      this.#options.onChange();
+    });
+    await this.#client.startClient({ initialSyncLimit: 1, disablePresence: true, lazyLoadMembers: true });
+  }
+
+  /** All state of one type in a room, redacted and empty ones included; empty when the room is not joined. */
+  state(room: RoomId, type: string): StateFact[] {
+    const events = this.#client.getRoom(room)?.currentState.getStateEvents(type) ?? [];
+    return events.map((event) => ({
+      stateKey: event.getStateKey() ?? '',
+      sender: event.getSender() ?? '',
+      eventId: event.getId() ?? '',
+      content: event.getContent(),
+    }));
+  }
+
+  /** Writes a state event under the machine's own user ID. Throws `rate_limited` with `retryAfterMilliseconds`, `matrix_refused`, `homeserver_unreachable`. */
+  async publish(room: RoomId, type: string, content: Readonly<Record<string, unknown>>): Promise<void> {
+    try {
+      await this.#client.sendStateEvent(room, type as never, content as never, this.#options.userId);
+    } catch (error) {
+      throw publishError(error, type);
+    }
+  }
+
+  /** Ends the sync. A timer of the SDK may outlive it: the process ends by `process.exit`. */
+  stop(): void {
+    this.#client.stopClient();
+    this.#store.close();
+  }
+}
+
+function publishError(error: unknown, type: string): BureauError {
+  if (error instanceof MatrixError) {
+    if (error.isRateLimitError()) {
+      return new BureauError('rate_limited', `The homeserver asks to wait before the next ${type}`, { cause: error, data: { retryAfterMilliseconds: error.getRetryAfterMs() ?? 1_000 } });
+    }
+    return new BureauError('matrix_refused', `The homeserver refused ${type}: ${error.errcode ?? 'no code'}`, { cause: error });
+  }
+  return new BureauError('homeserver_unreachable', `Cannot publish ${type}: the homeserver does not answer`, { cause: error });
+}

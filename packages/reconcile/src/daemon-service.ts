@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+import { BureauError, type Clock, type PrincipalName, type RoomId, type UserId } from '@bureau/core';
+import type { Handlers } from '@bureau/ipc';
+import type { SyncHealth } from '@bureau/matrix-sync';
+import type { MachineStatusContent, PrincipalStatus, daemonContract } from '@bureau/protocol';
+import type { LauncherLink } from './launcher-link.ts';
+import { RELAY_CALL_MILLISECONDS } from './limits.ts';
+import type { Reconciler } from './reconciler.ts';
+import type { RelayRoutes } from './relay-routes.ts';
+import type { Runs } from './runs.ts';
+import type { StatusWatch } from './status-watch.ts';
+
+export interface DaemonServiceDeps {
+  readonly build: string;
+  readonly machine: UserId;
+  readonly configRoom: RoomId;
+  readonly homeserver: string;
+  readonly clock: Clock;
+  readonly sync: { readonly health: SyncHealth; readonly lastSyncAt: number | null };
+  readonly launcher: LauncherLink;
+  readonly reconciler: Reconciler;
+  readonly relays: RelayRoutes;
+  readonly runs: Runs;
+  readonly statuses: StatusWatch;
+  readonly status: () => MachineStatusContent;
+}
+
+/** The one table of operations of the daemon's socket. */
+export function daemonHandlers(deps: DaemonServiceDeps): Handlers<typeof daemonContract> {
+  const { launcher, reconciler, relays, runs, statuses, clock } = deps;
+  const call = { deadlineMilliseconds: RELAY_CALL_MILLISECONDS };
+  return {
+    status: () => ({
+      build: deps.build,
+      machine: deps.machine,
+      configRoom: deps.configRoom,
+      homeserver: deps.homeserver,
+      sync: deps.sync.health,
+      lastSyncAt: deps.sync.lastSyncAt,
+      launcher: launcher.observed === undefined ? 'away' : 'connected',
+      status: deps.status(),
+    }),
+    plan: () => ({ actions: reconciler.preview() }),
+    run: async function* ({ principal, run }, context) {
+      refuseBusy(principal, deps);
+      using changes = statuses.follow(principal);
+      using _lease = runs.hold({ principal, run, wake: () => changes.wake() });
+      context.signal.addEventListener('abort', () => changes.wake(), { once: true });
+      try {
+        while (!context.signal.aborted) {
+          const status = await changes.next();
+          if (status?.run === run) yield status;
+        }
+        return {};
+      } finally {
+        setImmediate(() => reconciler.poke());
+      }
+    },
+    attach: async function* ({ principal, attach }, context) {
+      const relay = await relays.to(principal);
+      const output = relay.stream('attach', attach, { signal: context.signal, traceId: context.traceId });
+      yield* output;
+      return output.result;
+    },
+    input: async ({ principal, data, end }) => (await relays.to(principal)).call('input', { data, end }),
+    resize: async ({ principal, columns, rows }) => (await relays.to(principal)).call('resize', { columns, rows }, call),
+    signal: async ({ principal, signal }) => (await relays.to(principal)).call('signal', { signal }, call),
+    wait: async ({ principal, state, milliseconds }, context) => {
+      using changes = statuses.follow(principal);
+      const deadline = clock.setTimer(milliseconds, () => changes.wake());
+      const until = clock.monotonic() + milliseconds;
+      try {
+        let status = changes.current;
+        while (!isState(status, state)) {
+          if (context.signal.aborted || clock.monotonic() >= until) {
+            throw new BureauError('deadline_exceeded', `"${principal}" did not become "${state}" within ${milliseconds} ms; it is "${status?.state ?? 'absent'}"`, { data: { principal } });
+          }
+          status = await changes.next();
+        }
+        return { status: status ?? null };
+      } finally {
+        deadline.clear();
+      }
+    },
+  };
+}
+
+function isState(status: PrincipalStatus | undefined, wanted: 'running' | 'exited' | 'absent'): boolean {
+  switch (wanted) {
+    case 'running':
+      return status?.state === 'running';
+    case 'exited':
+      return status?.state === 'exited' || status?.state === 'stopped' || status?.state === 'backing_off';
+    case 'absent':
+      return status === undefined;
+  }
+}
+
+/** A run takes a principal that nobody else uses: not live, not assigned, not held by another command line. */
+function refuseBusy(principal: PrincipalName, { launcher, reconciler, runs }: DaemonServiceDeps): void {
+  const busy = (why: string): never => {
+    throw new BureauError('principal_busy', `Cannot run as "${principal}": ${why}`, { data: { principal } });
+  };
+  if (runs.holds(principal)) busy('another "bureau run" holds it; wait for its end or use another name');
+  const wanted = reconciler.desired().find((desired) => desired.principal === principal);
+  if (wanted !== undefined && wanted.assignment?.run === undefined) busy('it is deployed as an agent; stop and remove it ("bureau agent remove"), or use another name');
+  if (launcher.client !== undefined && launcher.observed?.some((info) => info.principal === principal && info.state !== 'exited') === true) {
+    busy('its last sandbox still runs; try again in a moment');
+  }
+}

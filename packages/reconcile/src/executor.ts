@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { LauncherLink } from './launcher-link.ts';
+import { CREATE_MILLISECONDS, STOP_GRACE_MILLISECONDS } from './limits.ts';
+import type { Action } from './plan.ts';
+
+/** What came of an action, for the reconciler's memory. */
+export interface Outcome {
+  /** The credentials event that the launcher has now. */
+  readonly fed?: string;
+}
+
+/** Carries out one action through the launcher. Throws what the launcher answered. */
+export async function execute(action: Action, launcher: LauncherLink): Promise<Outcome> {
+  switch (action.action) {
+    case 'create': {
+      const { principal, id, spec, holdForObserver, bundle } = action;
+      const input = { principal, id, spec, holdForObserver, ...(bundle === undefined ? {} : { bundle }) };
+      await launcher.client.call('create', input, { deadlineMilliseconds: CREATE_MILLISECONDS });
+      return action.bundleEvent === undefined ? {} : { fed: action.bundleEvent };
+    }
+    case 'destroy': {
+      const input = { principal: action.principal, id: action.id, graceMilliseconds: STOP_GRACE_MILLISECONDS };
+      await launcher.client.call('destroy', input, { deadlineMilliseconds: CREATE_MILLISECONDS });
+      return {};
+    }
+    case 'forget': {
+      await launcher.client.call('forget', { principal: action.principal, id: action.id });
+      launcher.drop(action.principal);
+      return {};
+    }
+    case 'rotate': {
+      await launcher.client.call('rotate', { principal: action.principal, bundle: action.bundle }, { deadlineMilliseconds: CREATE_MILLISECONDS });
+      return { fed: action.bundleEvent };
+    }
+    case 'wait':
+    case 'block':
+      return {};
+  }
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+import { BureauError, describeError, type Clock, type PrincipalName, type Timer } from '@bureau/core';
+import { connect, type IpcClient } from '@bureau/ipc';
+import type { Logger } from '@bureau/log';
+import { launcherContract, type SandboxInfo } from '@bureau/protocol';
+import { LAUNCHER_RETRY_MILLISECONDS } from './limits.ts';
+
+export interface LauncherLinkDeps {
+  readonly socket: string;
+  readonly build: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** After each change of what is observed, and when the launcher comes or goes. */
+  readonly onChange: () => void;
+}
+
+/** The daemon's connection to the launcher: keeps a picture of all sandboxes by watching, connects again when the launcher was away. */
+export class LauncherLink {
+  readonly #deps: LauncherLinkDeps;
+  readonly #observed = new Map<PrincipalName, SandboxInfo>();
+  #client: IpcClient<typeof launcherContract> | undefined;
+  #timer: Timer | undefined;
+  #closed = false;
+
+  constructor(deps: LauncherLinkDeps) {
+    this.#deps = deps;
+  }
+
+  /** All sandboxes as the launcher told them; `undefined` while it is away, since then nothing is known. */
+  get observed(): readonly SandboxInfo[] | undefined {
+    return this.#client === undefined ? undefined : [...this.#observed.values()];
+  }
+
+  /** The live client. Throws `launcher_away`. */
+  get client(): IpcClient<typeof launcherContract> {
+    if (this.#client === undefined) throw new BureauError('launcher_away', 'The launcher is not there right now; the service manager starts it again, try again in a moment');
+    return this.#client;
+  }
+
+  /** Begins to connect; never gives up. */
+  start(): void {
+    void this.#follow();
+  }
+
+  /** Drops what was forgotten from the picture: the launcher does not tell it. */
+  drop(principal: PrincipalName): void {
+    this.#observed.delete(principal);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#timer?.clear();
+    this.#client?.close();
+  }
+
+  async #follow(): Promise<void> {
+    const { socket, build, clock, logger, onChange } = this.#deps;
+    try {
+      using client = await connect({ path: socket, contract: launcherContract, role: 'daemon', build, expectUid: 0, clock });
+      const { sandboxes } = await client.call('list', {});
+      this.#observed.clear();
+      for (const info of sandboxes) this.#observed.set(info.principal, info);
+      this.#client = client;
+      onChange();
+      for await (const info of client.stream('watch', {})) {
+        this.#observed.set(info.principal, info);
+        onChange();
+      }
+    } catch (error) {
+      if (!this.#closed && this.#client !== undefined) logger.warn({ error: describeError(error) }, 'launcher is away');
+    }
+    const wasThere = this.#client !== undefined;
+    this.#client = undefined;
+    if (this.#closed) return;
+    if (wasThere) onChange();
+    this.#timer = clock.setTimer(LAUNCHER_RETRY_MILLISECONDS, () => void this.#follow());
+  }
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { PrincipalName } from '@bureau/core';
+import type { PrincipalStatus, SandboxInfo, SandboxSpec } from '@bureau/protocol';
+import { backOffPause, shallRestart } from './back-off.ts';
+import type { Desired } from './desired.ts';
+import { parseSandboxId, resolveSpec, sandboxIdOf, specKey } from './resolve.ts';
+
+/** What the reconciler remembers of one principal beyond rooms and launcher. */
+export interface Memory {
+  /** When the end of the sandbox with this id was seen. */
+  readonly exit?: { readonly id: string; readonly at: number; readonly quickExits: number };
+  /** The credentials event that the launcher has accepted last. */
+  readonly fed?: string;
+  /** The last action for this id failed. */
+  readonly failure?: { readonly id: string; readonly message: string; readonly retryAt: number };
+}
+
+/** Everything that a plan depends on. Same input, same plan. */
+export interface PlanInput {
+  readonly desired: readonly Desired[];
+  readonly observed: readonly SandboxInfo[];
+  /** Run ids whose command line is there. */
+  readonly runs: ReadonlySet<string>;
+  readonly memory: ReadonlyMap<PrincipalName, Memory>;
+  readonly now: number;
+}
+
+/** One step, with what its executor needs. */
+export type Action = { readonly principal: PrincipalName; readonly reason: string; readonly event?: string } & (
+  | { readonly action: 'create'; readonly id: string; readonly spec: SandboxSpec; readonly bundle?: Uint8Array; readonly bundleEvent?: string; readonly holdForObserver: boolean }
+  | { readonly action: 'destroy'; readonly id: string }
+  | { readonly action: 'forget'; readonly id: string }
+  | { readonly action: 'rotate'; readonly bundle: Uint8Array; readonly bundleEvent: string }
+  | { readonly action: 'wait'; readonly until: number }
+  | { readonly action: 'block' }
+);
+
+/** What shall be done now, and what is to be said of each principal. */
+export interface Plan {
+  readonly actions: readonly Action[];
+  readonly statuses: readonly PrincipalStatus[];
+}
+
+/** Decides. Pure: reads no clock, no room, no socket. */
+export function plan(input: PlanInput): Plan {
+  const observed = new Map(input.observed.map((info) => [info.principal, info]));
+  const actions: Action[] = [];
+  const statuses: PrincipalStatus[] = [];
+  for (const desired of input.desired) {
+    const info = observed.get(desired.principal);
+    observed.delete(desired.principal);
+    const step = planOne(desired, info, input);
+    if (step.action !== undefined) actions.push(step.action);
+    if (step.status !== undefined) statuses.push(step.status);
+  }
+  for (const info of observed.values()) {
+    const step = clear(info, 'it has no assignment', undefined);
+    if (step.action !== undefined) actions.push(step.action);
+    if (step.status !== undefined) statuses.push(step.status);
+  }
+  return { actions, statuses };
+}
+
+interface Step {
+  readonly action?: Action;
+  readonly status?: PrincipalStatus;
+}
+
+function planOne(desired: Desired, info: SandboxInfo | undefined, input: PlanInput): Step {
+  const { principal, event, assignment } = desired;
+  const memory = input.memory.get(principal) ?? {};
+  const generation = assignment === undefined ? {} : { generation: assignment.generation };
+  const run = assignment?.run === undefined ? {} : { run: assignment.run.id };
+  const say = (state: PrincipalStatus['state'], more: Partial<PrincipalStatus> = {}): PrincipalStatus => ({
+    principal,
+    state,
+    restarts: info === undefined ? 0 : parseSandboxId(info.id).attempt,
+    ...generation,
+    ...run,
+    ...(info === undefined ? {} : { id: info.id, startedAt: info.startedAt, ...(info.exit === undefined ? {} : { exit: info.exit }) }),
+    ...more,
+  });
+
+  // A run whose command line is gone, or that never came, is as if it had not been asked for.
+  if (assignment?.run !== undefined && !input.runs.has(assignment.run.id)) {
+    return info === undefined ? {} : clear(info, 'the command line that asked for it is gone', event);
+  }
+  if (assignment?.desired === 'stopped') {
+    if (info === undefined || info.state === 'exited') return { status: say('stopped') };
+    return { action: { action: 'destroy', principal, id: info.id, event, reason: 'its assignment says "stopped"' }, status: say('stopping') };
+  }
+  const blocked = (message: string): Step => ({
+    action: { action: 'block', principal, event, reason: message },
+    // What runs goes on: a wrong edit does not take down what worked.
+    status: info !== undefined && info.state === 'running' ? say('running', { message }) : say('blocked', { message }),
+  });
+  if (desired.fault !== undefined || assignment === undefined || desired.template === undefined) return blocked(desired.fault ?? 'its assignment is incomplete');
+  const resolved = resolveSpec(assignment, desired.template);
+  if ('fault' in resolved) return blocked(resolved.fault);
+
+  const key = specKey(assignment, resolved.spec);
+  const create = (id: string, reason: string): Step => {
+    if (memory.failure?.id === id && memory.failure.retryAt > input.now) {
+      const { message, retryAt } = memory.failure;
+      return { action: { action: 'wait', principal, event, reason: message, until: retryAt }, status: say('blocked', { message, retryAt }) };
+    }
+    const bundle = desired.bundle === undefined ? {} : { bundle: desired.bundle.bytes, bundleEvent: desired.bundle.event };
+    return {
+      action: { action: 'create', principal, event, reason, id, spec: resolved.spec, ...bundle, holdForObserver: assignment.run !== undefined },
+      status: say('pending'),
+    };
+  };
+  if (info === undefined) return create(sandboxIdOf(key, 0), 'it is assigned and not there');
+
+  const there = parseSandboxId(info.id);
+  if (there.key !== key) {
+    if (info.state === 'exited') return create(sandboxIdOf(key, 0), 'its assignment or template has changed');
+    return { action: { action: 'destroy', principal, id: info.id, event, reason: 'its assignment or template has changed' }, status: say('stopping') };
+  }
+  if (info.state !== 'exited') {
+    if (desired.bundle !== undefined && memory.fed !== desired.bundle.event) {
+      const rotate: Action = { action: 'rotate', principal, event: desired.bundle.event, reason: 'its credentials are new', bundle: desired.bundle.bytes, bundleEvent: desired.bundle.event };
+      return { action: rotate, status: say(info.state) };
+    }
+    return { status: say(info.state) };
+  }
+  if (assignment.run !== undefined || !shallRestart(assignment.restart, info.exit)) return { status: say('exited') };
+  const retryAt = (memory.exit?.at ?? input.now) + backOffPause(memory.exit?.quickExits ?? 0);
+  if (retryAt > input.now) return { action: { action: 'wait', principal, event, reason: 'it ended and starts again after a pause', until: retryAt }, status: say('backing_off', { retryAt }) };
+  return create(sandboxIdOf(key, there.attempt + 1), 'it ended and is to run always');
+}
+
+/** Ends and forgets what is not wanted. */
+function clear(info: SandboxInfo, reason: string, event: string | undefined): Step {
+  const base = { principal: info.principal, id: info.id, reason, ...(event === undefined ? {} : { event }) };
+  const status = { principal: info.principal, id: info.id, startedAt: info.startedAt, restarts: parseSandboxId(info.id).attempt };
+  if (info.state === 'exited') return { action: { action: 'forget', ...base } };
+  return { action: { action: 'destroy', ...base }, status: { ...status, state: 'stopping' } };
+}

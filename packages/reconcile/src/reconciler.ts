@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describeError, hasCode, type Clock, type PrincipalName, type Timer } from '@bureau/core';
+import type { Logger } from '@bureau/log';
+import type { PlannedAction, PrincipalStatus } from '@bureau/protocol';
+import { countQuickExits } from './back-off.ts';
+import { readDesired, type Desired, type Facts } from './desired.ts';
+import { execute } from './executor.ts';
+import type { LauncherLink } from './launcher-link.ts';
+import { ACTION_RETRY_MILLISECONDS } from './limits.ts';
+import { plan, type Action, type Memory, type Plan } from './plan.ts';
+import type { Runs } from './runs.ts';
+
+export interface ReconcilerDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly launcher: LauncherLink;
+  readonly runs: Runs;
+  /** The rooms as they are; `undefined` before anything is known of them, when nothing may be done. */
+  readonly facts: () => Facts | undefined;
+  /** After each round: what is to be said of each principal. */
+  readonly onStatuses: (statuses: readonly PrincipalStatus[]) => void;
+}
+
+/** Keeps doing what `plan` says: on each change a fresh plan, one action at a time for each principal, any number side by side. */
+export class Reconciler {
+  readonly #deps: ReconcilerDeps;
+  readonly #memory = new Map<PrincipalName, Memory>();
+  readonly #busy = new Set<PrincipalName>();
+  #timer: Timer | undefined;
+  #scheduled = false;
+  #statuses: readonly PrincipalStatus[] = [];
+
+  constructor(deps: ReconcilerDeps) {
+    this.#deps = deps;
+  }
+
+  /** What was said last of each principal. */
+  get statuses(): readonly PrincipalStatus[] {
+    return this.#statuses;
+  }
+
+  /** What is wanted, as the rooms say it now. */
+  desired(): readonly Desired[] {
+    const facts = this.#deps.facts();
+    return facts === undefined ? [] : readDesired(facts);
+  }
+
+  /** What would be done now, for `bureau machine plan`. */
+  preview(): PlannedAction[] {
+    const now = this.#plan();
+    return (now?.actions ?? []).map(({ action, principal, reason, event }) => ({ action, principal, reason: reason.slice(0, 500), ...(event === undefined ? {} : { event }) }));
+  }
+
+  /** Something has changed; many changes in one turn are one round. */
+  poke(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#round();
+    });
+  }
+
+  #plan(): Plan | undefined {
+    const facts = this.#deps.facts();
+    const observed = this.#deps.launcher.observed;
+    if (facts === undefined || observed === undefined) return undefined;
+    return plan({ desired: readDesired(facts), observed, runs: this.#deps.runs.ids(), memory: this.#memory, now: this.#deps.clock.now() });
+  }
+
+  #round(): void {
+    this.#noteExits();
+    const now = this.#plan();
+    if (now === undefined) return;
+    this.#statuses = now.statuses;
+    this.#deps.onStatuses(now.statuses);
+    this.#timer?.clear();
+    const waits = now.actions.flatMap((action) => (action.action === 'wait' ? [action.until] : []));
+    if (waits.length > 0) this.#timer = this.#deps.clock.setTimer(Math.max(0, Math.min(...waits) - this.#deps.clock.now()), () => this.poke());
+    for (const action of now.actions) if (action.action !== 'wait' && action.action !== 'block') void this.#act(action);
+  }
+
+  async #act(action: Action): Promise<void> {
+    const { principal } = action;
+    if (this.#busy.has(principal)) return;
+    this.#busy.add(principal);
+    this.#deps.logger.info({ action: action.action, principal, reason: action.reason }, 'acting');
+    try {
+      const { fed } = await execute(action, this.#deps.launcher);
+      const { failure: _gone, ...memory } = this.#memory.get(principal) ?? {};
+      this.#memory.set(principal, { ...memory, ...(fed === undefined ? {} : { fed }) });
+    } catch (error) {
+      this.#deps.logger.warn({ action: action.action, principal, error: describeError(error) }, 'did not succeed');
+      this.#noteFailure(action, error);
+    } finally {
+      this.#busy.delete(principal);
+      this.poke();
+    }
+  }
+
+  #noteFailure(action: Action, error: unknown): void {
+    const retryAt = this.#deps.clock.now() + ACTION_RETRY_MILLISECONDS;
+    const memory = this.#memory.get(action.principal) ?? {};
+    const message = describeError(error).slice(0, 1_000);
+    // A launcher that went away has not judged anything; what it would say is asked again as soon as it is back.
+    if (action.action === 'create' && !hasCode(error, 'connection_lost') && !hasCode(error, 'launcher_away')) {
+      this.#memory.set(action.principal, { ...memory, failure: { id: action.id, message, retryAt } });
+    } else if (action.action === 'rotate' && !hasCode(error, 'connection_lost') && !hasCode(error, 'launcher_away')) {
+      // Refused credentials stay refused until there are newer ones; the live proxy keeps the last good ones.
+      this.#memory.set(action.principal, { ...memory, fed: action.bundleEvent });
+    }
+  }
+
+  /** Remembers when each end was first seen, which the back-off counts from. */
+  #noteExits(): void {
+    const now = this.#deps.clock.now();
+    for (const { principal, id, state, startedAt } of this.#deps.launcher.observed ?? []) {
+      const memory = this.#memory.get(principal) ?? {};
+      if (state !== 'exited' || memory.exit?.id === id) continue;
+      const quickExits = countQuickExits(memory.exit?.quickExits ?? 0, now - startedAt);
+      this.#memory.set(principal, { ...memory, exit: { id, at: now, quickExits } });
+    }
+  }
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+import { BureauError, hasCode } from '@bureau/core';
+import type { Handlers } from '@bureau/ipc';
+import { audit, type Logger } from '@bureau/log';
+import type { launcherContract } from '@bureau/protocol';
+import type { Launcher } from './launcher.ts';
+
+/** What `status` says besides the count. */
+export interface LauncherIdentity {
+  readonly build: string;
+  readonly machine: string;
+  readonly recipient: string;
+  readonly identityStore: string;
+}
+
+/** The one table of operations of the launcher's socket. Each one that changes something leaves one audit record. */
+export function launcherHandlers(launcher: Launcher, identity: LauncherIdentity, logger: Logger): Handlers<typeof launcherContract> {
+  async function audited<Result>(what: string, target: string, context: { peer: { uid: number }; traceId: string }, task: () => Promise<Result>): Promise<Result> {
+    const record = { who: `uid:${context.peer.uid}`, what, target, traceId: context.traceId };
+    try {
+      const result = await task();
+      audit(logger, { ...record, result: 'ok' });
+      return result;
+    } catch (error) {
+      const refused = error instanceof BureauError && !hasCode(error, 'start_failed');
+      audit(logger, { ...record, result: refused ? 'refused' : 'failed', reason: error instanceof BureauError ? error.code : 'internal' });
+      throw error;
+    }
+  }
+  return {
+    status: () => ({ ...identity, sandboxes: launcher.list().length }),
+    create: (input, context) => audited('create', input.principal, context, () => launcher.create(input)),
+    destroy: (input, context) => audited('destroy', input.principal, context, () => launcher.destroy(input.principal, input.id, input.graceMilliseconds)),
+    forget: (input, context) =>
+      audited('forget', input.principal, context, async () => {
+        launcher.forget(input.principal, input.id);
+        return {};
+      }),
+    list: () => ({ sandboxes: launcher.list() }),
+    watch: (_input, context) => launcher.watch(context.signal),
+    rotate: (input, context) => audited('rotate', input.principal, context, () => launcher.rotate(input.principal, input.bundle)),
+  };
+}

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+import { mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { BureauError, type Clock, type PrincipalName } from '@bureau/core';
+import { ensureDirectory } from '@bureau/files';
+import { ensurePrincipalDirectories, type InstancePaths, type PrincipalNumbers } from '@bureau/instance';
+import type { Logger } from '@bureau/log';
+import type { CgroupTree } from '@bureau/process';
+import type { ExitReport, InputOf, SandboxInfo, launcherContract } from '@bureau/protocol';
+import type { LauncherCredentials } from './launcher-credentials.ts';
+import { planSandbox, type WallFacts } from './launcher-wall.ts';
+import { ProxyLink } from './lifecycle-proxy.ts';
+import { startRelay } from './lifecycle-relay.ts';
+import { LiveSandbox, type LiveSandboxDeps } from './lifecycle-sandbox.ts';
+import { SandboxWatchers } from './lifecycle-watchers.ts';
+import { SandboxRecords, type SandboxRecord } from './state-record.ts';
+
+export type CreateInput = InputOf<typeof launcherContract, 'create'>;
+
+/** What the launcher stands on; all of it is root's. */
+export interface LauncherDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly build: string;
+  readonly buildDirectory: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly paths: InstancePaths;
+  readonly uids: { readonly daemon: number; payload(number: number): number; proxy(number: number): number };
+  readonly tree: CgroupTree;
+  readonly numbers: PrincipalNumbers;
+  readonly credentials: LauncherCredentials;
+  readonly wall: WallFacts;
+}
+
+/**
+ * Creates, stops, lists and finds again the sandboxes of one instance. One operation at a time for each principal, any number in
+ * parallel for different ones.
+ */
+export class Launcher {
+  readonly #deps: LauncherDeps;
+  readonly #records: SandboxRecords;
+  readonly #live = new Map<number, LiveSandbox>();
+  readonly #ended = new Map<number, SandboxRecord>();
+  readonly #turns = new Map<PrincipalName, Promise<unknown>>();
+  readonly #watchers = new SandboxWatchers();
+
+  constructor(deps: LauncherDeps) {
+    this.#deps = deps;
+    this.#records = new SandboxRecords(deps.paths.launcherStateDirectory);
+  }
+
+  /** Finds everything that an earlier launcher left, from its records and from cgroups. Resolves when all proxies serve again. */
+  async adopt(): Promise<void> {
+    const back: Promise<void>[] = [];
+    for (const [, number] of this.#deps.numbers.all()) {
+      const record = this.#records.read(number);
+      if (record === undefined) continue;
+      if (record.exit !== undefined) {
+        this.#ended.set(number, record);
+        continue;
+      }
+      this.#deps.logger.info({ principal: record.principal, id: record.id }, 'found again');
+      const sandbox = this.#follow(record, 'running');
+      if (this.#deps.tree.group(`relay-${number}`).populated()) back.push(sandbox.rotate());
+    }
+    const failed = (await Promise.allSettled(back)).filter(({ status }) => status === 'rejected');
+    if (failed.length > 0) this.#deps.logger.error({ count: failed.length }, 'proxies did not come back at once; they are tried again');
+  }
+
+  /** See `launcherContract.create`. */
+  create(input: CreateInput): Promise<SandboxInfo> {
+    return this.#turn(input.principal, async () => {
+      const number = this.#deps.numbers.numberOf(input.principal);
+      const there = this.#find(number);
+      if (there?.id === input.id) return there;
+      if (there !== undefined && there.state !== 'exited') {
+        throw new BureauError('principal_busy', `"${input.principal}" already runs as sandbox ${there.id}; stop it first`, { data: { principal: input.principal, id: there.id } });
+      }
+      this.#forget(number);
+      return this.#start(input, number);
+    });
+  }
+
+  /** See `launcherContract.destroy`. */
+  async destroy(principal: PrincipalName, id: string, graceMilliseconds: number): Promise<ExitReport> {
+    const number = this.#numberOf(principal, id);
+    const live = this.#live.get(number);
+    if (live !== undefined) return live.stop(graceMilliseconds);
+    return this.#ended.get(number)?.exit ?? { code: null, signal: null, reason: 'relay_lost' };
+  }
+
+  /** See `launcherContract.forget`. */
+  forget(principal: PrincipalName, id: string): void {
+    const number = this.#numberOf(principal, id);
+    if (this.#live.has(number)) throw new BureauError('principal_busy', `"${principal}" still runs; stop it before it can be forgotten`, { data: { principal } });
+    this.#forget(number);
+  }
+
+  /** All sandboxes, ended ones that nobody has forgotten included. */
+  list(): SandboxInfo[] {
+    const numbers = new Set([...this.#live.keys(), ...this.#ended.keys()]);
+    return [...numbers].flatMap((number) => this.#find(number) ?? []);
+  }
+
+  /** What is there now, then each change. */
+  watch(signal: AbortSignal): AsyncGenerator<SandboxInfo, Record<string, never>> {
+    return this.#watchers.watch(this.list(), signal);
+  }
+
+  /** Accepts a newer bundle and feeds the live proxy, if there is one. */
+  rotate(principal: PrincipalName, bundle: Uint8Array): Promise<{ digest: string }> {
+    return this.#turn(principal, async () => {
+      const number = this.#deps.numbers.numberOf(principal);
+      await this.#deps.credentials.accept(principal, number, bundle);
+      const opened = await this.#deps.credentials.open(principal, number);
+      opened.secrets[Symbol.dispose]();
+      await this.#live.get(number)?.rotate();
+      return { digest: opened.digest };
+    });
+  }
+
+  /** Lets go of everything without stopping it. */
+  release(): void {
+    for (const sandbox of this.#live.values()) sandbox.release();
+  }
+
+  async #start(input: CreateInput, number: number): Promise<SandboxInfo> {
+    const { clock, credentials, paths, uids } = this.#deps;
+    if (input.bundle !== undefined) await credentials.accept(input.principal, number, input.bundle);
+    const opened = await credentials.open(input.principal, number);
+    opened.secrets[Symbol.dispose]();
+    ensurePrincipalDirectories(paths, number, uids);
+    this.#prepareWorkspace(input.principal, uids.payload(number));
+    const config = planSandbox(input, number, opened.header, this.#deps);
+
+    const record: SandboxRecord = { v: 1, principal: input.principal, number, id: input.id, startedAt: clock.now() };
+    this.#records.write(record);
+    const proxy = this.#proxyLink(input.principal, number);
+    const places = paths.principal(number);
+    let sandbox: LiveSandbox | undefined;
+    let runs = false;
+    try {
+      await proxy.bringUp();
+      this.#linkSocket(input.principal, places.proxySocket);
+      await startRelay({
+        nodePath: `${this.#deps.buildDirectory}/bin/node`,
+        relayProgram: `${this.#deps.buildDirectory}/lib/relay.js`,
+        uid: uids.payload(number),
+        environment: this.#deps.environment,
+        socketPath: places.relaySocket,
+        logFile: `${paths.logDir}/relay-${number}.log`,
+        outputFile: paths.outputLog(number),
+        config,
+        relayGroup: this.#deps.tree.group(`relay-${number}`),
+        sandboxGroup: this.#deps.tree.group(`sandbox-${number}`),
+        clock,
+        onRunning: () => {
+          runs = true;
+          sandbox?.markRunning();
+        },
+      });
+    } catch (error) {
+      await proxy.close().catch(() => undefined);
+      this.#discard(record);
+      throw error;
+    }
+    sandbox = this.#follow(record, runs ? 'running' : 'creating', proxy);
+    this.#watchers.tell(sandbox.info);
+    return sandbox.info;
+  }
+
+  #follow(record: SandboxRecord, state: 'creating' | 'running', proxy: ProxyLink = this.#proxyLink(record.principal, record.number)): LiveSandbox {
+    const { number } = record;
+    const deps: LiveSandboxDeps = {
+      clock: this.#deps.clock,
+      logger: this.#deps.logger,
+      build: this.#deps.build,
+      paths: this.#deps.paths,
+      records: this.#records,
+      proxy,
+      relayGroup: this.#deps.tree.group(`relay-${number}`),
+      sandboxGroup: this.#deps.tree.group(`sandbox-${number}`),
+      payloadUid: this.#deps.uids.payload(number),
+      onChange: (info) => {
+        if (info.state === 'exited') {
+          this.#live.delete(number);
+          this.#ended.set(number, { ...record, ...(info.exit === undefined ? {} : { exit: info.exit }) });
+        }
+        this.#watchers.tell(info);
+      },
+    };
+    const sandbox = new LiveSandbox(record, state, deps);
+    this.#live.set(number, sandbox);
+    return sandbox;
+  }
+
+  #proxyLink(principal: PrincipalName, number: number): ProxyLink {
+    const { clock, logger, build, paths, uids, credentials } = this.#deps;
+    const { adminSocket } = paths.principal(number);
+    return new ProxyLink(principal, number, { clock, logger, build, standSocket: paths.standSocket, adminSocket, proxyUid: uids.proxy(number), credentials });
+  }
+
+  #prepareWorkspace(principal: PrincipalName, uid: number): void {
+    const path = this.#deps.paths.workspaceOf(principal);
+    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+    ensureDirectory(path, { mode: 0o700, uid, gid: uid });
+  }
+
+  /** `/run/bureau/<p>.sock`, for people: the agent's own way is the directory that is bound into its sandbox. */
+  #linkSocket(principal: PrincipalName, target: string): void {
+    const link = this.#deps.paths.socketLink(principal);
+    mkdirSync(dirname(link), { recursive: true, mode: 0o755 });
+    rmSync(link, { force: true });
+    symlinkSync(target, link);
+  }
+
+  #discard(record: SandboxRecord): void {
+    this.#records.remove(record.number);
+    rmSync(this.#deps.paths.socketLink(record.principal), { force: true });
+    rmSync(this.#deps.paths.principal(record.number).directory, { recursive: true, force: true });
+    for (const name of [`relay-${record.number}`, `sandbox-${record.number}`]) this.#deps.tree.group(name).remove();
+  }
+
+  #find(number: number): SandboxInfo | undefined {
+    const live = this.#live.get(number);
+    if (live !== undefined) return live.info;
+    const record = this.#ended.get(number);
+    if (record === undefined) return undefined;
+    const { principal, id, startedAt, exit } = record;
+    const relaySocket = this.#deps.paths.principal(number).relaySocket;
+    return { principal, number, id, startedAt, state: 'exited', ...(exit === undefined ? {} : { exit }), proxyRestarts: 0, relaySocket };
+  }
+
+  #numberOf(principal: PrincipalName, id: string): number {
+    const number = this.#deps.numbers.find(principal);
+    if (number === undefined || this.#find(number)?.id !== id) {
+      throw new BureauError('not_found', `"${principal}" has no sandbox ${id} on this machine`, { data: { principal, id } });
+    }
+    return number;
+  }
+
+  #forget(number: number): void {
+    this.#records.remove(number);
+    this.#ended.delete(number);
+  }
+
+  /** Runs `task` after what is under way for this principal. */
+  #turn<Result>(principal: PrincipalName, task: () => Promise<Result>): Promise<Result> {
+    const earlier = this.#turns.get(principal) ?? Promise.resolve();
+    const mine = earlier.then(task, task);
+    this.#turns.set(principal, mine);
+    void mine.catch(() => undefined).finally(() => {
+      if (this.#turns.get(principal) === mine) this.#turns.delete(principal);
+    });
+    return mine;
+  }
+}

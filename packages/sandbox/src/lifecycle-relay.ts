@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+import { closeSync, constants, openSync } from 'node:fs';
+import type { Readable, Writable } from 'node:stream';
+import { BureauError, type Clock } from '@bureau/core';
+import { FrameDecoder, encodeFrame } from '@bureau/ipc';
+import { listenUnix } from '@bureau/native';
+import { dropPrivileges, startChild, type Cgroup, type Child } from '@bureau/process';
+import { relayReport, type RelayConfig, type RelayReport } from '@bureau/protocol';
+import * as v from 'valibot';
+import { RELAY_START_MILLISECONDS, REPORT_MAX_BYTES } from './lifecycle-limits.ts';
+
+/** How to start the relay of one sandbox. */
+export interface RelayStart {
+  readonly nodePath: string;
+  readonly relayProgram: string;
+  readonly uid: number;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly socketPath: string;
+  readonly logFile: string;
+  readonly outputFile: string;
+  readonly config: RelayConfig;
+  /** For the relay itself; never the payload's, whose memory limit would take the relay with it. */
+  readonly relayGroup: Cgroup;
+  /** For everything inside the sandbox. */
+  readonly sandboxGroup: Cgroup;
+  readonly clock: Clock;
+  /** Called for `running`, which may come long after the start when the payload is held for an observer. */
+  readonly onRunning: () => void;
+}
+
+const GO = Buffer.from([0x67]);
+const CONFIG_PIPE = 3;
+const REPORT_PIPE = 4;
+
+/**
+ * Starts a relay under the payload's uid and brings it to the point where the sandbox's init stands in its own cgroup and may run.
+ * Throws `start_failed` with what the relay or bwrap said; nothing is left then.
+ */
+export async function startRelay(start: RelayStart): Promise<Child> {
+  start.relayGroup.create();
+  start.sandboxGroup.create();
+  const child = await spawnRelay(start);
+  try {
+    const reports = readReports(streamAt(child, REPORT_PIPE) as Readable);
+    const toRelay = streamAt(child, CONFIG_PIPE) as Writable;
+    toRelay.on('error', () => undefined);
+    toRelay.write(encodeFrame(start.config));
+    const pid = await untilStarted(reports, start.clock);
+    start.sandboxGroup.add(pid);
+    toRelay.end(GO);
+    void followReports(reports, start.onRunning);
+    return child;
+  } catch (error) {
+    start.sandboxGroup.kill();
+    await child.stop(0);
+    throw error;
+  }
+}
+
+async function spawnRelay(start: RelayStart): Promise<Child> {
+  const log = openSync(start.logFile, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW, 0o640);
+  const output = openSync(start.outputFile, constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+  const listener = listenUnix(start.socketPath, { mode: 0o666 });
+  try {
+    return await startChild({
+      ...dropPrivileges(start.uid, start.nodePath, [start.relayProgram]),
+      env: { ...start.environment },
+      cwd: '/',
+      stdio: ['ignore', log, log, 'pipe', 'pipe', listener, output],
+      detached: true,
+      clock: start.clock,
+      cgroup: start.relayGroup,
+      logFile: start.logFile,
+    });
+  } finally {
+    for (const descriptor of [log, output, listener]) closeSync(descriptor);
+  }
+}
+
+function streamAt(child: Child, index: number): Readable | Writable {
+  const stream = child.process.stdio[index];
+  if (stream === null || stream === undefined) throw new Error(`The relay was started without a pipe on descriptor ${index}`);
+  return stream;
+}
+
+async function* readReports(pipe: Readable): AsyncGenerator<RelayReport, void> {
+  const decoder = new FrameDecoder({ frameMaxBytes: REPORT_MAX_BYTES });
+  for await (const piece of pipe) {
+    for (const frame of decoder.push(piece as Buffer)) yield v.parse(relayReport, frame);
+  }
+}
+
+async function untilStarted(reports: AsyncGenerator<RelayReport, void>, clock: Clock): Promise<number> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const deadline = clock.setTimer(RELAY_START_MILLISECONDS, () => reject(new BureauError('start_failed', `Expected the sandbox to stand within ${RELAY_START_MILLISECONDS} ms; the relay said nothing more`)));
+  try {
+    for (;;) {
+      const { value, done } = await Promise.race([reports.next(), late]);
+      if (done === true || value === undefined) throw new BureauError('start_failed', "The sandbox's relay ended before the sandbox stood; its log says why");
+      if (value.type === 'started') return value.pid;
+      if (value.type === 'failed') throw new BureauError('start_failed', `bubblewrap could not make the sandbox: ${value.message}`);
+    }
+  } finally {
+    deadline.clear();
+  }
+}
+
+/** Reads on to the end, so that the relay never blocks on a full pipe. Garbage on it ends the reading, not the sandbox. */
+async function followReports(reports: AsyncGenerator<RelayReport, void>, onRunning: () => void): Promise<void> {
+  try {
+    for await (const report of reports) if (report.type === 'running') onRunning();
+  } catch {
+    // The relay's end is told by its cgroup and its exit file.
+  }
+}

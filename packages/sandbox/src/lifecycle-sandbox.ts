@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+import { rmSync } from 'node:fs';
+import { describeError, type Clock } from '@bureau/core';
+import type { InstancePaths } from '@bureau/instance';
+import { connect } from '@bureau/ipc';
+import type { Logger } from '@bureau/log';
+import type { Cgroup } from '@bureau/process';
+import { relayContract, type ExitReport, type SandboxInfo } from '@bureau/protocol';
+import { readExitReport } from './lifecycle-exit.ts';
+import { RELAY_STOP_MARGIN } from './lifecycle-limits.ts';
+import type { ProxyLink } from './lifecycle-proxy.ts';
+import type { SandboxRecord, SandboxRecords } from './state-record.ts';
+
+export interface LiveSandboxDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly build: string;
+  readonly paths: InstancePaths;
+  readonly records: SandboxRecords;
+  readonly proxy: ProxyLink;
+  readonly relayGroup: Cgroup;
+  readonly sandboxGroup: Cgroup;
+  readonly payloadUid: number;
+  /** Told after each change of `info`. */
+  readonly onChange: (info: SandboxInfo) => void;
+}
+
+/**
+ * One sandbox that has been started or found again. Its end is known by its cgroups alone, so that a launcher that was killed
+ * and one that never was behave the same.
+ */
+export class LiveSandbox {
+  readonly #deps: LiveSandboxDeps;
+  #record: SandboxRecord;
+  #state: SandboxInfo['state'];
+  readonly ended: Promise<ExitReport>;
+
+  constructor(record: SandboxRecord, state: 'creating' | 'running', deps: LiveSandboxDeps) {
+    this.#deps = deps;
+    this.#record = record;
+    this.#state = state;
+    this.ended = this.#end();
+  }
+
+  get info(): SandboxInfo {
+    const { principal, number, id, startedAt, exit } = this.#record;
+    return {
+      principal,
+      number,
+      id,
+      startedAt,
+      state: this.#state,
+      ...(exit === undefined ? {} : { exit }),
+      proxyRestarts: this.#deps.proxy.restarts,
+      relaySocket: this.#deps.paths.principal(number).relaySocket,
+    };
+  }
+
+  /** The payload's command runs now. */
+  markRunning(): void {
+    if (this.#state === 'creating') this.#change('running');
+  }
+
+  /** Feeds the proxy with the last accepted bundle. */
+  async rotate(): Promise<void> {
+    await this.#deps.proxy.bringUp();
+  }
+
+  /** TERM, grace, KILL; resolves when nothing of the sandbox is left. */
+  async stop(graceMilliseconds: number): Promise<ExitReport> {
+    if (this.#state === 'exited') return this.ended;
+    this.#change('stopping');
+    const kill = this.#deps.clock.setTimer(graceMilliseconds + RELAY_STOP_MARGIN, () => this.#kill());
+    try {
+      await this.#askRelay(graceMilliseconds);
+    } catch (error) {
+      this.#deps.logger.warn({ principal: this.#record.principal, error: describeError(error) }, 'relay does not answer; killing');
+      this.#kill();
+    }
+    const exit = await this.ended;
+    kill.clear();
+    return exit;
+  }
+
+  /** Lets go without stopping anything. */
+  release(): void {
+    this.#deps.proxy.release();
+  }
+
+  async #askRelay(graceMilliseconds: number): Promise<void> {
+    const { build, clock, paths, payloadUid } = this.#deps;
+    const path = paths.principal(this.#record.number).relaySocket;
+    using relay = await connect({ path, contract: relayContract, role: 'launcher', build, expectUid: payloadUid, clock });
+    await relay.call('stop', { graceMilliseconds }, { deadlineMilliseconds: graceMilliseconds + RELAY_STOP_MARGIN });
+  }
+
+  #kill(): void {
+    this.#deps.sandboxGroup.kill();
+    this.#deps.relayGroup.kill();
+  }
+
+  async #end(): Promise<ExitReport> {
+    const { relayGroup, sandboxGroup, paths, records, logger, proxy } = this.#deps;
+    const never = new AbortController().signal;
+    await relayGroup.whenEmpty(never);
+    // A relay that was killed leaves a dying bwrap behind: nothing of the payload may outlive its parent.
+    sandboxGroup.kill();
+    await sandboxGroup.whenEmpty(never);
+    const { number, principal } = this.#record;
+    const exit = readExitReport(paths.principal(number).exitFile);
+    this.#record = { ...this.#record, exit };
+    records.write(this.#record);
+    await proxy.close().catch((error: unknown) => logger.warn({ principal, error: describeError(error) }, 'proxy was not stopped'));
+    relayGroup.remove();
+    sandboxGroup.remove();
+    rmSync(paths.socketLink(principal), { force: true });
+    rmSync(paths.principal(number).directory, { recursive: true, force: true });
+    logger.info({ principal, id: this.#record.id, code: exit.code, reason: exit.reason }, 'sandbox ended');
+    this.#change('exited');
+    return exit;
+  }
+
+  #change(state: SandboxInfo['state']): void {
+    this.#state = state;
+    this.#deps.onChange(this.info);
+  }
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+import { existsSync, rmSync } from 'node:fs';
+import { readJson, writeFileAtomic } from '@bureau/files';
+import { exitReport, principalName, principalNumber, sandboxId, timestamp } from '@bureau/protocol';
+import * as v from 'valibot';
+import { RECORD_MAX_BYTES } from './lifecycle-limits.ts';
+
+/**
+ * What the launcher writes down of one sandbox before it starts anything of it: enough to find the rest (cgroups, sockets, the
+ * relay's exit file) after its own death. `exit` is there once it has ended.
+ */
+export const sandboxRecord = v.strictObject({
+  v: v.literal(1),
+  principal: principalName,
+  number: principalNumber,
+  id: sandboxId,
+  startedAt: timestamp,
+  exit: v.optional(exitReport),
+});
+export type SandboxRecord = v.InferOutput<typeof sandboxRecord>;
+
+/** One file per principal number: `<directory>/<n>.sandbox.json`, 0600. */
+export class SandboxRecords {
+  readonly #directory: string;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** Written whole or not at all. */
+  write(record: SandboxRecord): void {
+    writeFileAtomic(this.#path(record.number), JSON.stringify(record), { mode: 0o600 });
+  }
+
+  /** `undefined` when there is none; throws `file_malformed` when it is not one of ours. */
+  read(number: number): SandboxRecord | undefined {
+    const path = this.#path(number);
+    return existsSync(path) ? readJson(path, sandboxRecord, RECORD_MAX_BYTES) : undefined;
+  }
+
+  remove(number: number): void {
+    rmSync(this.#path(number), { force: true });
+  }
+
+  #path(number: number): string {
+    return `${this.#directory}/${number}.sandbox.json`;
+  }
+}

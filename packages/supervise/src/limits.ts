@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** A process that is not ready by then is stopped: Synapse's first start with a fresh database takes up to 10 s on a loaded machine. */
+export const READY_MILLISECONDS = 60_000;
+/** TERM before KILL for our own services; each of them ends in well under a second. */
+export const STOP_GRACE_MILLISECONDS = 10_000;
+/** First pause before a service that ended by itself is started again. */
+export const RESTART_PAUSE_FIRST = 100;
+/** Longest pause between two starts of a service that keeps ending. */
+export const RESTART_PAUSE_LONGEST = 10_000;
+/** A service that ran this long is healthy again: its pause starts from the first. */
+export const RESTART_FORGET_AFTER = 30_000;
+/** A log file above this is moved to `.1` when its service starts. */
+export const LOG_ROTATE_BYTES = 16 * 1024 * 1024;
+/** Pause between two attempts to reach a port that is not open yet. */
+export const PORT_PROBE_PAUSE = 50;

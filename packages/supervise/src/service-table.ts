@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { InstancePaths } from '@bureau/instance';
+import { dropPrivileges } from '@bureau/process';
+import type { ServiceDefinition } from './service-definition.ts';
+
+/** What the table is made from; all of it comes from root-owned files. */
+export interface StandFacts {
+  readonly paths: InstancePaths;
+  readonly instance: string;
+  /** `/usr/lib/bureau/<hash>`. */
+  readonly buildDirectory: string;
+  readonly build: string;
+  readonly uids: { readonly daemon: number; readonly homeserver: number; payload(number: number): number; proxy(number: number): number };
+  readonly homeserverPort: number;
+  /** The command that starts the homeserver in the foreground, before dropping to its uid. */
+  readonly homeserverCommand: { readonly command: string; readonly args: readonly string[]; readonly env: Readonly<Record<string, string>> };
+}
+
+/** The capabilities that the launcher keeps: owners, modes and signals of what it makes, and the drop to a principal's uid. */
+const LAUNCHER_CAPABILITIES: readonly string[] = ['chown', 'dac_override', 'fowner', 'kill', 'setgid', 'setuid', 'setpcap'];
+
+/** Environment of our own processes: nothing of the caller's. */
+function environment(facts: StandFacts): Record<string, string> {
+  return { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8', NODE_COMPILE_CACHE: `${facts.buildDirectory}/compile-cache` };
+}
+
+function node(facts: StandFacts, app: string, flags: readonly string[]): { command: string; args: string[] } {
+  return { command: `${facts.buildDirectory}/bin/node`, args: [`${facts.buildDirectory}/lib/${app}.js`, ...flags] };
+}
+
+function instanceFlags(facts: StandFacts): string[] {
+  return facts.instance === '' ? [] : ['--instance', facts.instance];
+}
+
+/** The homeserver: own uid, loopback only. */
+export function homeserverService(facts: StandFacts): ServiceDefinition {
+  const { command, args, env } = facts.homeserverCommand;
+  return {
+    name: 'homeserver',
+    uid: facts.uids.homeserver,
+    ...dropPrivileges(facts.uids.homeserver, command, [...args]),
+    env: { ...environment(facts), ...env },
+    listeners: [],
+    ready: { by: 'port', port: facts.homeserverPort },
+    mark: command,
+    outlivesHandOver: true,
+    restarts: true,
+  };
+}
+
+/** The launcher: root, but in an empty network namespace that is there before Node starts, and with few capabilities. */
+export function launcherService(facts: StandFacts): ServiceDefinition {
+  const launcher = node(facts, 'launcher', instanceFlags(facts));
+  const bounding = ['-all', ...LAUNCHER_CAPABILITIES.map((name) => `+${name}`)].join(',');
+  return {
+    name: 'launcher',
+    uid: 0,
+    command: '/usr/bin/unshare',
+    args: ['--net', '--', '/usr/bin/setpriv', '--no-new-privs', '--inh-caps=-all', `--bounding-set=${bounding}`, '--', launcher.command, ...launcher.args],
+    env: environment(facts),
+    listeners: [{ path: facts.paths.launcherSocket }],
+    ready: { by: 'pipe' },
+    mark: `${facts.buildDirectory}/`,
+    outlivesHandOver: false,
+    restarts: true,
+  };
+}
+
+/** The daemon: own uid, host network. */
+export function daemonService(facts: StandFacts): ServiceDefinition {
+  const daemon = node(facts, 'daemon', instanceFlags(facts));
+  return {
+    name: 'daemon',
+    uid: facts.uids.daemon,
+    ...dropPrivileges(facts.uids.daemon, daemon.command, daemon.args),
+    env: environment(facts),
+    listeners: [{ path: facts.paths.daemonSocket }],
+    ready: { by: 'pipe' },
+    mark: `${facts.buildDirectory}/`,
+    outlivesHandOver: false,
+    restarts: true,
+  };
+}
+
+/** Proxy *n*: its own uid, host network, two listeners. It learns whom it serves on its admin socket. */
+export function proxyService(facts: StandFacts, number: number): ServiceDefinition {
+  const uid = facts.uids.proxy(number);
+  const flags = ['--number', String(number), '--payload-uid', String(facts.uids.payload(number)), '--build', facts.build];
+  const proxy = node(facts, 'proxy', flags);
+  const places = facts.paths.principal(number);
+  return {
+    name: `proxy-${number}`,
+    uid,
+    ...dropPrivileges(uid, proxy.command, proxy.args),
+    env: environment(facts),
+    listeners: [{ path: places.proxySocket }, { path: places.adminSocket }],
+    ready: { by: 'pipe' },
+    mark: `${facts.buildDirectory}/`,
+    outlivesHandOver: true,
+    restarts: false,
+  };
+}

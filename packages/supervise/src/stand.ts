@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+import { existsSync, rmSync } from 'node:fs';
+import { BureauError, describeError, type Clock } from '@bureau/core';
+import { ensurePrincipalDirectories } from '@bureau/instance';
+import { serve, type Handlers, type IpcServer } from '@bureau/ipc';
+import type { Logger } from '@bureau/log';
+import { listenUnix } from '@bureau/native';
+import type { CgroupTree } from '@bureau/process';
+import { standContract } from '@bureau/protocol';
+import { prepareDirectories } from './directories.ts';
+import { STOP_GRACE_MILLISECONDS } from './limits.ts';
+import { endSandboxes } from './sandboxes.ts';
+import type { ServiceDefinition } from './service-definition.ts';
+import { daemonService, homeserverService, launcherService, proxyService, type StandFacts } from './service-table.ts';
+import { Service } from './service.ts';
+
+export interface StandDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly tree: CgroupTree;
+  /** Called when the service manager shall leave: after `handOver` or `shutDown` was answered. */
+  readonly leave: () => void;
+}
+
+/**
+ * The service manager of one instance: its own three services, proxies by number, one socket for root.
+ * It reads no message but those of `standContract`, and holds no secret.
+ */
+export class Stand implements AsyncDisposable {
+  readonly #facts: StandFacts;
+  readonly #deps: StandDeps;
+  readonly #services = new Map<string, Service>();
+  #server: IpcServer | undefined;
+  #leaving = false;
+
+  constructor(facts: StandFacts, deps: StandDeps) {
+    this.#facts = facts;
+    this.#deps = deps;
+    for (const definition of [homeserverService(facts), launcherService(facts), daemonService(facts)]) this.#add(definition);
+    for (const number of this.#proxiesLeft()) this.#add(proxyService(facts, number));
+  }
+
+  /** Takes over what an earlier one left, starts the rest, serves. The daemon waits for a provisioned machine. */
+  async start(): Promise<void> {
+    prepareDirectories(this.#facts);
+    const fd = listenUnix(this.#facts.paths.standSocket, { mode: 0o600 });
+    const { clock, logger } = this.#deps;
+    this.#server = await serve({ fd, contract: standContract, handlers: this.#handlers(), role: 'stand', build: this.#facts.build, allowUids: [0], clock, logger });
+    for (const [name, service] of this.#services) if (name.startsWith('proxy-')) await this.#attempt(service);
+    await this.#attempt(this.#own('homeserver'));
+    await this.#attempt(this.#own('launcher'));
+    if (existsSync(this.#facts.paths.machineFile)) await this.#attempt(this.#own('daemon'));
+  }
+
+  /** Ends everything of the stand: daemon and launcher first, so that nobody starts anew what is being ended. */
+  async shutDown(graceMilliseconds: number): Promise<void> {
+    this.#leaving = true;
+    await this.#own('daemon').stop(STOP_GRACE_MILLISECONDS);
+    await this.#own('launcher').stop(STOP_GRACE_MILLISECONDS);
+    await endSandboxes(this.#deps.tree, graceMilliseconds, this.#deps.clock);
+    const rest = [...this.#services.values()].filter(({ definition }) => definition.outlivesHandOver);
+    await Promise.all(rest.map((service) => service.stop(STOP_GRACE_MILLISECONDS)));
+    this.#deps.tree.remove();
+    rmSync(this.#facts.paths.runDir, { recursive: true, force: true });
+  }
+
+  /** Process ids that this service manager started or took over. */
+  children(): number[] {
+    return [...this.#services.values()].flatMap(({ pid }) => (pid === undefined ? [] : [pid]));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const service of this.#services.values()) service.release();
+    await this.#server?.close();
+  }
+
+  #handlers(): Handlers<typeof standContract> {
+    return {
+      startProxy: async ({ number }) => {
+        this.#refuseWhenLeaving();
+        ensurePrincipalDirectories(this.#facts.paths, number, this.#facts.uids);
+        const service = this.#services.get(`proxy-${number}`) ?? this.#add(proxyService(this.#facts, number));
+        await service.start();
+        return { pid: service.pid ?? 0 };
+      },
+      stopProxy: async ({ number }) => {
+        const service = this.#services.get(`proxy-${number}`);
+        await service?.stop(STOP_GRACE_MILLISECONDS);
+        this.#services.delete(`proxy-${number}`);
+        return {};
+      },
+      status: () => ({ build: this.#facts.build, services: [...this.#services.values()].map((service) => service.status) }),
+      start: async ({ service }) => {
+        this.#refuseWhenLeaving();
+        await this.#own(service).start();
+        return {};
+      },
+      handOver: async () => {
+        this.#leaving = true;
+        const going = [...this.#services.values()].filter(({ definition }) => !definition.outlivesHandOver);
+        for (const service of going.toReversed()) await service.stop(STOP_GRACE_MILLISECONDS);
+        setImmediate(this.#deps.leave);
+        return {};
+      },
+      shutDown: async ({ graceMilliseconds }) => {
+        await this.shutDown(graceMilliseconds);
+        setImmediate(this.#deps.leave);
+        return {};
+      },
+    };
+  }
+
+  /** A service that does not start is reported and tried again on demand; the others start all the same. */
+  async #attempt(service: Service): Promise<void> {
+    try {
+      await service.start();
+    } catch (error) {
+      this.#deps.logger.error({ service: service.definition.name, error: describeError(error) }, 'did not start');
+    }
+  }
+
+  #refuseWhenLeaving(): void {
+    if (this.#leaving) throw new BureauError('leaving', 'Cannot start anything: this service manager is being replaced or stopped');
+  }
+
+  #own(name: 'homeserver' | 'launcher' | 'daemon'): Service {
+    const service = this.#services.get(name);
+    if (service === undefined) throw new Error(`The service table lacks ${name}`);
+    return service;
+  }
+
+  #add(definition: ServiceDefinition): Service {
+    const service = new Service(definition, {
+      clock: this.#deps.clock,
+      logger: this.#deps.logger,
+      cgroup: this.#deps.tree.group(definition.name),
+      logFile: `${this.#facts.paths.logDir}/${definition.name}.log`,
+    });
+    this.#services.set(definition.name, service);
+    return service;
+  }
+
+  /** Numbers of the proxies that run although this service manager has not started them. */
+  #proxiesLeft(): number[] {
+    const numbers = this.#deps.tree.list().flatMap((name) => (/^proxy-[0-9]+$/.test(name) ? [Number(name.slice('proxy-'.length))] : []));
+    return numbers.filter((number) => this.#deps.tree.group(`proxy-${number}`).populated());
+  }
+}
