@@ -16,6 +16,7 @@
 export { writeFileAtomic } from './atomic-write.ts';
 export type { WriteOptions } from './atomic-write.ts';
 export { readBounded } from './bounded-read.ts';
+export type { ReadOptions } from './bounded-read.ts';
 export { readJson } from './json.ts';
 export { ensureDirectory } from './directory.ts';
 export type { DirectoryOptions } from './directory.ts';
