@@ -74,6 +74,10 @@ function parse(bytes: Buffer): unknown {
 }
 
 function validate<Schema extends v.GenericSchema>(value: unknown, schema: Schema): v.InferOutput<Schema> {
+  // valibot takes an array for an object without properties.
+  if (Array.isArray(value) && schema.type.endsWith('object')) {
+    throw new Problem(400, 'invalid_field', 'Cannot use the body: expected a JSON object, found an array.', { extensions: { field: '' } });
+  }
   const result = v.safeParse(schema, value, { abortEarly: true });
   if (result.success) return result.output;
   const [issue] = result.issues;
@@ -85,10 +89,11 @@ function validate<Schema extends v.GenericSchema>(value: unknown, schema: Schema
   throw new Problem(400, 'invalid_field', `Cannot use ${field}: ${reason(issue)}.`, { extensions: { field: path } });
 }
 
-/** Why a value was refused, without the value itself unless it is a short type name. */
+/** Why a value was refused, without the value: validations have messages of ours (each gives one), types are named. */
 function reason(issue: v.BaseIssue<unknown>): string {
-  if (issue.kind === 'schema' && issue.expected !== null) return `expected ${issue.expected}, found ${issue.received === 'undefined' ? 'nothing' : kindOf(issue.input)}`;
-  return issue.requirement !== undefined || issue.kind === 'validation' ? issue.message.replace(/ but received .*$/s, '') : 'it is not valid';
+  if (issue.kind === 'validation') return issue.message;
+  if (issue.received === 'undefined') return 'it is missing';
+  return `expected ${issue.expected ?? 'something else'}, found ${kindOf(issue.input)}`;
 }
 
 function kindOf(value: unknown): string {
