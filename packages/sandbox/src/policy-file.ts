@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+import { lstatSync } from 'node:fs';
+import { BureauError } from '@bureau/core';
+import { readJson } from '@bureau/files';
+import { absolutePath, integer } from '@bureau/protocol';
+import * as v from 'valibot';
+import { forbiddenSource } from './policy-sources.ts';
+
+/** Largest policy file; it holds a list of directories. */
+export const POLICY_FILE_MAX_BYTES = 256 * 1024;
+/** Most bind rules; each is looked at for each mount. */
+export const POLICY_BINDS_MAX = 1_000;
+
+const GIB = 2 ** 30;
+
+const bindRule = v.pipe(
+  v.strictObject({
+    /** This directory or file and everything below it may be bound. */
+    source: v.pipe(
+      absolutePath,
+      v.rawCheck(({ dataset, addIssue }) => {
+        const fault = dataset.typed ? forbiddenSource(dataset.value, 'ro') : undefined;
+        if (fault !== undefined) addIssue({ message: `no policy can allow this source: ${fault}` });
+      }),
+    ),
+    mode: v.optional(v.picklist(['ro', 'rw']), 'ro'),
+  }),
+  v.rawCheck(({ dataset, addIssue }) => {
+    const fault = dataset.typed && dataset.value.mode === 'rw' ? forbiddenSource(dataset.value.source, 'rw') : undefined;
+    if (fault !== undefined) addIssue({ message: `no policy can allow this source: ${fault}` });
+  }),
+);
+
+/** The most that a spec may ask for; bytes. */
+const policyLimits = v.strictObject({
+  scratchSize: v.optional(integer(4_096, 2 ** 40), 4 * GIB),
+  /** Of all tmpfs mounts of one spec together. */
+  tmpfsSize: v.optional(integer(4_096, 2 ** 40), 4 * GIB),
+});
+
+/**
+ * `/etc/bureau/launcher.json`: what the machine's owner lets sandboxes have, whatever a daemon asks for. Plain JSON, root's; unknown
+ * keys are errors, so that a misspelt rule is never a rule that is missing.
+ */
+export const launcherPolicy = v.strictObject({
+  v: v.literal(1),
+  binds: v.optional(v.pipe(v.array(bindRule), v.maxLength(POLICY_BINDS_MAX)), []),
+  limits: v.optional(policyLimits, {}),
+});
+export type LauncherPolicy = v.InferOutput<typeof launcherPolicy>;
+
+/** The policy of a machine without a file: nothing of the host may be bound. */
+export function defaultPolicy(): LauncherPolicy {
+  return v.parse(launcherPolicy, { v: 1 });
+}
+
+/**
+ * Reads the policy; a missing file gives the default one. Throws `file_malformed` (with the field), `file_too_large`, and
+ * `policy_unsafe` when the file is a link or others than root may write it: then it is not root's word.
+ */
+export function readPolicy(path: string): LauncherPolicy {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return defaultPolicy();
+  if (!found.isFile() || found.uid !== 0 || (found.mode & 0o022) !== 0) {
+    throw new BureauError('policy_unsafe', `Refused to use ${path}: expected a regular file of root's that only root can write. Run: chown root: ${path} && chmod 0644 ${path}`, {
+      data: { path },
+    });
+  }
+  return readJson(path, launcherPolicy, POLICY_FILE_MAX_BYTES);
+}
