@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { afterEach, beforeEach, test } from 'node:test';
+import { writeAll } from './index.ts';
+
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync('/tmp/native-');
+  assert.equal(spawnSync('/usr/bin/mkfifo', [`${directory}/pipe`]).status, 0);
+});
+afterEach(() => {
+  rmSync(directory, { recursive: true });
+});
+
+test('writeAll() gives a slow reader every byte through a non-blocking pipe', async () => {
+  const bytes = Buffer.alloc(1024 * 1024, 'x');
+  const both = openSync(`${directory}/pipe`, constants.O_RDWR | constants.O_NONBLOCK);
+  const reading = openSync(`${directory}/pipe`, constants.O_RDONLY);
+  const reader = spawn('/bin/sh', ['-c', 'head -c 1048576 | wc -c'], { stdio: [reading, 'pipe', 'inherit'] });
+  closeSync(reading);
+  assert.ok(reader.stdout !== null);
+  writeAll(both, bytes);
+  const [count] = (await once(reader.stdout, 'data')) as [Buffer];
+  assert.equal(Number(count.toString()), bytes.length);
+  closeSync(both);
+});
+
+test('writeAll() gives up on a reader that takes nothing', () => {
+  const both = openSync(`${directory}/pipe`, constants.O_RDWR | constants.O_NONBLOCK);
+  assert.throws(() => writeAll(both, Buffer.alloc(1024 * 1024)), { code: 'write_stalled' });
+  closeSync(both);
+});
+
+test('writeAll() throws EPIPE without a reader and writes nothing for no bytes', () => {
+  const reading = openSync(`${directory}/pipe`, constants.O_RDONLY | constants.O_NONBLOCK);
+  const writing = openSync(`${directory}/pipe`, constants.O_WRONLY);
+  closeSync(reading);
+  assert.throws(() => writeAll(writing, Buffer.from('x')), { code: 'EPIPE' });
+  writeAll(writing, new Uint8Array(0));
+  closeSync(writing);
+});
+
+test('writeAll() writes to a file', () => {
+  const file = openSync(`${directory}/file`, 'w');
+  writeAll(file, Buffer.from('all'));
+  closeSync(file);
+  assert.equal(readFileSync(`${directory}/file`, 'utf8'), 'all');
+});
