@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Action, CallRules, SeccompProfile } from './seccomp.ts';
+import type { Action } from './bpf-program.ts';
+import type { CallRules, SeccompProfile } from './seccomp.ts';
 
 const EPERM = 1;
 const EINVAL = 22;
