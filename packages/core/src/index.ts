@@ -33,3 +33,7 @@ export type { Branded, InstanceName, MachineName, PrincipalName, RoomAlias, Room
 export { sleep } from './clock.ts';
 export type { Clock, Timer } from './clock.ts';
 export { formatDuration, parseDuration } from './duration.ts';
+export { GLOB_MAX_LENGTH, matchGlob, parseGlob } from './match.ts';
+export type { Glob } from './match.ts';
+export { nearest } from './suggest.ts';
+export { randomId } from './ids.ts';
