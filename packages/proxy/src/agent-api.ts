@@ -25,6 +25,8 @@ interface Exchange {
   readonly started: number;
   readonly trace: Trace;
   readonly gone: AbortController;
+  /** Aborted with the `Problem` that Node's parser found in the body. */
+  readonly broken: AbortController;
   route: Route | undefined;
   bodyRead: boolean;
 }
@@ -32,6 +34,7 @@ interface Exchange {
 /** Takes each request from Node's parser to its answer and its line in the log. Never throws, never answers 401. */
 export class AgentApi {
   readonly #options: AgentApiOptions;
+  readonly #broken = new WeakMap<IncomingMessage, AbortController>();
   #running = 0;
   #total = 0;
   /** From now on each answer closes its connection. */
@@ -46,15 +49,23 @@ export class AgentApi {
     return this.#total;
   }
 
+  /** Ends a request whose body turned out to be malformed or late: this problem is its answer, unless it already has one. */
+  interrupt(request: IncomingMessage, problem: Problem): void {
+    this.#broken.get(request)?.abort(problem);
+  }
+
   /** Answers one request; resolves when the answer has been given to the socket. */
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const gone = new AbortController();
+    const broken = new AbortController();
+    this.#broken.set(request, broken);
     const exchange: Exchange = {
       request,
       response,
       started: this.#options.clock.monotonic(),
       trace: traceOf(singleHeader(request, 'traceparent')),
       gone,
+      broken,
       route: undefined,
       bodyRead: false,
     };
@@ -86,7 +97,7 @@ export class AgentApi {
     if (route.body === undefined && announcesBody(request)) {
       throw new Problem(400, 'unexpected_body', `${request.method} ${route.path} takes no body; leave it out.`, { close: true });
     }
-    const body: unknown = route.body === undefined ? undefined : await readBody(request, response, route.body, services.limits.requestBodyBytes);
+    const body: unknown = route.body === undefined ? undefined : await readBody(request, response, route.body, services.limits.requestBodyBytes, exchange.broken.signal);
     exchange.bodyRead = true;
     return await route.handle({ params, body: body as never, trace: exchange.trace, signal: exchange.gone.signal }, services);
   }

@@ -13,13 +13,15 @@ export function announcesBody(request: IncomingMessage): boolean {
 
 /**
  * The JSON body of a request, validated. Throws a `Problem`: 415 for another media type, 413 above `longest` bytes (before they are
- * read, when announced), 400 for invalid UTF-8 or JSON, and 400 with the field's path for what the schema does not know.
+ * read, when announced), 400 for invalid UTF-8 or JSON, and 400 with the field's path for what the schema does not know; the reason
+ * of `broken` as soon as it is aborted.
  */
 export async function readBody<Schema extends v.GenericSchema>(
   request: IncomingMessage,
   response: ServerResponse,
   schema: Schema,
   longest: number,
+  broken: AbortSignal,
 ): Promise<v.InferOutput<Schema>> {
   const type = request.headers['content-type'] ?? '';
   if (!JSON_TYPE.test(type)) {
@@ -29,16 +31,17 @@ export async function readBody<Schema extends v.GenericSchema>(
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
     throw new Problem(415, 'unsupported_encoding', `Expected a body without content-encoding, found ${quoted(encoding)}; send it as it is.`);
   }
-  return validate(parse(await readBytes(request, response, longest)), schema);
+  return validate(parse(await readBytes(request, response, longest, broken)), schema);
 }
 
 /** All bytes of a body, or 413 as soon as there are too many. */
-function readBytes(request: IncomingMessage, response: ServerResponse, longest: number): Promise<Buffer> {
+function readBytes(request: IncomingMessage, response: ServerResponse, longest: number, broken: AbortSignal): Promise<Buffer> {
   if (Number(request.headers['content-length'] ?? 0) > longest) throw tooLarge(longest);
   if (/^100-continue$/i.test(request.headers.expect ?? '')) response.writeContinue();
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
+    broken.addEventListener('abort', () => reject(broken.reason), { once: true });
     request.on('data', (chunk: Buffer) => {
       size += chunk.length;
       if (size > longest) {

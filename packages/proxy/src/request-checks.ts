@@ -14,6 +14,12 @@ export function checkRequest(request: IncomingMessage, headersMost: number): voi
   if (request.rawHeaders.length / 2 > headersMost) {
     throw new Problem(431, 'too_many_headers', `Expected at most ${headersMost} headers (limit requestHeaders); send fewer.`, { close: true });
   }
+  if (request.httpVersion !== '1.1' && request.httpVersion !== '1.0') {
+    throw new Problem(400, 'invalid_http', 'Expected HTTP/1.1.', { close: true });
+  }
+  if (request.headers.host === undefined && request.httpVersion === '1.1') {
+    throw new Problem(400, 'host_missing', 'Expected a Host header, of any value (for example "bureau").', { close: true });
+  }
   const twice = repeatedHeader(request.rawHeaders);
   if (twice !== undefined) throw new Problem(400, 'repeated_header', `Expected header ${twice} once; send it once.`, { close: true });
   if (!/^[\x21-\x7e]+$/.test(target)) {

@@ -31,7 +31,7 @@ export class AgentServer {
   readonly #options: AgentServerOptions;
   readonly #server: Server;
   /** Requests under way on each connection: an error of the parser must not be taken for the answer to an earlier request. */
-  readonly #running = new WeakMap<Duplex, number>();
+  readonly #running = new WeakMap<Duplex, Set<IncomingMessage>>();
   #refused = 0;
 
   private constructor(options: AgentServerOptions) {
@@ -39,7 +39,8 @@ export class AgentServer {
     this.#options = options;
     this.#server = createServer({
       insecureHTTPParser: false,
-      requireHostHeader: true,
+      // Checked by `checkRequest`: Node's own refusal has no body.
+      requireHostHeader: false,
       maxHeaderSize: limits.requestHeadBytes,
       headersTimeout: limits.headMilliseconds,
       requestTimeout: limits.requestMilliseconds,
@@ -113,20 +114,25 @@ export class AgentServer {
 
   #handle(request: IncomingMessage, response: ServerResponse): void {
     const { socket } = request;
-    this.#running.set(socket, (this.#running.get(socket) ?? 0) + 1);
-    response.once('close', () => this.#running.set(socket, (this.#running.get(socket) ?? 1) - 1));
+    const running = this.#running.get(socket) ?? new Set<IncomingMessage>();
+    this.#running.set(socket, running.add(request));
+    response.once('close', () => running.delete(request));
     void this.#options.api.handle(request, response);
   }
 
   #parserError(error: NodeJS.ErrnoException, socket: Duplex): void {
-    const running = this.#running.get(socket) ?? 0;
-    const late = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
-    // A late body is the running request's own; for anything else an answer now would be read as that request's.
-    if (error.code === 'ECONNRESET' || !socket.writable || running > (late ? 1 : 0)) {
+    const [first, ...others] = this.#running.get(socket) ?? [];
+    if (error.code === 'ECONNRESET' || !socket.writable) {
       socket.destroy();
-      return;
+    } else if (first === undefined) {
+      this.#endRaw(socket, problemOfParser(error.code), '-');
+    } else if (others.length === 0 && !first.complete) {
+      // The fault lies in the body of the one request that runs: it is its own answer, and that closes the connection.
+      this.#options.api.interrupt(first, problemOfParser(error.code));
+    } else {
+      // An answer now would be read as that of an earlier request.
+      socket.destroy();
     }
-    this.#endRaw(socket, problemOfParser(error.code), '-');
   }
 
   #endRaw(socket: Duplex, problem: Problem, method: string): void {
