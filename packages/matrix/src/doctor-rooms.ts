@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describeError, hasCode, type RoomId } from '@bureau/core';
+import { EVENT_TYPES } from '@bureau/protocol';
+import { readCredentialFile, writeCredentialFile } from './credential-file.ts';
+import type { Findings } from './doctor-report.ts';
+import type { DoctorContext } from './doctor.ts';
+import { chooseRoomVersion, ensureRoom, ownRoomState } from './ensure-room.ts';
+import { furtherOperators, powerLevels } from './power-levels.ts';
+import { childIsLinked, contentOf, roomFaults, roomOrigin, type RoomFault } from './room-state.ts';
+import { BUREAU_SPACE, STANDARD_ROOMS, aliasOfRoom, type StandardRoom } from './rooms.ts';
+import { STANDARD_TEMPLATES, templateState } from './templates.ts';
+import type { StateEvent } from './schemas.ts';
+
+const CHECKS: readonly RoomFault['check'][] = ['power levels', 'join rules', 'history visibility', 'guest access', 'encryption'];
+
+interface FoundRoom {
+  readonly roomId: RoomId;
+  readonly state: readonly StateEvent[];
+}
+
+/** Space, rooms, links, rules, credential file, templates. */
+export async function checkRooms(context: DoctorContext, findings: Findings): Promise<void> {
+  const space = await checkRoom(context, BUREAU_SPACE, findings);
+  for (const kind of STANDARD_ROOMS) {
+    const room = await checkRoom(context, kind, findings);
+    if (room !== undefined) checkLink(context, kind, space, room, findings);
+    if (kind.label === 'template') checkTemplates(context, room, findings);
+  }
+}
+
+async function checkRoom(context: DoctorContext, kind: StandardRoom, findings: Findings): Promise<FoundRoom | undefined> {
+  const room = await findRoom(context, kind, findings);
+  if (room === undefined) return undefined;
+  checkRules(context, kind, room, findings);
+  checkCredential(context, kind, room, findings);
+  return room;
+}
+
+async function findRoom(context: DoctorContext, kind: StandardRoom, findings: Findings): Promise<FoundRoom | undefined> {
+  const { client, serverName, owner, signal } = context;
+  const alias = aliasOfRoom(kind, serverName);
+  try {
+    const roomId = await client.resolveAlias(alias, { signal });
+    if (roomId === undefined) {
+      findings.fail(kind.label, `there is no room ${alias}`, 'make it: doctor --fix, or bureau matrix setup', async () => {
+        await ensureRoom({ client, owner, serverName, roomVersion: await chooseRoomVersion(client, { signal }), signal }, kind);
+      });
+      return undefined;
+    }
+    const state = await ownRoomState(context, kind, alias, roomId);
+    findings.pass(kind.label, `${alias} is ${roomId}`);
+    return { roomId, state };
+  } catch (error) {
+    signal?.throwIfAborted();
+    findings.fail(kind.label, describeError(error), hasCode(error, 'matrix_alias_squatted') ? 'take the alias away from that room; nothing is repaired by itself here' : 'look into the log of the homeserver');
+    return undefined;
+  }
+}
+
+function checkRules(context: DoctorContext, kind: StandardRoom, { roomId, state }: FoundRoom, findings: Findings): void {
+  const { client, owner, signal } = context;
+  const room = { creator: owner, roomVersion: roomOrigin(state)?.roomVersion ?? '1' };
+  const faults = new Map(roomFaults(kind, state, room).map((fault) => [fault.check, fault]));
+  for (const check of CHECKS) {
+    const name = `${kind.label} ${check}`;
+    const fault = faults.get(check);
+    if (fault === undefined) {
+      const more = check === 'power levels' ? furtherOperators(powerLevels(kind.powers, room), contentOf(state, 'm.room.power_levels') ?? {}) : [];
+      findings.pass(name, more.length > 0 ? `as they should be; further operators: ${more.join(', ')}` : 'as it should be');
+    } else if (fault.repair === undefined) {
+      findings.fail(name, fault.message, 'this cannot be repaired; the message says what to do');
+    } else {
+      const { type, content } = fault.repair;
+      findings.fail(name, fault.message, `set ${type} again: doctor --fix, or bureau matrix setup`, async () => void (await client.setState(roomId, type, '', content, { signal })));
+    }
+  }
+}
+
+function checkCredential(context: DoctorContext, kind: StandardRoom, { roomId }: FoundRoom, findings: Findings): void {
+  const { credentials, credentialFilePath } = context;
+  const recorded = credentials.get(kind.credentialKey);
+  const name = `${kind.label} credential`;
+  if (recorded === roomId) return findings.pass(name, `${kind.credentialKey} says the same`);
+  findings.fail(name, `${kind.credentialKey} says ${recorded ?? 'nothing'}, and the room is ${roomId}`, 'write it anew: doctor --fix, or bureau matrix setup', async () => {
+    // Read again: an earlier repair of this round may have written it.
+    writeCredentialFile(credentialFilePath, readCredentialFile(credentialFilePath).with({ [kind.credentialKey]: roomId }));
+  });
+}
+
+function checkLink(context: DoctorContext, kind: StandardRoom, space: FoundRoom | undefined, room: FoundRoom, findings: Findings): void {
+  const name = `${kind.label} in space`;
+  if (space === undefined) return findings.skip(name, 'there is no space');
+  if (childIsLinked(contentOf(space.state, 'm.space.child', room.roomId))) return findings.pass(name, 'linked');
+  findings.fail(name, 'the space does not link to it', 'link it: doctor --fix, or bureau matrix setup', async () => {
+    await context.client.setState(space.roomId, 'm.space.child', room.roomId, { via: [context.serverName] }, { signal: context.signal });
+  });
+}
+
+function checkTemplates(context: DoctorContext, room: FoundRoom | undefined, findings: Findings): void {
+  for (const [name, content] of Object.entries(STANDARD_TEMPLATES)) {
+    const check = `template ${name}`;
+    if (room === undefined) {
+      findings.skip(check, 'there is no template room');
+      continue;
+    }
+    const state = templateState(contentOf(room.state, EVENT_TYPES.template, name));
+    if (state === 'good') findings.pass(check, 'published');
+    else if (state === 'newer') findings.warn(check, 'written by a newer Bureau, so this one cannot judge it', 'update this Bureau');
+    else findings.fail(check, `it is ${state}`, 'publish it: doctor --fix, or bureau matrix setup', async () => void (await context.client.setState(room.roomId, EVENT_TYPES.template, name, content, { signal: context.signal })));
+  }
+}

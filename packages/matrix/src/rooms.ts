@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+import { parseLocalpart, roomAliasOf, userIdOf, type MachineName, type RoomAlias, type ServerName } from '@bureau/core';
+import { EVENT_TYPES } from '@bureau/protocol';
+import type { PowerRules } from './power-levels.ts';
+
+/** What a room of ours is, before it is made; the one description for set-up, doctor and tests. */
+export interface RoomKind {
+  /** For a person, and the name of its checks. */
+  readonly label: string;
+  /** The alias without `#` and server. */
+  readonly alias: string;
+  readonly name: string;
+  readonly topic: string;
+  readonly space: boolean;
+  readonly powers: PowerRules;
+}
+
+/** A standard room, with its key in the credential file. */
+export interface StandardRoom extends RoomKind {
+  readonly credentialKey: string;
+}
+
+/** The space that holds the standard rooms. */
+export const BUREAU_SPACE: StandardRoom = {
+  label: 'space',
+  alias: 'bureau',
+  name: 'Bureau',
+  topic: "Bureau's own rooms",
+  space: true,
+  credentialKey: 'MATRIX_SPACE_ROOM',
+  powers: { events: {} },
+};
+
+const CONVERSATION = { level: 0, reason: 'people and agents talk here' } as const;
+
+/** The rooms of the space, in the order in which they are made. Nobody but operators may do what is not listed. */
+export const STANDARD_ROOMS: readonly StandardRoom[] = [
+  standardRoom('agents', 'Agents', 'Where agents and people meet', { messages: CONVERSATION, events: {} }),
+  standardRoom('system', 'System', 'Operational messages; agents are never members', {
+    messages: { level: 0, reason: 'machines report here; only machines and operators are members' },
+    events: {},
+  }),
+  standardRoom('machine', 'Machines', 'Keys of machines; agents are never members', {
+    events: {
+      [EVENT_TYPES.machineKey]: { level: 0, reason: 'each machine publishes its own key under its own user ID, which Matrix lets nobody else write; readers take no other state key' },
+    },
+  }),
+  standardRoom('service', 'Services', 'Which services there are', {
+    events: {
+      'm.bureau.service': { level: 0, reason: 'each service registers itself under its own user ID, which Matrix lets nobody else write; readers take a state key without "@" from operators only' },
+    },
+  }),
+  standardRoom('template', 'Templates', 'Sandbox templates', { events: {} }),
+  standardRoom('pipeline', 'Pipelines', 'Pipeline definitions', { events: {} }),
+  standardRoom('artifact', 'Artifacts', 'Artifact scopes', { events: {} }),
+];
+
+/**
+ * A machine's level in its config room: above members (an observer who is invited may write nothing), below operators.
+ * It opens two event types and nothing else, see `machineConfigRoom`.
+ */
+export const MACHINE_LEVEL = 25;
+
+/**
+ * The config room of one machine, `#machine/<name>`: operators say what runs, the machine says how it is.
+ * The machine has level 25, which only its key and its status need. Matrix lets it set state keys that start with `@` for its own user
+ * ID alone, and nobody else may set those. It could still write these two types under a state key without `@`, which no reader of ours
+ * looks at. No messages, no invitations, no assignments, no credentials.
+ */
+export function machineConfigRoom(machine: MachineName, server: ServerName): RoomKind {
+  return {
+    label: machine,
+    alias: machine,
+    name: machine,
+    topic: `What ${machine} runs; agents are never members`,
+    space: false,
+    powers: {
+      events: {
+        [EVENT_TYPES.machineKey]: { level: MACHINE_LEVEL, reason: 'the machine publishes the key that bundles are sealed to' },
+        [EVENT_TYPES.machineStatus]: { level: MACHINE_LEVEL, reason: 'the machine reports what runs' },
+      },
+      users: { [userIdOf(machine, server)]: { level: MACHINE_LEVEL, reason: 'the one machine that this room is about' } },
+    },
+  };
+}
+
+/** The full alias of a room on a server. */
+export function aliasOfRoom(kind: RoomKind, server: ServerName): RoomAlias {
+  return roomAliasOf(parseLocalpart(kind.alias), server);
+}
+
+function standardRoom(word: string, name: string, topic: string, powers: PowerRules): StandardRoom {
+  return { label: word, alias: `bureau/${word}`, name: `Bureau ${name}`, topic, space: false, credentialKey: `MATRIX_${word.toUpperCase()}_ROOM`, powers };
+}
