@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Every gate of the house, side by side; one summary line each, every finding as `file:line: what is wrong; what to do`.
+ *   check.ts [--write] [NAME…]   `--write` formats and writes the ledgers; NAME selects checks
+ */
+import { join } from 'node:path';
+import { dependenciesCheck } from './checks/dependencies.ts';
+import { describeFinding } from './checks/finding.ts';
+import type { Check, CheckOptions, Finding } from './checks/finding.ts';
+import { layersCheck } from './checks/layers.ts';
+import { ledgerCheck } from './checks/ledger.ts';
+import { lockfileCheck } from './checks/lockfile.ts';
+import { sourcesCheck } from './checks/sources.ts';
+import { formatCheck, lintCheck, pureTypesCheck, typesCheck } from './checks/tools.ts';
+import { nearestName } from './nearest-name.ts';
+
+/** Findings that are printed of one check: more than a screen helps nobody. */
+const PRINTED_FINDINGS = 40;
+
+const CHECKS: readonly Check[] = [typesCheck, pureTypesCheck, lintCheck, formatCheck, layersCheck, ledgerCheck, lockfileCheck, dependenciesCheck, sourcesCheck];
+
+/** What one check came to. */
+export interface CheckResult {
+  readonly name: string;
+  readonly findings: readonly Finding[];
+  readonly milliseconds: number;
+}
+
+/** Runs checks at the same time; a check that throws counts as a finding of its own. */
+export function runChecks(checks: readonly Check[], options: CheckOptions): Promise<CheckResult[]> {
+  return Promise.all(
+    checks.map(async (check) => {
+      const started = performance.now();
+      let findings: Finding[];
+      try {
+        findings = await check.run(options);
+      } catch (error) {
+        const problem = `check '${check.name}' could not run: ${error instanceof Error ? error.message : String(error)}`;
+        findings = [{ file: 'build/check.ts', problem, remedy: 'if it is not about your change, run script/setup and try again' }];
+      }
+      return { name: check.name, findings, milliseconds: performance.now() - started };
+    }),
+  );
+}
+
+/** Returns the text that is printed for results: findings first, a line per check last. */
+export function formatResults(results: readonly CheckResult[]): string {
+  const lines: string[] = [];
+  for (const { name, findings } of results) {
+    if (findings.length === 0) continue;
+    lines.push(`--- ${name}`, ...findings.slice(0, PRINTED_FINDINGS).map(describeFinding));
+    if (findings.length > PRINTED_FINDINGS) lines.push(`… and ${findings.length - PRINTED_FINDINGS} more`);
+    lines.push('');
+  }
+  for (const { name, findings, milliseconds } of results) {
+    const verdict = findings.length === 0 ? 'ok' : `${findings.length} to correct`;
+    lines.push(`check: ${name.padEnd(14)} ${(milliseconds / 1000).toFixed(1).padStart(5)} s  ${verdict}`);
+  }
+  return lines.join('\n');
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const started = performance.now();
+  const names = args.filter((argument) => argument !== '--write');
+  for (const name of names) {
+    if (CHECKS.some((check) => check.name === name)) continue;
+    const known = CHECKS.map((check) => check.name);
+    console.error(`script/check: there is no check '${name}'; did you mean '${nearestName(name, known)}'? The checks: ${known.join(', ')}`);
+    return 2;
+  }
+  const selected = names.length === 0 ? CHECKS : CHECKS.filter((check) => names.includes(check.name));
+  const results = await runChecks(selected, { root: join(import.meta.dirname, '..'), write: args.includes('--write') });
+  console.log(formatResults(results));
+  const failed = results.filter((result) => result.findings.length > 0);
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  console.log(failed.length === 0 ? `check: all ${results.length} passed in ${seconds} s` : `check: FAILED (${failed.map((result) => result.name).join(', ')}) in ${seconds} s`);
+  return failed.length === 0 ? 0 : 1;
+}
+
+if (import.meta.main) process.exitCode = await main(process.argv.slice(2));

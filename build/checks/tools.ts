@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { checkoutFiles } from './checkout-files.ts';
+import type { Check, Finding } from './finding.ts';
+
+/** A tool that takes longer hangs; each needs a few seconds. */
+const TOOL_MILLISECONDS = 120_000;
+
+/** The type checker; layer 0 a second time, without Node's types: there `process` and `node:fs` are errors. */
+export const typesCheck: Check = { name: 'types', run: ({ root }) => typeFindings(root, 'tsconfig.json') };
+export const pureTypesCheck: Check = { name: 'types-layer-0', run: ({ root }) => typeFindings(root, 'tsconfig.layer-0.json') };
+
+/** oxlint with types; its warnings are errors. */
+export const lintCheck: Check = {
+  name: 'lint',
+  run: async ({ root }) => {
+    const folders = ['apps', 'packages', 'integration', 'build', 'script'].filter((folder) => existsSync(join(root, folder)));
+    const result = await runTool(root, 'oxlint', ['--type-aware', '--deny-warnings', '--report-unused-disable-directives', '--format', 'unix', ...folders]);
+    if (result.code === 0) return [];
+    const found = parseLines(result.output, /^(.+?):(\d+):\d+: (.+?) \[(?:Error|Warning)\/(.+)\]$/, (rule) => `correct it; rule ${rule} is set in .oxlintrc.json`);
+    return found.length > 0 ? found : [toolFailed('oxlint', result.output)];
+  },
+};
+
+/** oxfmt in check mode; `--write` formats. */
+export const formatCheck: Check = {
+  name: 'format',
+  run: async ({ root, write }) => {
+    const files = checkoutFiles(root).filter((file) => file.endsWith('.ts'));
+    const result = await runTool(root, 'oxfmt', [write ? '--write' : '--list-different', ...files]);
+    if (result.code === 0 || write) return result.code === 0 ? [] : [toolFailed('oxfmt', result.output)];
+    const listed = result.output.split('\n').filter((line) => files.includes(line.trim()));
+    const found = listed.map((file) => ({ file: file.trim(), problem: 'is not formatted', remedy: 'script/check --write format' }));
+    return found.length > 0 ? found : [toolFailed('oxfmt', result.output)];
+  },
+};
+
+async function typeFindings(root: string, project: string): Promise<Finding[]> {
+  const result = await runTool(root, 'tsc', ['--project', project, '--pretty', 'false']);
+  if (result.code === 0) return [];
+  const found = parseLines(result.output, /^(.+?)\((\d+),\d+\): error (.+)()$/, () => (project === 'tsconfig.json' ? '' : 'layer 0 is pure: no Node types there; move it up or inject it'));
+  return found.length > 0 ? found : [toolFailed(`tsc --project ${project}`, result.output)];
+}
+
+function parseLines(output: string, pattern: RegExp, remedy: (rule: string) => string): Finding[] {
+  return output.split('\n').flatMap((text) => {
+    const [, file, line, problem, rule] = pattern.exec(text) ?? [];
+    return file === undefined || problem === undefined ? [] : [{ file, line: Number(line), problem, remedy: remedy(rule ?? '') }];
+  });
+}
+
+function toolFailed(tool: string, output: string): Finding {
+  return { file: 'node_modules/.bin', problem: `${tool} failed: ${output.trim().slice(0, 2000)}`, remedy: 'run script/setup, then script/check again' };
+}
+
+function runTool(root: string, tool: string, args: readonly string[]): Promise<{ code: number | null; output: string }> {
+  return new Promise((resolve, reject) => {
+    // The tools' launchers are JavaScript with `#!/usr/bin/env node`: the pinned Node must come first on the PATH.
+    const path = `${join(root, '.toolchain/bin')}:/usr/bin:/bin`;
+    const child = spawn(join(root, 'node_modules/.bin', tool), args, { cwd: root, env: { PATH: path, HOME: '/nonexistent' }, stdio: ['ignore', 'pipe', 'pipe'], timeout: TOOL_MILLISECONDS });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (output += text));
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ code, output }));
+  });
+}
