@@ -20,9 +20,15 @@ export interface StartChildOptions {
   /** The whole environment; nothing of the parent's is added. */
   readonly env: Readonly<Record<string, string>>;
   readonly cwd?: string;
-  /** The child's descriptors 0, 1, 2, …: one of the caller's (stays the caller's to close), `/dev/null`, or a pipe. It gets no others. */
+  /**
+   * The child's descriptors 0, 1, 2, …: one of the caller's (stays the caller's to close), 'ignore' (`/dev/null`; above 2 nothing at all),
+   * or a pipe. It gets no others.
+   */
   readonly stdio: readonly (number | 'ignore' | 'pipe')[];
-  /** Makes the child the leader of a session of its own: out of reach of the terminal's Ctrl-C, and its orphans are found at stop. */
+  /**
+   * Makes the child the leader of a session of its own: out of reach of the terminal's Ctrl-C, and its orphans are found when it is
+   * stopped. With neither this nor a `cgroup` only descendants whose parents still live are found.
+   */
   readonly detached?: boolean;
   /** Index of a pipe in `stdio` to which the child writes `ready\n` and nothing else. */
   readonly readyFd?: number;

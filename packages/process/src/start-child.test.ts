@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { closeSync, lstatSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { afterEach, beforeEach, test } from 'node:test';
+import { text } from 'node:stream/consumers';
+import type { Readable } from 'node:stream';
+import { BureauError, hasCode } from '@bureau/core';
+import { CgroupTree, readProcesses, startChild, systemClock, type StartChildOptions } from './index.ts';
+
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync('/tmp/process-');
+});
+afterEach(() => {
+  rmSync(directory, { recursive: true });
+});
+
+/** A shell script with its readiness pipe at descriptor 3. */
+function shell(script: string, more: Partial<StartChildOptions> = {}): StartChildOptions {
+  const env = { PATH: '/usr/bin:/bin', MARK: directory };
+  return { command: '/bin/sh', args: ['-c', script], env, stdio: ['ignore', 'ignore', 'ignore', 'pipe'], readyFd: 3, clock: systemClock, ...more };
+}
+
+/** Live processes whose environment carries this test's mark: whatever the script started, wherever it hides. */
+function survivors(): number[] {
+  const marked = readProcesses().filter((entry) => {
+    try {
+      return !entry.zombie && readFileSync(`/proc/${entry.pid}/environ`, 'latin1').includes(`MARK=${directory}\0`);
+    } catch {
+      return false; // gone meanwhile
+    }
+  });
+  return marked.map((entry) => entry.pid);
+}
+
+function descriptors(): string[] {
+  return readdirSync('/proc/self/fd').filter((name) => lstatSync(`/proc/self/fd/${name}`, { throwIfNoEntry: false }) !== undefined);
+}
+
+async function failure(options: StartChildOptions): Promise<BureauError> {
+  const before = descriptors();
+  try {
+    const child = await startChild(options);
+    await child.stop(0);
+  } catch (error) {
+    assert.ok(error instanceof BureauError && error.code === 'child_failed', String(error));
+    assert.deepEqual(survivors(), []);
+    assert.deepEqual(descriptors(), before);
+    return error;
+  }
+  return assert.fail('expected child_failed');
+}
+
+test('startChild() resolves when the child says ready, and not before', async () => {
+  const child = await startChild(shell(`sleep 0.05; : > ${directory}/made; printf 're'; printf 're' >&3; sleep 0.01; printf 'ady\n' >&3; exec sleep 60`));
+  assert.deepEqual(readdirSync(directory), ['made']);
+  assert.deepEqual(await child.stop(1_000), { code: null, signal: 'SIGTERM' });
+  assert.deepEqual(await child.exited, { code: null, signal: 'SIGTERM' });
+});
+
+test('startChild() without readyFd resolves once it runs; exited tells the code', async () => {
+  const { readyFd: _, ...options } = shell('exit 5', { stdio: ['ignore', 'ignore', 'ignore'] });
+  const child = await startChild(options);
+  assert.deepEqual(await child.exited, { code: 5, signal: null });
+  assert.deepEqual(await child.stop(1_000), { code: 5, signal: null }, 'stop after the end tells the same');
+});
+
+test('startChild() rejects on early exit with its code, and on death with its signal', async () => {
+  const exited = await failure(shell('sleep 60 & exit 3', { detached: true }));
+  assert.deepEqual(exited.data, { command: '/bin/sh', reason: 'exited', code: 3, signal: null });
+  assert.match(exited.message, /write "ready" to descriptor 3, but it exited with code 3 before/);
+  const killed = await failure(shell('kill -KILL $$'));
+  assert.deepEqual(killed.data, { command: '/bin/sh', reason: 'exited', code: null, signal: 'SIGKILL' });
+});
+
+test('startChild() rejects when the time is over, and kills the whole tree', async () => {
+  const error = await failure(shell(`trap '' TERM; sleep 60 & (sleep 60 &) ; wait`, { readyMilliseconds: 60, detached: true }));
+  assert.equal(error.data['reason'], 'timed_out');
+  assert.match(error.message, /60 ms/);
+});
+
+test('startChild() rejects on abort, before and while it waits, with the reason as cause', async () => {
+  const reason = new Error('no longer wanted');
+  assert.equal((await failure(shell('exec sleep 60', { signal: AbortSignal.abort(reason) }))).cause, reason);
+  const controller = new AbortController();
+  const failing = failure(shell('exec sleep 60', { signal: controller.signal }));
+  controller.abort(reason);
+  const error = await failing;
+  assert.equal(error.cause, reason);
+  assert.equal(error.data['reason'], 'aborted');
+});
+
+test('startChild() ignores the signal after success', async () => {
+  const controller = new AbortController();
+  const child = await startChild(shell('echo ready >&3; exec sleep 60', { signal: controller.signal }));
+  controller.abort();
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(child.process.signalCode, null);
+  await child.stop(0);
+});
+
+test('startChild() rejects when the pipe is closed without a word while the child lives on', async () => {
+  assert.equal((await failure(shell('exec 3>&-; exec sleep 60'))).data['reason'], 'pipe_closed');
+});
+
+test('startChild() rejects what is not the readiness line, endless or binary too', async () => {
+  const wrong = await failure(shell('echo hello >&3; exec sleep 60'));
+  assert.deepEqual([wrong.data['reason'], /it wrote "hello" instead/.test(wrong.message)], ['not_ready_line', true]);
+  const endless = await failure(shell('exec yes | tr -d "\\n" >&3'));
+  assert.equal(endless.data['reason'], 'not_ready_line');
+  assert.ok(endless.message.length < 300);
+  const binary = await failure(shell('printf "\\033]52;x\\007\\n" >&3; exec sleep 60'));
+  assert.doesNotMatch(binary.message, /\u001b/);
+});
+
+test('startChild() rejects a program that is missing or not executable, and says nothing of its arguments', async () => {
+  writeFileSync(`${directory}/plain`, 'text', { mode: 0o644 });
+  for (const command of [`${directory}/none`, `${directory}/plain`]) {
+    const error = await failure({ ...shell(''), command, args: ['--secret', 'hunter2'] });
+    assert.equal(error.data['reason'], 'not_started');
+    assert.doesNotMatch(JSON.stringify([error, error.message, error.cause, (error.cause as Error).message, { ...(error.cause as object) }]), /hunter2/);
+  }
+});
+
+test('startChild() quotes the end of what the child added to its log, and not what was there before', async () => {
+  const logFile = `${directory}/log`;
+  writeFileSync(logFile, 'an earlier secret\n');
+  const log = openSync(logFile, 'a');
+  const options = shell('i=0; while [ $i -lt 400 ]; do echo "line $i of the log"; i=$((i+1)); done; printf "\\033[31mlast words\\n"; exit 1', { logFile, stdio: ['ignore', log, log, 'pipe'] });
+  const error = await failure(options);
+  assert.match(error.message, /ends:\n[\s\S]*line 399 of the log\n\?\[31mlast words$/);
+  assert.ok(error.message.length < 2_048 + 300);
+  const quiet = await failure(shell('exit 1', { logFile }));
+  assert.match(quiet.message, /Nothing new is in its log/);
+  const fresh = await failure(shell('exit 1', { logFile: `${directory}/missing` }));
+  assert.match(fresh.message, /Nothing new is in its log/);
+  closeSync(log);
+});
+
+test('startChild() gives exactly the environment', async () => {
+  const { readyFd: _, ...options } = shell('exec /usr/bin/env', { env: { ONLY: 'this' }, stdio: ['ignore', 'pipe', 'ignore'] });
+  const child = await startChild(options);
+  const lines = (await text(child.process.stdout as Readable)).trim().split('\n').filter((line) => !line.startsWith('PWD='));
+  assert.deepEqual(lines, ['ONLY=this']);
+  await child.exited;
+});
+
+test('startChild() passes raw descriptors at their index and leaves them open here', async () => {
+  const passed = openSync(`${directory}/file`, 'a');
+  const child = await startChild(shell('echo through >&4; echo ready >&3; exec sleep 60', { stdio: ['ignore', 'ignore', 'ignore', 'pipe', passed] }));
+  await child.stop(0);
+  assert.equal(readFileSync(`${directory}/file`, 'utf8'), 'through\n');
+  closeSync(passed);
+});
+
+test('startChild() gives the child only the agreed descriptors, with and without a control group', () => {
+  // Descriptor 40 is inherited without close-on-exec: Node marks low ones at its start, but stops looking at a gap.
+  const script = `
+    import { CgroupTree, startChild, systemClock } from ${JSON.stringify(import.meta.resolve('./index.ts'))};
+    const options = { command: '/bin/ls', args: ['/proc/self/fd'], env: {}, stdio: ['ignore', 1, 2, 'pipe'], clock: systemClock };
+    const list = async (more) => { await (await startChild({ ...options, ...more })).exited; console.log('.'); };
+    await list({ keepDescriptors: true });
+    await list({});
+    const tree = CgroupTree.open('bureau-test-fd-' + process.pid);
+    await list({ cgroup: tree.group('x') });
+    tree.remove();`;
+  const run = ['-c', 'exec 40</etc/passwd; exec "$@"', 'bash', process.execPath, '--input-type=module', '-e', script];
+  const result = spawnSync('/bin/bash', run, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], timeout: 30_000 });
+  const lists = result.stdout.trim().split('.\n').map((part) => part.replace(/\.$/, '').trim().split('\n'));
+  assert.deepEqual(lists, [
+    ['0', '1', '2', '3', '4', '40'], // 4 is what ls itself opened
+    ['0', '1', '2', '3', '4'],
+    ['0', '1', '2', '3', '4'],
+  ]);
+});
+
+test('startChild() leaks no descriptor, listener or process over 50 starts that succeed and fail', async () => {
+  const controller = new AbortController();
+  await (await startChild(shell('echo ready >&3; exec sleep 60', { signal: controller.signal }))).stop(0);
+  const before = descriptors();
+  for (let round = 0; round < 50; round += 1) {
+    const script = ['echo ready >&3; exec sleep 60', 'exit 1', 'echo no >&3'][round % 3] ?? '';
+    const starting = startChild(shell(script, { signal: controller.signal, ...(round % 10 === 9 ? { command: '/none' } : {}) }));
+    await starting.then((child) => child.stop(0), (error: unknown) => assert.ok(hasCode(error, 'child_failed')));
+  }
+  assert.deepEqual(descriptors(), before);
+  assert.deepEqual(survivors(), []);
+});
+
+test('startChild() refuses a readyFd that is no pipe', async () => {
+  await assert.rejects(startChild(shell('', { readyFd: 2 })), { code: 'bad_ready_fd' });
+  await assert.rejects(startChild(shell('', { readyFd: 9 })), { code: 'bad_ready_fd' });
+});
+
+test('startChild() with a control group that cannot be made or entered starts nothing', async () => {
+  const tree = CgroupTree.open(`bureau-test-${process.pid}`);
+  const gone = tree.group('x');
+  tree.remove();
+  const error = await failure(shell('echo ready >&3; exec sleep 60', { cgroup: gone }));
+  assert.equal(error.data['reason'], 'not_started');
+  assert.ok(hasCode(error.cause, 'cgroup_failed'));
+});
