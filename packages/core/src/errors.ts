@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+/** Causes that one line tells: more says no more. */
+const CAUSES_MAX = 5;
+
 /** Plain facts that travel with an error: paths, names, numbers. Never a secret. */
 export type ErrorData = Readonly<Record<string, string | number | boolean | null | readonly string[]>>;
 
@@ -38,8 +41,9 @@ export function hasCode(error: unknown, code: string): error is Error & { code: 
 export function describeError(error: unknown): string {
   const parts: string[] = [];
   let current: unknown = error;
-  while (current !== undefined && current !== null && parts.length < 5) {
-    const text = current instanceof Error ? current.message : String(current);
+  // Counted, because a chain of causes may be a ring.
+  for (let depth = 0; depth < CAUSES_MAX && current !== undefined && current !== null; depth += 1) {
+    const text = current instanceof Error ? current.message : typeof current === 'object' ? 'something that is not an error' : String(current);
     if (!parts.includes(text)) parts.push(text);
     current = current instanceof Error ? current.cause : undefined;
   }
