@@ -51,8 +51,8 @@ export function text(longest: number) {
 }
 
 /** Bytes; on the wire msgpack `bin`. */
-export function bytes(longest: number) {
-  return v.pipe(v.instance(Uint8Array), v.check((value) => value.length <= longest, `expected at most ${longest} bytes`));
+export function bytes(longest: number): v.GenericSchema<Uint8Array> {
+  return v.pipe(v.custom<Uint8Array>((value) => value instanceof Uint8Array, 'expected bytes'), v.check((value) => value.length <= longest, `expected at most ${longest} bytes`));
 }
 
 /** An integer between two bounds, both included. */

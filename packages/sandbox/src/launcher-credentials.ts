@@ -2,13 +2,13 @@
 import { existsSync } from 'node:fs';
 import { BureauError, type Clock, type MachineName, type PrincipalName } from '@bureau/core';
 import { readBounded, readJson, writeFileAtomic } from '@bureau/files';
-import { BUNDLE_MAX_BYTES, digest, timestamp, type BundleHeader } from '@bureau/protocol';
-import { openBundle, readOperatorKeys } from '@bureau/seal';
+import { BUNDLE_MAX_BYTES, digest, timestamp } from '@bureau/protocol';
+import { openBundle, readOperatorKeys, type OpenedBundle } from '@bureau/seal';
 import type { SecretBytes } from '@bureau/secret';
 import * as v from 'valibot';
 
 /** What is remembered of the last bundle that was accepted, so that an older one never comes back. */
-const acceptedRecord = v.strictObject({ v: v.literal(1), issuedAt: timestamp, digest });
+const acceptedRecord = v.strictObject({ v: v.literal(1), issuedAt: timestamp, contentDigest: digest });
 
 export interface LauncherCredentialsDeps {
   readonly directory: string;
@@ -16,14 +16,6 @@ export interface LauncherCredentialsDeps {
   readonly machine: MachineName;
   readonly identity: SecretBytes;
   readonly clock: Clock;
-}
-
-/** An opened bundle on its way to a proxy. Whoever gets it disposes of `secrets`. */
-export interface OpenedCredentials {
-  readonly header: BundleHeader;
-  readonly headerBytes: Uint8Array;
-  readonly secrets: SecretBytes;
-  readonly digest: string;
 }
 
 /**
@@ -40,21 +32,21 @@ export class LauncherCredentials {
   async accept(principal: PrincipalName, number: number, ciphertext: Uint8Array): Promise<void> {
     const opened = await this.#open(principal, number, ciphertext);
     opened.secrets[Symbol.dispose]();
-    const accepted = { v: 1, issuedAt: opened.header.issued_at, digest: opened.digest };
+    const accepted = { v: 1, issuedAt: opened.header.issued_at, contentDigest: opened.contentDigest };
     // The ciphertext first: a crash between the two leaves a newer bundle behind an older mark, which is judged again, never lost.
     writeFileAtomic(this.#bundlePath(number), ciphertext, { mode: 0o600 });
     writeFileAtomic(this.#markPath(number), JSON.stringify(accepted), { mode: 0o600 });
   }
 
-  /** Opens the last accepted bundle. Throws `no_credentials` when there is none. */
-  async open(principal: PrincipalName, number: number): Promise<OpenedCredentials> {
+  /** Opens the last accepted bundle; whoever gets it disposes of its secrets. Throws `no_credentials` when there is none. */
+  async open(principal: PrincipalName, number: number): Promise<OpenedBundle> {
     if (!existsSync(this.#bundlePath(number))) {
       throw new BureauError('no_credentials', `Expected a credential bundle for "${principal}", found none: publish one with its assignment`, { data: { principal } });
     }
     return this.#open(principal, number, readBounded(this.#bundlePath(number), BUNDLE_MAX_BYTES));
   }
 
-  async #open(principal: PrincipalName, number: number, ciphertext: Uint8Array): Promise<OpenedCredentials> {
+  async #open(principal: PrincipalName, number: number, ciphertext: Uint8Array): Promise<OpenedBundle> {
     const { identity, machine, operatorsDirectory, clock } = this.#deps;
     const last = existsSync(this.#markPath(number)) ? readJson(this.#markPath(number), acceptedRecord, 4_096) : undefined;
     return openBundle(ciphertext, {
@@ -63,7 +55,7 @@ export class LauncherCredentials {
       principal,
       machine,
       now: clock.now(),
-      ...(last === undefined ? {} : { lastIssuedAt: last.issuedAt, lastDigest: last.digest }),
+      ...(last === undefined ? {} : { lastIssuedAt: last.issuedAt, lastDigest: last.contentDigest }),
     });
   }
 

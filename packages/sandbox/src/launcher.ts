@@ -3,7 +3,7 @@ import { mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { BureauError, type Clock, type PrincipalName } from '@bureau/core';
 import { ensureDirectory } from '@bureau/files';
-import { ensurePrincipalDirectories, type InstancePaths, type PrincipalNumbers } from '@bureau/instance';
+import { ensurePrincipalDirectories, type InstancePaths, type InstanceUids, type PrincipalNumbers } from '@bureau/instance';
 import type { Logger } from '@bureau/log';
 import type { CgroupTree } from '@bureau/process';
 import type { ExitReport, InputOf, SandboxInfo, launcherContract } from '@bureau/protocol';
@@ -25,7 +25,7 @@ export interface LauncherDeps {
   readonly buildDirectory: string;
   readonly environment: Readonly<Record<string, string>>;
   readonly paths: InstancePaths;
-  readonly uids: { readonly daemon: number; payload(number: number): number; proxy(number: number): number };
+  readonly uids: InstanceUids;
   readonly tree: CgroupTree;
   readonly numbers: PrincipalNumbers;
   readonly credentials: LauncherCredentials;
@@ -52,7 +52,7 @@ export class Launcher {
   /** Finds everything that an earlier launcher left, from its records and from cgroups. Resolves when all proxies serve again. */
   async adopt(): Promise<void> {
     const back: Promise<void>[] = [];
-    for (const [, number] of this.#deps.numbers.all()) {
+    for (const { number } of this.#deps.numbers.all()) {
       const record = this.#records.read(number);
       if (record === undefined) continue;
       if (record.exit !== undefined) {

@@ -2,7 +2,7 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { BureauError, type Clock } from '@bureau/core';
-import { FrameDecoder, encodeFrame } from '@bureau/ipc';
+import { encodeFrame, readFrames } from '@bureau/ipc';
 import { listenUnix } from '@bureau/native';
 import { dropPrivileges, startChild, type Cgroup, type Child } from '@bureau/process';
 import { relayReport, type RelayConfig, type RelayReport } from '@bureau/protocol';
@@ -84,10 +84,7 @@ function streamAt(child: Child, index: number): Readable | Writable {
 }
 
 async function* readReports(pipe: Readable): AsyncGenerator<RelayReport, void> {
-  const decoder = new FrameDecoder({ frameMaxBytes: REPORT_MAX_BYTES });
-  for await (const piece of pipe) {
-    for (const frame of decoder.push(piece as Buffer)) yield v.parse(relayReport, frame);
-  }
+  for await (const frame of readFrames(pipe, REPORT_MAX_BYTES)) yield v.parse(relayReport, frame);
 }
 
 async function untilStarted(reports: AsyncGenerator<RelayReport, void>, clock: Clock): Promise<number> {

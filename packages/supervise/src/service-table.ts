@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { InstancePaths } from '@bureau/instance';
+import type { InstancePaths, InstanceUids } from '@bureau/instance';
 import { dropPrivileges } from '@bureau/process';
 import type { ServiceDefinition } from './service-definition.ts';
 
@@ -10,7 +10,7 @@ export interface StandFacts {
   /** `/usr/lib/bureau/<hash>`. */
   readonly buildDirectory: string;
   readonly build: string;
-  readonly uids: { readonly daemon: number; readonly homeserver: number; payload(number: number): number; proxy(number: number): number };
+  readonly uids: InstanceUids;
   readonly homeserverPort: number;
   /** The command that starts the homeserver in the foreground, before dropping to its uid. */
   readonly homeserverCommand: { readonly command: string; readonly args: readonly string[]; readonly env: Readonly<Record<string, string>> };

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * From a sandbox spec to a running bubblewrap and back to nothing: the wall (arguments, seccomp, policy) is pure; the launcher's
+ * lifecycle creates, watches, stops and finds again.
+ */
+export { Launcher } from './launcher.ts';
+export type { CreateInput, LauncherDeps } from './launcher.ts';
+export { launcherHandlers } from './launcher-service.ts';
+export type { LauncherIdentity } from './launcher-service.ts';
+export { LauncherCredentials } from './launcher-credentials.ts';
+export type { LauncherCredentialsDeps } from './launcher-credentials.ts';
+export { openWall, planSandbox } from './launcher-wall.ts';
+export type { WallFacts } from './launcher-wall.ts';
+export { openMachineIdentity } from './machine-identity.ts';
+export type { MachineIdentity } from './machine-identity.ts';
+export { bwrapOptions } from './bwrap-arguments.ts';
+export type { BwrapArguments, SandboxPlan } from './bwrap-arguments.ts';
+export { assembleSeccomp, seccompArchitecture } from './seccomp.ts';
+export { DENY_LIST_PROFILE } from './seccomp-rules.ts';
+export { defaultPolicy, readPolicy } from './policy-file.ts';
+export type { LauncherPolicy } from './policy-file.ts';
+export { judgeSpec } from './policy.ts';
+export type { Judgement, PolicyRule } from './policy.ts';
+export { specDigest } from './spec-digest.ts';
