@@ -12,8 +12,14 @@ export function readJson<Schema extends v.GenericSchema>(path: string, schema: S
   if (result.success) return result.output;
   const issue = result.issues[0];
   const field = v.getDotPath(issue) ?? '';
-  const expected = issue.message.startsWith('Invalid ') && issue.expected !== null ? `expected ${issue.expected}, found ${kindOf(issue.input)}` : issue.message;
-  throw malformed(path, `${field === '' ? 'at the top' : `field ${JSON.stringify(field)}`}: ${expected}`, field);
+  throw malformed(path, `${field === '' ? 'at the top' : `field ${JSON.stringify(field)}`}: ${faultOf(issue)}`, field);
+}
+
+/** The library's own messages quote what was received; ours do not. */
+function faultOf(issue: v.BaseIssue<unknown>): string {
+  if (!issue.message.startsWith('Invalid ')) return issue.message;
+  if (issue.expected === 'never') return 'it is unknown here';
+  return issue.input === undefined ? 'it is missing' : `expected ${issue.expected ?? issue.type}, found ${kindOf(issue.input)}`;
 }
 
 function parseJson(path: string, bytes: Buffer): unknown {
