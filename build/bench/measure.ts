@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** Both sides of a measure, ready to run. */
+export interface Contest {
+  /** One round of ours; gives one number in the measure's unit. */
+  ours(): Promise<number>;
+  /** One round of what we compare with. */
+  baseline(): Promise<number>;
+  /** Ends processes and removes files; called in any case. */
+  close(): Promise<void>;
+}
+
+/** One line of the table. A file `packages/<package>/bench/<area>.bench.ts` exports `measures: readonly Measure[]`. */
+export interface Measure {
+  /** What is measured, with its unit: `small request, p50 (µs)`. */
+  readonly name: string;
+  /** What must hold, for a person: `≤ 1.5x`. Empty: reported only. */
+  readonly target: string;
+  /** Rounds of each side; they alternate, so that noise meets both, and their medians are compared. */
+  readonly rounds: number;
+  prepare(): Promise<Contest>;
+  /** Whether the target holds for the medians. */
+  holds(ours: number, baseline: number): boolean;
+}
+
+/** The result of a measure, as `--json` prints it. */
+export interface Row {
+  readonly name: string;
+  readonly ours: number;
+  readonly baseline: number;
+  /** ours / baseline */
+  readonly ratio: number;
+  readonly target: string;
+  readonly ok: boolean;
+}
+
+/** The middle of the numbers (the mean of the two middle ones). */
+export function median(numbers: readonly number[]): number {
+  const sorted = numbers.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const high = sorted[middle] ?? Number.NaN;
+  return sorted.length % 2 === 1 ? high : ((sorted[middle - 1] ?? Number.NaN) + high) / 2;
+}
+
+/** Runs a measure: one round of each to warm up, then alternating rounds, each pair in the other order. */
+export async function runMeasure(measure: Measure): Promise<Row> {
+  const contest = await measure.prepare();
+  try {
+    await contest.baseline();
+    await contest.ours();
+    const ours: number[] = [];
+    const baseline: number[] = [];
+    for (let round = 0; round < measure.rounds; round += 1) {
+      if (round % 2 === 0) baseline.push(await contest.baseline());
+      ours.push(await contest.ours());
+      if (round % 2 === 1) baseline.push(await contest.baseline());
+    }
+    const [a, b] = [median(ours), median(baseline)];
+    return { name: measure.name, ours: round3(a), baseline: round3(b), ratio: round3(a / b), target: measure.target, ok: measure.holds(a, b) };
+  } finally {
+    await contest.close();
+  }
+}
+
+function round3(value: number): number {
+  return value >= 1_000 ? Math.round(value) : Number(value.toPrecision(3));
+}
