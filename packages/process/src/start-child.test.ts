@@ -138,12 +138,21 @@ test('startChild() quotes the end of what the child added to its log, and not wh
   closeSync(log);
 });
 
-test('startChild() gives exactly the environment', async () => {
-  const { readyFd: _, ...options } = shell('exec /usr/bin/env', { env: { ONLY: 'this' }, stdio: ['ignore', 'pipe', 'ignore'] });
-  const child = await startChild(options);
-  const lines = (await text(child.process.stdout as Readable)).trim().split('\n').filter((line) => !line.startsWith('PWD='));
-  assert.deepEqual(lines, ['ONLY=this']);
-  await child.exited;
+test('startChild() gives exactly the environment and the arguments, with and without a control group', async () => {
+  const tree = CgroupTree.open(`bureau-test-${process.pid}`);
+  const script = 'process.stdout.write(JSON.stringify([process.env, process.argv.slice(1)]))';
+  const args = ['$HOME', '`id`', "'", '"', '\n', '', '; id'];
+  const env = { ONLY: '$(id)\n', EMPTY: '', ENV: '/dev/null' };
+  for (const more of [{}, { cgroup: tree.group('x') }]) {
+    const options = { command: process.execPath, args: ['-e', script, ...args], env, stdio: ['ignore', 'pipe', 2] as const, clock: systemClock };
+    const child = await startChild({ ...options, ...more });
+    assert.deepEqual(JSON.parse(await text(child.process.stdout as Readable)), [env, args]);
+    await child.exited;
+  }
+  for (const name of ['A.B', 'PWD', '', 'A B']) {
+    await assert.rejects(startChild(shell('', { env: { [name]: '' }, cgroup: tree.group('x') })), { code: 'bad_environment_name' });
+  }
+  tree.remove();
 });
 
 test('startChild() passes raw descriptors at their index and leaves them open here', async () => {

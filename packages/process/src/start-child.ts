@@ -1,20 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import { spawn, type ChildProcess } from 'node:child_process';
-import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { BureauError, UsageError } from '@bureau/core';
 import { closeOnExecFrom } from '@bureau/native';
 import { childFailed, logPosition, type AttemptedStart, type ChildFailure } from './child-failure.ts';
 import { RunningChild, type Child, type StartChildOptions } from './child.ts';
-import type { CommandLine } from './drop-privileges.ts';
+import { enteringCgroup } from './enter-cgroup.ts';
 import { CLOSED_TO_EXIT_MILLISECONDS, READY_MILLISECONDS } from './limits.ts';
 import { watchReadiness } from './readiness.ts';
 
 /** The first descriptor after standard input, output and error. */
 const FIRST_OTHER_DESCRIPTOR = 3;
-/** Enters the group whose file is `$1`, then becomes the command. Before its first instruction, so that nothing it forks is outside. */
-const ENTER_CGROUP = 'echo 0 > "$1" && shift && exec "$@"';
-
 /**
  * Starts a process with exactly the given environment and descriptors. Resolves when it has written `ready\n` to its readiness pipe
  * (without one: when it has been started). Rejects with `child_failed` when it exits, closes the pipe, writes something else, is not
@@ -47,11 +43,11 @@ function refuseBadReadyFd({ readyFd, stdio }: StartChildOptions): void {
 }
 
 function spawnExactly(options: StartChildOptions, start: AttemptedStart): ChildProcess {
-  const { command, args } = commandLine(options);
+  const { command, args } = options.cgroup === undefined ? options : enteringCgroup(options.cgroup, options);
   try {
     options.cgroup?.create();
     if (options.keepDescriptors !== true) closeOnExecFrom(FIRST_OTHER_DESCRIPTOR);
-    const spawned = spawn(command, args, {
+    const spawned = spawn(command, [...args], {
       env: { ...options.env },
       stdio: [...options.stdio],
       detached: options.detached ?? false,
@@ -63,12 +59,6 @@ function spawnExactly(options: StartChildOptions, start: AttemptedStart): ChildP
   } catch (cause) {
     throw notStarted(cause, start);
   }
-}
-
-/** The arguments reach the shell as words of its own argument list, never as text that it reads. */
-function commandLine({ command, args, cgroup }: StartChildOptions): CommandLine {
-  if (cgroup === undefined) return { command, args: [...args] };
-  return { command: '/bin/sh', args: ['-c', ENTER_CGROUP, 'sh', join(cgroup.path, 'cgroup.procs'), command, ...args] };
 }
 
 async function neverStarted(spawned: ChildProcess, start: AttemptedStart): Promise<Error> {
