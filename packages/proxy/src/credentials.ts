@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 import { BureauError } from '@bureau/core';
 import { bundleHeader, secretName, type BundleHeader } from '@bureau/protocol';
 import { SecretBytes } from '@bureau/secret';
-import { Unpackr } from 'msgpackr';
+// As in ipc: the library's main entry would load a native decoder.
+import { Unpackr } from 'msgpackr/unpack';
 import * as v from 'valibot';
 import { checkUpstreamUrl, forbiddenInjection } from './upstream-rules.ts';
 

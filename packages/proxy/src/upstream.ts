@@ -159,6 +159,8 @@ async function readAll(body: AsyncIterable<Buffer>, longest: number): Promise<Bu
 }
 
 function codeOf(error: unknown): string {
+  // undici's parser does not always say which rule was broken.
+  if (error instanceof Error && error.name === 'HTTPParserError' && !('code' in error && typeof error.code === 'string')) return 'HPE_INVALID';
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
 }
 

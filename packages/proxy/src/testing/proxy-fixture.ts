@@ -29,7 +29,7 @@ export interface BundleOverrides {
 }
 
 /** The header and secrets of a bundle that only has a homeserver. */
-export function bundle(url: string, overrides: BundleOverrides = {}): { principal: string; header: Uint8Array; secrets: Uint8Array } {
+export function bundle(url: string, overrides: BundleOverrides = {}): { principal: string; header: Uint8Array<ArrayBuffer>; secrets: Uint8Array<ArrayBuffer> } {
   const principal = overrides.principal ?? PRINCIPAL;
   const header = {
     v: 1,
