@@ -135,9 +135,10 @@ function placeOf(options: MatrixRequest): RequestPlace {
   return { method: options.method, path: `/_matrix/client/${options.path.map(encodeSegment).join('/')}` };
 }
 
-/** `encodeURIComponent` leaves dots, and `.` and `..` as a whole segment would climb. */
+/** A segment that is only `.` or `..` cannot be sent: every URL parser climbs there, percent-encoded or not. */
 function encodeSegment(segment: string): string {
-  return segment === '.' || segment === '..' ? segment.replaceAll('.', '%2E') : encodeURIComponent(segment);
+  if (segment === '.' || segment === '..') throw new UsageError('invalid_name', `Cannot use ${JSON.stringify(segment)} as a name in a Matrix request: it would mean another path`);
+  return encodeURIComponent(segment);
 }
 
 function queryOf(query: MatrixRequest['query']): string {
