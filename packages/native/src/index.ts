@@ -24,4 +24,6 @@ export { openatNoSymlinks } from './open-no-symlinks.ts';
 export type { OpenNoSymlinksOptions } from './open-no-symlinks.ts';
 export { writeAll } from './write-all.ts';
 export { reapChild } from './reap-child.ts';
+export { openPipe } from './open-pipe.ts';
+export type { PipeEnds } from './open-pipe.ts';
 export { SOCKET_PATH_MAX_BYTES, WRITE_STALL_MILLISECONDS } from './limits.ts';

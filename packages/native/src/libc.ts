@@ -15,6 +15,7 @@ export interface Libc {
   readonly openat2: (number: number, directory: number, path: string, how: Uint8Array, size: number) => number;
   readonly poll: (descriptors: Uint8Array, count: number, milliseconds: number) => number;
   readonly waitpid: (pid: number, status: Uint8Array | null, options: number) => number;
+  readonly pipe2: (descriptors: Uint8Array, flags: number) => number;
 }
 
 type Binding = (...args: never[]) => number;
@@ -33,6 +34,7 @@ const DECLARATIONS: Readonly<Record<keyof Libc, string>> = {
   openat2: 'long syscall(long number, long directory, str path, void *how, size_t size)',
   poll: 'int poll(void *descriptors, ulong count, int milliseconds)',
   waitpid: 'int waitpid(int pid, void *status, int options)',
+  pipe2: 'int pipe2(void *descriptors, int flags)',
 };
 
 /** Binds each function when it is first used: a process that needs one call does not pay for all. */
