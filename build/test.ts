@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Runs test files through node:test, one process each: unit suites two at a time, integration one at a time; one line per
+ * file, failures in full, one summary for all. Fails on a file without a test and on a skipped test.
+ *   test.ts [--json] [SUITE…]
+ */
+import { join, relative } from 'node:path';
+import { run } from 'node:test';
+import { nearestName } from './nearest-name.ts';
+import { findTestFiles, selectTestFiles } from './test-suites.ts';
+import type { TestFile } from './test-suites.ts';
+import { TestTotals } from './test-totals.ts';
+import type { TestEnd, TestFailure } from './test-totals.ts';
+
+/** A test that takes longer hangs. Integration starts a homeserver and whole stands. */
+const TEST_MILLISECONDS = { unit: 120_000, integration: 600_000 };
+
+/** Files at a time. Integration: one, as each has whole stands and measures times. */
+const FILES_AT_A_TIME = { unit: 2, integration: 1 };
+
+async function runFiles(root: string, kind: TestFile['kind'], files: readonly string[], totals: TestTotals, print: (line: string) => void): Promise<void> {
+  const stream = run({ files: files.map((file) => join(root, file)), cwd: root, concurrency: FILES_AT_A_TIME[kind], timeout: TEST_MILLISECONDS[kind] });
+  for await (const { type, data } of stream as AsyncIterable<{ type: string; data: unknown }>) {
+    const event = data as TestEnd & { readonly file?: string; readonly message?: string; readonly success?: boolean; readonly counts?: Record<string, number>; readonly duration_ms?: number };
+    if (type === 'test:pass') totals.add(event, 'pass');
+    if (type === 'test:fail') totals.add(event, 'fail');
+    if (type === 'test:stderr' || type === 'test:stdout') process.stderr.write(event.message ?? '');
+    if (type === 'test:summary' && event.file !== undefined) {
+      const seconds = ((event.duration_ms ?? 0) / 1000).toFixed(1).padStart(6);
+      print(`${event.success === true ? 'ok    ' : 'FAILED'} ${seconds} s ${String(event.counts?.['tests'] ?? 0).padStart(4)} tests  ${relative(root, event.file)}`);
+    }
+  }
+}
+
+function describeFailure(failure: TestFailure): string {
+  const place = failure.line === undefined ? failure.file : `${failure.file}:${failure.line}`;
+  return `${place}: ${failure.name}\n    ${failure.reason.trimEnd().split('\n').join('\n    ')}`;
+}
+
+/** Runs the suites of the checkout at `root` that `args` name; returns the exit code: 0 all passed, 1 not, 2 wrong usage. */
+export async function runTests(root: string, args: readonly string[]): Promise<number> {
+  const asJson = args.includes('--json');
+  const print = asJson ? (line: string): void => console.error(line) : (line: string): void => console.log(line);
+  const unknownOption = args.find((argument) => argument.startsWith('-') && argument !== '--json');
+  if (unknownOption !== undefined) {
+    console.error(`script/test: unknown option ${unknownOption}; expected --json or names of suites`);
+    return 2;
+  }
+  const selected = selectTestFiles(
+    findTestFiles(root),
+    args.filter((argument) => argument !== '--json'),
+  );
+  if ('unknown' in selected) {
+    console.error(`script/test: there is no suite '${selected.unknown}'; did you mean '${nearestName(selected.unknown, selected.known)}'? The suites: ${selected.known.join(', ')}`);
+    return 2;
+  }
+  const began = performance.now();
+  const totals = new TestTotals(
+    root,
+    selected.files.map((test) => test.file),
+  );
+  for (const kind of ['unit', 'integration'] as const) {
+    const files = selected.files.filter((test) => test.kind === kind).map((test) => test.file);
+    if (files.length > 0) await runFiles(root, kind, files, totals, print);
+  }
+  totals.finish();
+  for (const failure of totals.failures) print(`\n${describeFailure(failure)}`);
+  const { passed, failed, failures } = totals;
+  const milliseconds = Math.round(performance.now() - began);
+  print('');
+  // The lines of node:test's own summary, for all suites together.
+  for (const [name, value] of Object.entries({ tests: passed + failed, pass: passed, fail: failed, duration_ms: milliseconds })) print(`ℹ ${name} ${value}`);
+  print(`${passed} passed, ${failed} failed (${selected.files.length} files, ${(milliseconds / 1000).toFixed(1)} s)`);
+  if (asJson) console.log(JSON.stringify({ passed, failed, files: selected.files.length, milliseconds, failures }));
+  return failed === 0 && passed > 0 ? 0 : 1;
+}
+
+if (import.meta.main) process.exitCode = await runTests(join(import.meta.dirname, '..'), process.argv.slice(2));
