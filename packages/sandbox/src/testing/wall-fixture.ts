@@ -43,6 +43,9 @@ export interface WallRun {
   readonly stderr: string;
 }
 
+/** Fields of the spec that a test sets. */
+export type SpecChange = Partial<v.InferInput<typeof sandboxSpec>>;
+
 /** What the host can do to a payload while it runs. */
 export interface LivePayload {
   /** The host's pid of the sandbox's init. */
@@ -88,7 +91,7 @@ export class WallFixture implements Disposable {
   }
 
   /** Runs `command` in the wall and returns when everything of it has ended. */
-  run(command: readonly string[], change: WallChange = {}, spec: Partial<v.InferInput<typeof sandboxSpec>> = {}): Promise<WallRun> {
+  run(command: readonly string[], change: WallChange = {}, spec: SpecChange = {}): Promise<WallRun> {
     return this.#start(command, change, spec);
   }
 
@@ -98,16 +101,23 @@ export class WallFixture implements Disposable {
   }
 
   /** A Python program. */
-  python(program: string, change: WallChange = {}): Promise<WallRun> {
-    return this.#start(['/usr/bin/python3', '-c', program], change, {});
+  python(program: string, change: WallChange = {}, spec: SpecChange = {}): Promise<WallRun> {
+    return this.#start(['/usr/bin/python3', '-c', program], change, spec);
+  }
+
+  /** What a Python program says as JSON, its last word. */
+  async ask<Answer = Record<string, string>>(program: string, change: WallChange = {}, spec: SpecChange = {}): Promise<Answer> {
+    const { stdout, stderr } = await this.python(program, change, spec);
+    assert.notEqual(stdout, '', `the attack said nothing: ${stderr}`);
+    return JSON.parse(stdout) as Answer;
   }
 
   /** Runs a script that says something and then waits for a line; `look` is called between the two. */
-  async watch(script: string, look: (payload: LivePayload) => void, change: WallChange = {}): Promise<WallRun> {
-    return this.#start(['/bin/sh', '-c', script], change, {}, look);
+  watch(script: string, look: (payload: LivePayload) => void, change: WallChange = {}, spec: SpecChange = {}): Promise<WallRun> {
+    return this.#start(['/bin/sh', '-c', script], change, spec, look);
   }
 
-  async #start(command: readonly string[], change: WallChange, spec: Partial<v.InferInput<typeof sandboxSpec>>, look?: (payload: LivePayload) => void): Promise<WallRun> {
+  async #start(command: readonly string[], change: WallChange, spec: SpecChange, look?: (payload: LivePayload) => void): Promise<WallRun> {
     const plan = this.plan({ v: 1, command: [...command], terminal: false, ...spec });
     const options = change.options === undefined ? plan.options : change.options(plan.options);
     const seccomp = change.seccomp === undefined ? assembleSeccomp(DENY_LIST_PROFILE, seccompArchitecture(process.arch)) : change.seccomp;
