@@ -1,84 +1,85 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, renameSync, rmSync, symlinkSync } from 'node:fs';
-import { BureauError, hasCode, type ServerName } from '@bureau/core';
-import { ensureDirectory, readBounded, writeFileAtomic } from '@bureau/files';
-import { homeserverConfig, homeserverLogConfig } from './config.ts';
-import { homeserverLayout, type HomeserverLayout } from './layout.ts';
-import { SMALL_FILE_MAX_BYTES } from './limits.ts';
-import { ensureSecretFile } from './secret-file.ts';
+import { BureauError, UsageError, hasCode, type PrincipalName } from '@bureau/core';
+import { readJson, writeFileAtomic } from '@bureau/files';
+import { principalName, principalNumber } from '@bureau/protocol';
+import * as v from 'valibot';
+import { NUMBERS_FILE_MAX_BYTES, PRINCIPAL_NUMBER_MAX } from './limits.ts';
 
-export interface HomeserverFilesOptions {
-  /** The homeserver's state directory; made when missing. Its parent must let the homeserver's uid through. */
-  readonly directory: string;
-  readonly serverName: ServerName;
-  readonly port: number;
-  /** Where Synapse is installed: `homeserverLibrary`. */
-  readonly library: string;
-  /** The homeserver's uid, and its gid. */
-  readonly uid: number;
-  readonly testing?: boolean;
-  readonly roomVersion?: string;
-}
+/** The file's shape. */
+const numbersFile = v.strictObject({ v: v.literal(1), principals: v.record(principalName, principalNumber) });
 
 /**
- * Writes everything that Synapse needs to start; a second call changes nothing but what differs. Secrets are made once and kept.
- * The signing key and the database are Synapse's own work, in `data/`.
- * Throws `homeserver_not_installed`, and `homeserver_name_changed` when the directory belongs to a server of another name: user IDs in its database would not fit.
+ * The numbers of an instance's principals, kept in one file. A number is its principal's for life: none is ever given to another.
+ * One process (the launcher) owns the file; others read it through a fresh object. The file is read by the constructor, which throws
+ * `file_malformed` and the like rather than start from nothing.
  */
-export function writeHomeserverFiles(options: HomeserverFilesOptions): HomeserverLayout {
-  const { uid } = options;
-  requireInstalled(options.library);
-  const layout = homeserverLayout(options.directory);
-  ensureDirectory(layout.directory, { mode: 0o750, uid: 0, gid: uid });
-  ensureDirectory(layout.dataDirectory, { mode: 0o700, uid, gid: uid });
-  refuseOtherName(layout, options.serverName);
-  for (const path of [layout.sharedSecretFile, layout.macaroonSecretFile, layout.formSecretFile]) ensureSecretFile(path, { uid, gid: uid });
-  const readable = { mode: 0o640, uid: 0, gid: uid };
-  writeFileAtomic(layout.logConfigFile, json(homeserverLogConfig()), readable);
-  linkLibrary(layout.libraryLink, options.library);
-  writeFileAtomic(layout.configFile, json(homeserverConfig({ ...options, layout })), readable);
-  return layout;
-}
+export class PrincipalNumbers {
+  readonly #file: string;
+  readonly #numbers: Map<PrincipalName, number>;
+  readonly #names: Map<number, PrincipalName>;
 
-function requireInstalled(library: string): void {
-  if (existsSync(`${library}/.complete`)) return;
-  throw new BureauError('homeserver_not_installed', `Expected Synapse in ${library}, and it is not there or half made; install it with deploy/matrix/install.sh`, { data: { library } });
-}
-
-function linkLibrary(link: string, library: string): void {
-  const temporary = `${link}.new`;
-  rmSync(temporary, { force: true });
-  symlinkSync(library, temporary);
-  renameSync(temporary, link);
-}
-
-function json(value: unknown): string {
-  return `${JSON.stringify(value, null, 2)}\n`;
-}
-
-function refuseOtherName(layout: HomeserverLayout, serverName: ServerName): void {
-  const found = recordedServerName(layout.configFile);
-  if (found === undefined || found === serverName) return;
-  throw new BureauError(
-    'homeserver_name_changed',
-    `${layout.directory} holds the homeserver ${JSON.stringify(found)}, and ${JSON.stringify(serverName)} was asked for; a server's name cannot change. Keep the old name, or remove that directory to start anew`,
-    { data: { directory: layout.directory, expected: serverName, found } },
-  );
-}
-
-/** The server name of an earlier configuration, or `undefined` where there is none that can be read (a half-finished set-up is written anew). */
-function recordedServerName(path: string): string | undefined {
-  let text: string;
-  try {
-    text = readBounded(path, SMALL_FILE_MAX_BYTES).toString('utf8');
-  } catch (error) {
-    if (hasCode(error, 'file_missing')) return undefined;
-    throw error;
+  constructor(file: string) {
+    this.#file = file;
+    this.#numbers = load(file);
+    this.#names = new Map([...this.#numbers].map(([name, number]) => [number, name]));
+    if (this.#names.size !== this.#numbers.size) {
+      throw new BureauError('file_malformed', `Cannot use ${file}: two principals have the same number. Correct it, or restore it from a copy`, { data: { path: file } });
+    }
   }
+
+  /**
+   * The number of a principal; a new one is on disk when this returns. Throws `workspace_conflict` when the name lies above or below
+   * another principal's: one's workspace would lie in the other's. Throws `principals_exhausted`.
+   */
+  numberOf(principal: PrincipalName): number {
+    const known = this.#numbers.get(principal);
+    if (known !== undefined) return known;
+    this.#refuseNesting(principal);
+    const number = Math.max(-1, ...this.#names.keys()) + 1;
+    if (number > PRINCIPAL_NUMBER_MAX) {
+      throw new BureauError('principals_exhausted', `Cannot number ${principal}: this instance has given all ${PRINCIPAL_NUMBER_MAX + 1} numbers; use another instance`);
+    }
+    const principals = Object.fromEntries([...this.#numbers, [principal, number]]);
+    writeFileAtomic(this.#file, `${JSON.stringify({ v: 1, principals })}\n`, { mode: 0o600 });
+    this.#numbers.set(principal, number);
+    this.#names.set(number, principal);
+    return number;
+  }
+
+  /** The number of a principal that has one. */
+  find(principal: PrincipalName): number | undefined {
+    return this.#numbers.get(principal);
+  }
+
+  /** Whose number it is. */
+  nameOf(number: number): PrincipalName | undefined {
+    return this.#names.get(number);
+  }
+
+  /** Every principal that ever had a number, in the order of numbers. */
+  all(): { principal: PrincipalName; number: number }[] {
+    return [...this.#numbers].map(([principal, number]) => ({ principal, number })).toSorted((a, b) => a.number - b.number);
+  }
+
+  #refuseNesting(principal: PrincipalName): void {
+    for (const other of this.#numbers.keys()) {
+      const above = principal.startsWith(`${other}/`);
+      if (!above && !other.startsWith(`${principal}/`)) continue;
+      throw new UsageError(
+        'workspace_conflict',
+        `Cannot use ${principal}: its workspace would lie ${above ? 'in' : 'above'} that of ${other}, and no agent may reach into another's files. Choose a name that is neither above nor below it, such as ${above ? `${principal.split('/')[0]}-team/…` : `${principal}/main`}`,
+        { data: { principal, conflict: other } },
+      );
+    }
+  }
+}
+
+function load(file: string): Map<PrincipalName, number> {
   try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && 'server_name' in value && typeof value.server_name === 'string' ? value.server_name : undefined;
-  } catch {
-    return undefined;
+    const { principals } = readJson(file, numbersFile, NUMBERS_FILE_MAX_BYTES);
+    return new Map(Object.entries(principals) as [PrincipalName, number][]);
+  } catch (error) {
+    if (hasCode(error, 'file_missing')) return new Map();
+    throw error;
   }
 }
