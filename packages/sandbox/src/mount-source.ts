@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { closeSync, constants, fstatSync } from 'node:fs';
+import { closeSync, fstatSync } from 'node:fs';
 import { BureauError } from '@bureau/core';
 import { openatNoSymlinks } from '@bureau/native';
 import type { SandboxSpec } from '@bureau/protocol';
@@ -20,7 +20,7 @@ export interface MountSource {
 export function resolveMountSource(path: string): MountSource | undefined {
   let descriptor: number;
   try {
-    descriptor = openatNoSymlinks(path, { flags: O_PATH | constants.O_NOFOLLOW });
+    descriptor = openatNoSymlinks(path, { flags: O_PATH });
   } catch (error) {
     const errno = error instanceof BureauError ? error.data['errno'] : undefined;
     if (errno === 'ENOENT' || errno === 'ENOTDIR') return undefined;
