@@ -16,25 +16,3 @@ export async function loadMeasures(file: string): Promise<readonly Measure[]> {
   if (!Array.isArray(loaded.measures)) throw new Error(`${file} does not export "measures"`);
   return loaded.measures;
 }
-
-/** The known word that is nearest to `word`, when it is near enough to be meant. */
-export function nearest(word: string, known: Iterable<string>): string | undefined {
-  let best: string | undefined;
-  let bestDistance = Math.max(2, word.length >> 1) + 1;
-  for (const candidate of known) {
-    const distance = candidate.startsWith(word) && word !== '' ? 1 : editDistance(word, candidate);
-    if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
-  }
-  return best;
-}
-
-/** Levenshtein: single letters put in, taken out, replaced. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (const [i, letter] of [...a].entries()) {
-    const next = [i + 1];
-    for (const [j, other] of [...b].entries()) next.push(Math.min((next[j] ?? 0) + 1, (row[j + 1] ?? 0) + 1, (row[j] ?? 0) + (letter === other ? 0 : 1)));
-    row = next;
-  }
-  return row[b.length] ?? 0;
-}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { parseArgs } from 'node:util';
-import { findAreas, loadMeasures, nearest } from './areas.ts';
+import { nearestName } from '../nearest-name.ts';
+import { findAreas, loadMeasures } from './areas.ts';
 import { runMeasure, type Row } from './measure.ts';
 import { formatTable } from './table.ts';
 
@@ -27,9 +28,8 @@ async function main(args: readonly string[]): Promise<number> {
   }
   for (const name of parsed.positionals) {
     if (areas.has(name)) continue;
-    const near = nearest(name, areas.keys());
-    const hint = near === undefined ? `there are: ${[...areas.keys()].join(', ')}` : `did you mean "${near}"?`;
-    process.stderr.write(`bench: no area ${JSON.stringify(name)}; ${hint}\n`);
+    const known = [...areas.keys()];
+    process.stderr.write(`bench: no area ${JSON.stringify(name)}; did you mean "${nearestName(name, known)}"? There are: ${known.join(', ')}\n`);
     return 2;
   }
   const chosen = parsed.positionals.length > 0 ? new Set(parsed.positionals) : areas.keys();

@@ -9,6 +9,7 @@ import type { IpcLimits } from './limits.ts';
 import { Link } from './link.ts';
 import type { Log } from './log.ts';
 import { validated } from './validate.ts';
+import { quickServerMessage } from './wire-quick.ts';
 import { PROTOCOL_VERSION, faultMessage, helloMessage, serverMessage, type HelloMessage } from './wire.ts';
 
 /** What a caller may add to a request. */
@@ -157,7 +158,7 @@ export class ClientConnection {
 
   #onMessage(raw: unknown): void {
     if (this.#hello === undefined) return this.#onHello(raw);
-    const message = validated(serverMessage, raw, 'malformed_frame', 'A message to a client');
+    const message = quickServerMessage(raw) ?? validated(serverMessage, raw, 'malformed_frame', 'A message to a client');
     switch (message.type) {
       case 'chunk':
         return this.#onChunk(message.id, message.chunk);

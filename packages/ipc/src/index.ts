@@ -27,3 +27,4 @@ export type { IpcLimits } from './limits.ts';
 export { silentLog } from './log.ts';
 export type { Log } from './log.ts';
 export { PROTOCOL_VERSION } from './wire.ts';
+export { encodeFrame, readFrames } from './pipe-frames.ts';

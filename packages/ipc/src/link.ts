@@ -139,6 +139,8 @@ export class Link {
     } catch (error) {
       this.#refuse(error);
     }
+    // What was answered at once need not wait for the end of the turn.
+    this.#outbox.flush();
   }
 
   #onFrame(bytes: Buffer, start: number, end: number): void {

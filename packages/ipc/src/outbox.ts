@@ -46,10 +46,16 @@ export class Outbox {
     this.#spare = undefined;
     this.#used = 0;
     if (this.#socket.destroyed || this.#socket.writableEnded) return void batch.fill(0, 0, used);
-    this.#socket.write(used === batch.length ? batch : batch.subarray(0, used), () => {
-      batch.fill(0, 0, used);
-      if (batch.length <= OUTBOX_BATCH_BYTES && (this.#spare === undefined || this.#spare.length < batch.length)) this.#spare = batch;
-    });
+    const bytes = used === batch.length ? batch : batch.subarray(0, used);
+    if (this.#socket.writableLength > 0) return void this.#socket.write(bytes, () => this.#recycle(batch, used));
+    this.#socket.write(bytes);
+    // The kernel mostly takes all of it within write(); a callback for that would cost more than the copy.
+    if (this.#socket.writableLength === 0) this.#recycle(batch, used);
+  }
+
+  #recycle(batch: Buffer, used: number): void {
+    batch.fill(0, 0, used);
+    if (batch.length <= OUTBOX_BATCH_BYTES && (this.#spare === undefined || this.#spare.length < batch.length)) this.#spare = batch;
   }
 
   readonly #onTurnEnd = (): void => {

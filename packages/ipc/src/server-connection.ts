@@ -11,6 +11,7 @@ import type { Log } from './log.ts';
 import { ServerCall } from './server-call.ts';
 import { runStream } from './server-stream.ts';
 import { validated } from './validate.ts';
+import { quickClientMessage } from './wire-quick.ts';
 import { PROTOCOL_VERSION, clientMessage, helloMessage, type RequestMessage } from './wire.ts';
 
 /** A method with its handler, the types forgotten: the schemas watch over them. */
@@ -96,7 +97,7 @@ export class ServerConnection {
 
   #onMessage(raw: unknown): void {
     if (this.#hello === undefined) return this.#onHello(raw);
-    const message = validated(clientMessage, raw, 'malformed_frame', 'A message to a server');
+    const message = quickClientMessage(raw) ?? validated(clientMessage, raw, 'malformed_frame', 'A message to a server');
     switch (message.type) {
       case 'request':
         return this.#onRequest(message);

@@ -3,10 +3,17 @@ import * as v from 'valibot';
 
 /** Version of everything in this file. Peers of different versions part with `protocol_mismatch`. */
 export const PROTOCOL_VERSION = 1;
+/** Most chunks that one frame may grant. */
+export const COUNT_MAX = 1_000_000;
+/** Longest deadline that the wire can say, in milliseconds; servers have a lower limit of their own. */
+export const DEADLINE_MAX = 2 ** 31 - 1;
+/** Longest name of a method, build or role. */
+export const NAME_MAX = 200;
 
 const id = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
-const count = v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(1_000_000));
-const shortText = v.pipe(v.string(), v.maxLength(200));
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(COUNT_MAX));
+const milliseconds = v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(DEADLINE_MAX));
+const shortText = v.pipe(v.string(), v.maxLength(NAME_MAX));
 const errorCode = v.pipe(v.string(), v.regex(/^[a-z][a-z0-9_]{0,63}$/));
 const errorValue = v.union([v.string(), v.number(), v.boolean(), v.null(), v.array(v.string())]);
 const errorFields = {
@@ -31,7 +38,7 @@ export const requestMessage = v.strictObject({
   method: shortText,
   input: v.unknown(),
   /** Milliseconds from receipt until the server gives up. */
-  deadline: v.optional(count),
+  deadline: v.optional(milliseconds),
   /** 32 hexadecimal digits. */
   trace: v.optional(v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/))),
   /** Streams: chunks that may be sent at once. */
