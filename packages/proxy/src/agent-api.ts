@@ -24,9 +24,9 @@ interface Exchange {
   readonly response: ServerResponse;
   readonly started: number;
   readonly trace: Trace;
-  readonly gone: AbortController;
-  /** Aborted with the `Problem` that Node's parser found in the body. */
-  readonly broken: AbortController;
+  /** Made when a route asks for it: most answers need none. */
+  gone: AbortController | undefined;
+  isGone: boolean;
   route: Route | undefined;
   bodyRead: boolean;
 }
@@ -34,7 +34,6 @@ interface Exchange {
 /** Takes each request from Node's parser to its answer and its line in the log. Never throws, never answers 401. */
 export class AgentApi {
   readonly #options: AgentApiOptions;
-  readonly #broken = new WeakMap<IncomingMessage, AbortController>();
   #running = 0;
   #total = 0;
   /** From now on each answer closes its connection. */
@@ -49,28 +48,22 @@ export class AgentApi {
     return this.#total;
   }
 
-  /** Ends a request whose body turned out to be malformed or late: this problem is its answer, unless it already has one. */
-  interrupt(request: IncomingMessage, problem: Problem): void {
-    this.#broken.get(request)?.abort(problem);
-  }
-
   /** Answers one request; resolves when the answer has been given to the socket. */
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const gone = new AbortController();
-    const broken = new AbortController();
-    this.#broken.set(request, broken);
     const exchange: Exchange = {
       request,
       response,
       started: this.#options.clock.monotonic(),
       trace: traceOf(singleHeader(request, 'traceparent')),
-      gone,
-      broken,
+      gone: undefined,
+      isGone: false,
       route: undefined,
       bodyRead: false,
     };
     response.once('close', () => {
-      if (!response.writableFinished) gone.abort();
+      if (response.writableFinished) return;
+      exchange.isGone = true;
+      exchange.gone?.abort();
     });
     this.#total += 1;
     this.#running += 1;
@@ -97,9 +90,10 @@ export class AgentApi {
     if (route.body === undefined && announcesBody(request)) {
       throw new Problem(400, 'unexpected_body', `${request.method} ${route.path} takes no body; leave it out.`, { close: true });
     }
-    const body: unknown = route.body === undefined ? undefined : await readBody(request, response, route.body, services.limits.requestBodyBytes, exchange.broken.signal);
+    const body: unknown = route.body === undefined ? undefined : await readBody(request, response, route.body, services.limits.requestBodyBytes);
     exchange.bodyRead = true;
-    return await route.handle({ params, body: body as never, trace: exchange.trace, signal: exchange.gone.signal }, services);
+    const signal = (): AbortSignal => signalOf(exchange);
+    return await route.handle({ params, body: body as never, trace: exchange.trace, signal }, services);
   }
 
   #fail(exchange: Exchange, error: unknown): void {
@@ -113,7 +107,7 @@ export class AgentApi {
   #send(exchange: Exchange, status: number, type: string, body: string, headers: Readonly<Record<string, string>>, close: boolean, problem?: Problem): void {
     const { request, response } = exchange;
     const bytes = Buffer.byteLength(body);
-    const delivered = !exchange.gone.signal.aborted && !response.headersSent && !response.destroyed;
+    const delivered = !exchange.isGone && !response.headersSent && !response.destroyed;
     if (delivered) {
       const last = close || this.draining || (announcesBody(request) && !exchange.bodyRead);
       response.writeHead(status, {
@@ -136,6 +130,13 @@ export class AgentApi {
       traceId: exchange.trace.id,
     });
   }
+}
+
+/** Aborted when the agent has gone, at once when it already has. */
+function signalOf(exchange: Exchange): AbortSignal {
+  exchange.gone ??= new AbortController();
+  if (exchange.isGone) exchange.gone.abort();
+  return exchange.gone.signal;
 }
 
 /** A header that is there once; `checkRequest` refuses the request when it is there twice. */

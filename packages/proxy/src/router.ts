@@ -20,8 +20,8 @@ export interface RouteCall<Body> {
   readonly params: Readonly<Record<string, string>>;
   readonly body: Body;
   readonly trace: Trace;
-  /** Aborted when the agent has gone. */
-  readonly signal: AbortSignal;
+  /** Gives the signal that is aborted when the agent has gone. */
+  readonly signal: () => AbortSignal;
 }
 
 /** What a route gives back: JSON. */

@@ -7,6 +7,7 @@ import { newTraceId, type Logger } from '@bureau/log';
 import { peerCredentials } from '@bureau/native';
 import { logAccess } from './access-log.ts';
 import type { AgentApi } from './agent-api.ts';
+import { BODY_BROKEN } from './body.ts';
 import type { ProxyLimits } from './limits.ts';
 import { Problem } from './problem.ts';
 import { endWithProblem, problemOfParser } from './raw-answers.ts';
@@ -128,7 +129,7 @@ export class AgentServer {
       this.#endRaw(socket, problemOfParser(error.code), '-');
     } else if (others.length === 0 && !first.complete) {
       // The fault lies in the body of the one request that runs: it is its own answer, and that closes the connection.
-      this.#options.api.interrupt(first, problemOfParser(error.code));
+      first.emit(BODY_BROKEN, problemOfParser(error.code));
     } else {
       // An answer now would be read as that of an earlier request.
       socket.destroy();

@@ -56,18 +56,26 @@ export class Upstream {
   async call(request: UpstreamRequest): Promise<UpstreamAnswer> {
     this.#admit(request);
     const { clock, limits } = this.#options;
-    const deadline = new AbortController();
-    const timer = clock.setTimer(limits.upstreamAnswerMilliseconds, () => deadline.abort());
-    const signal = AbortSignal.any([request.signal, deadline.signal]);
+    let late = false;
+    const end = new AbortController();
+    const onGone = (): void => end.abort();
+    const timer = clock.setTimer(limits.upstreamAnswerMilliseconds, () => {
+      late = true;
+      end.abort();
+    });
+    // Not AbortSignal.any: it keeps memory until a full collection, at each call.
+    request.signal.addEventListener('abort', onGone, { once: true });
+    if (request.signal.aborted) end.abort();
     try {
-      return await this.#attempt(request, signal).catch((error: unknown) => {
-        if (!request.idempotent || signal.aborted || !diedWithConnection(error)) throw error;
-        return this.#attempt(request, signal);
+      return await this.#attempt(request, end.signal).catch((error: unknown) => {
+        if (!request.idempotent || end.signal.aborted || !diedWithConnection(error)) throw error;
+        return this.#attempt(request, end.signal);
       });
     } catch (error) {
-      throw this.#problemOf(error, deadline.signal.aborted);
+      throw this.#problemOf(error, late);
     } finally {
       timer.clear();
+      request.signal.removeEventListener('abort', onGone);
     }
   }
 

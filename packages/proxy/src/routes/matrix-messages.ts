@@ -29,7 +29,7 @@ export const matrixMessages = defineRoute({
     const transactionId = call.body.transaction_id ?? services.randomId();
     // Taken only now, with the whole body here: a slow body never holds old keys.
     using lease = services.store.lease();
-    const account = new MatrixAccount({ lease, aliases: services.aliases, reasonCharacters: services.limits.reasonCharacters, signal: call.signal, trace: call.trace });
+    const account = new MatrixAccount({ lease, aliases: services.aliases, reasonCharacters: services.limits.reasonCharacters, signal: call.signal(), trace: call.trace });
     try {
       return { status: 200, body: { event_id: await account.sendMessage(room, content, transactionId) } };
     } catch (error) {
