@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { isWithin } from './mount-destinations.ts';
 
-/** Trees of the host that no policy can open, neither themselves nor what lies below. */
+/** Trees of the host that no policy can open: neither themselves, nor what lies below, nor their parents. */
 const FORBIDDEN: readonly string[] = [
   '/etc',
   '/root',
@@ -22,8 +22,6 @@ const FORBIDDEN: readonly string[] = [
 
 /** Ours, of every instance (`/var/lib/bureau`, `/var/lib/bureau-NAME`): other principals' files and our own state. */
 const OWN = /^\/(var\/lib|var\/log|etc|run)\/bureau(-[^/]*)?(\/|$)/;
-/** Parents of ours: binding one would bind ours with it. */
-const OWN_PARENTS: readonly string[] = ['/', '/var', '/var/lib'];
 
 /** What the host runs; a sandbox that could write it would be root at the next occasion. */
 const NEVER_WRITABLE: readonly string[] = ['/usr', '/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32'];
@@ -31,7 +29,6 @@ const NEVER_WRITABLE: readonly string[] = ['/usr', '/bin', '/sbin', '/lib', '/li
 /** Why `source` can never be bound in this mode, or `undefined`. Pure: looks at the text only. */
 export function forbiddenSource(source: string, mode: 'ro' | 'rw'): string | undefined {
   if (OWN.test(source)) return 'it belongs to Bureau itself';
-  if (OWN_PARENTS.includes(source)) return 'it holds the state of Bureau';
   for (const path of FORBIDDEN) {
     if (isWithin(source, path)) return `${path} is the host's own`;
     if (isWithin(path, source)) return `it holds ${path}, which is the host's own`;

@@ -64,7 +64,8 @@ test('judgeSpec admits only sources that the policy lists, in the mode of the ne
 test('judgeSpec names the rule and the field', () => {
   const judgement = judgeSpec(binding('/etc/shadow'), defaultPolicy(), {});
   assert.ok(!judgement.ok);
-  assert.match(judgement.message, /"mount_source_forbidden".*mounts\[0\]\.source.*\/etc\/shadow.*\/etc is the host's own/);
+  assert.equal(judgement.rule, 'mount_source_forbidden');
+  assert.match(judgement.message, /mounts\[0\]\.source.*\/etc\/shadow.*\/etc is the host's own/);
 });
 
 test('judgeSpec holds limits, reserved names and destinations', () => {

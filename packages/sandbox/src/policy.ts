@@ -75,5 +75,5 @@ function judgeSource({ source, mode }: Extract<Mount, { type: 'bind' }>, field: 
 }
 
 function refused(rule: PolicyRule, message: string): Judgement {
-  return { ok: false, rule, message: `Refused by rule "${rule}": ${message}` };
+  return { ok: false, rule, message };
 }
