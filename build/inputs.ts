@@ -31,7 +31,7 @@ export function buildInputs(root: string): string[] {
       const source = join(folder, 'src');
       if (!existsSync(source)) continue;
       for (const entry of readdirSync(source, { recursive: true, withFileTypes: true })) {
-        if (!entry.isFile() || entry.name.endsWith('.test.ts')) continue;
+        if (!entry.isFile() || /\.(test|testing)\.ts$/.test(entry.name)) continue;
         found.push(relative(root, join(entry.parentPath, entry.name)));
       }
     }

@@ -57,24 +57,21 @@ export function unlocked(lock: Lock, installed: Lock): string[] {
   });
 }
 
-/** What is made here and therefore in no tarball: the compiled module of node-pty, the packages below a package. */
-const MADE_HERE = new Set(['node_modules', 'build', 'node-addon-api@7.1.1']);
+/** What is below a package and in no tarball: other packages; what compiling makes (names, or beginnings that end in `@`). */
+const OTHER_PACKAGES = ['node_modules'];
+const COMPILED: Readonly<Record<string, readonly string[]>> = { 'node-pty': ['build', 'node-addon-api@'] };
 
 /** Returns the files below `actual` that differ from those below `verified`, missing and additional ones included. */
-export function differingFiles(verified: string, actual: string, isTop = true): string[] {
-  const names = new Set([...listed(verified), ...listed(actual)]);
+export function differingFiles(verified: string, actual: string, leftOut: readonly string[] = OTHER_PACKAGES): string[] {
+  const names = new Set([...readdirSync(verified), ...readdirSync(actual)]);
   return [...names].flatMap((name) => {
-    if (isTop && [...MADE_HERE].some((made) => name === made || name.startsWith(`${made}-`))) return [];
+    if (leftOut.some((made) => name === made || (made.endsWith('@') && name.startsWith(made)))) return [];
     const [a, b] = [join(verified, name), join(actual, name)];
     const [statA, statB] = [statSync(a, { throwIfNoEntry: false }), statSync(b, { throwIfNoEntry: false })];
-    if (statA?.isDirectory() === true && statB?.isDirectory() === true) return differingFiles(a, b, false);
+    if (statA?.isDirectory() === true && statB?.isDirectory() === true) return differingFiles(a, b, []);
     if (statA?.isFile() !== true || statB?.isFile() !== true || statA.size !== statB.size) return [b];
     return readFileSync(a).equals(readFileSync(b)) ? [] : [b];
   });
-}
-
-function listed(folder: string): string[] {
-  return readdirSync(folder);
 }
 
 function readPackages(path: string): Lock {
@@ -89,8 +86,13 @@ function verify(root: string, verifiedRoot: string): string[] {
   const found = [...manifestDifferences(lock, manifestOf), ...unlocked(lock, installed)];
   for (const [id, folder] of foldersOf(installed)) {
     const from = verified.get(id);
-    if (from === undefined) found.push(`${id} is not in the verified install`);
-    else found.push(...differingFiles(join(verifiedRoot, from), join(root, folder)).map((file) => `${file} is not what package-lock.json locks: remove node_modules, run script/setup`));
+    if (from === undefined) {
+      found.push(`${id} is not in the verified install`);
+      continue;
+    }
+    const name = id.slice(0, id.lastIndexOf('@'));
+    const files = differingFiles(join(verifiedRoot, from), join(root, folder), [...OTHER_PACKAGES, ...(COMPILED[name] ?? [])]);
+    found.push(...files.map((file) => `${file} is not what package-lock.json locks: remove node_modules, run script/setup`));
   }
   return found;
 }

@@ -15,5 +15,5 @@ export function checkoutFiles(root: string): string[] {
 
 /** True for tests and for what only tests import (`src/testing/`, fixtures). */
 export function isTestFile(file: string): boolean {
-  return file.endsWith('.test.ts') || /(^|\/)testing\//.test(file) || file.startsWith('integration/');
+  return /\.(test|testing)\.ts$/.test(file) || /(^|\/)testing\//.test(file) || file.startsWith('integration/');
 }
