@@ -2,6 +2,7 @@
 import type { Clock } from '@bureau/core';
 import { pino, type LogFn, type Logger as PinoLogger } from 'pino';
 import { appendTo } from './append-destination.ts';
+import { LOG_TEXT_MAX } from './limits.ts';
 import { redactFields } from './redact-fields.ts';
 import { escapeControls, redactText } from './redact-text.ts';
 
@@ -83,5 +84,8 @@ function hasStacks(logger: PinoLogger): boolean {
 }
 
 function clean(logger: PinoLogger, parameters: readonly unknown[]): unknown[] {
-  return parameters.map((value) => (typeof value === 'object' && value !== null ? redactFields(value, hasStacks(logger)) : value));
+  return parameters.map((value) => {
+    if (typeof value === 'string') return value.length > LOG_TEXT_MAX ? `${value.slice(0, LOG_TEXT_MAX)}…` : value;
+    return typeof value === 'object' && value !== null ? redactFields(value, hasStacks(logger)) : value;
+  });
 }

@@ -7,8 +7,8 @@ import { MASK } from './redact-text.ts';
 const SECRET_WORDS = /token|password|passwd|passphrase|secret|authorization|cookie|credential|identity|privatekey|apikey|accesskey|sessionkey|signingkey/;
 /** Ends of keys whose value is about a secret and is none: where it lies, how many there are. */
 const ABOUT_A_SECRET = /(file|path|names?|count|store|directory|kind|digest|expiresat)$/;
-/** What pino itself writes into each line; a field of that name would make two of them. */
-const RESERVED_KEYS: readonly string[] = ['level', 'time', 'name', 'pid', 'msg'];
+/** What pino itself writes into each line (a field of that name would make two of them), or calls on or leaves out of bound fields. */
+const RESERVED_KEYS: readonly string[] = ['level', 'time', 'name', 'pid', 'msg', 'hasOwnProperty', '__proto__', 'serializers', 'formatters', 'customLevels'];
 
 /** True when a value under this key must not be written. */
 export function isSecretKey(key: string): boolean {
@@ -22,12 +22,13 @@ export function isSecretKey(key: string): boolean {
  */
 export function redactFields(fields: object, withStacks: boolean): Record<string, unknown> {
   if (fields instanceof Error) return { err: errorFields(fields, withStacks, redactValue) };
-  const result: Record<string, unknown> = {};
+  const result: [string, unknown][] = [];
   for (const [key, value] of entries(fields)) {
     const name = key === 'traceId' ? 'trace_id' : RESERVED_KEYS.includes(key) ? `${key}_` : key;
-    result[name] = isMasked(key, value) ? MASK : redactValue(value, 1, withStacks);
+    result.push([name, isMasked(key, value) ? MASK : redactValue(value, 1, withStacks)]);
   }
-  return result;
+  // Unlike an assignment, this makes a plain field of any key.
+  return Object.fromEntries(result);
 }
 
 function redactValue(value: unknown, depth: number, withStacks: boolean): unknown {
@@ -58,12 +59,12 @@ function redactObject(value: object, depth: number, withStacks: boolean): unknow
   }
   const replaced = replacement(value);
   if (replaced !== value) return redactValue(replaced, depth + 1, withStacks);
-  const result: Record<string, unknown> = {};
+  const result: [string, unknown][] = [];
   for (const [key, inner] of entries(value)) {
-    if (key === 'data' && 'type' in value && value.type === 'Buffer' && Array.isArray(inner)) result[key] = `[${inner.length} bytes]`;
-    else result[key] = isMasked(key, inner) ? MASK : redactValue(inner, depth + 1, withStacks);
+    if (key === 'data' && 'type' in value && value.type === 'Buffer' && Array.isArray(inner)) result.push([key, `[${inner.length} bytes]`]);
+    else result.push([key, isMasked(key, inner) ? MASK : redactValue(inner, depth + 1, withStacks)]);
   }
-  return result;
+  return Object.fromEntries(result);
 }
 
 /** A flag or a gap under a secret's key tells something and gives nothing away. */
