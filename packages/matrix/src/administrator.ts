@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync } from 'node:fs';
+import { existsSync, linkSync, rmSync } from 'node:fs';
 import { UsageError, hasCode, parseServerName, parseUserId, userIdOf, parseLocalpart, type ServerName, type UserId } from '@bureau/core';
 import { readBounded, writeFileAtomic } from '@bureau/files';
 import { createAccount } from './accounts.ts';
@@ -94,7 +94,17 @@ function passwordFile(path: string): { recallPassword(): Uint8Array | undefined;
       return Buffer.from(text, 'latin1');
     },
     rememberPassword(password) {
-      writeFileAtomic(path, `${Buffer.from(password).toString('latin1')}\n`, { mode: 0o600 });
+      const temporary = `${path}.${process.pid}.new`;
+      writeFileAtomic(temporary, `${Buffer.from(password).toString('latin1')}\n`, { mode: 0o600 });
+      try {
+        // Unlike a rename, this never replaces the password of another set-up, which may have made the account with it by now.
+        linkSync(temporary, path);
+      } catch (cause) {
+        if (!hasCode(cause, 'EEXIST')) throw cause;
+        throw new UsageError('matrix_setup_busy', `Another set-up with ${path} is at work; wait for it, then run this again`, { data: { path }, cause });
+      } finally {
+        rmSync(temporary, { force: true });
+      }
     },
   };
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { describeError, hasCode, parseServerName, parseUserId, type Clock, type ServerName, type UserId } from '@bureau/core';
+import { describeError, hasCode, parseLocalpart, parseServerName, parseUserId, userIdOf, type Clock, type ServerName, type UserId } from '@bureau/core';
+import { ADMINISTRATOR } from './administrator.ts';
 import { MatrixClient } from './client.ts';
 import { readCredentialFile, type CredentialFile } from './credential-file.ts';
 import { Findings, type Check, type DoctorReport } from './doctor-report.ts';
@@ -117,8 +118,10 @@ async function checkAccess(options: DoctorOptions, findings: Findings): Promise<
 
 function checkServerName(options: DoctorOptions, found: { client: MatrixClient; credentials: CredentialFile; userId: string }, findings: Findings): DoctorContext | string {
   try {
-    const owner = parseUserId(found.userId);
-    const serverName = parseServerName(owner.slice(owner.indexOf(':') + 1));
+    const userId = parseUserId(found.userId);
+    const serverName = parseServerName(userId.slice(userId.indexOf(':') + 1));
+    // Not the token's owner: with another operator's token the rooms are still to be the administrator's.
+    const owner = userIdOf(parseLocalpart(ADMINISTRATOR), serverName);
     if (options.serverName !== undefined && options.serverName !== serverName) {
       findings.fail('server name', `the homeserver calls itself ${serverName}, not ${options.serverName}`, 'give the right --server-name, or the credential file of the right server');
       return 'it is another server';

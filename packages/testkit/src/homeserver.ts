@@ -46,7 +46,9 @@ export async function startHomeserver(options: TestHomeserverOptions): Promise<T
   const { directory, uid, testing = true } = options;
   const layout = writeHomeserverFiles({ directory, serverName, port, uid, testing, library: testLibrary(), ...(options.roomVersion === undefined ? {} : { roomVersion: options.roomVersion }) });
   const { command, args, env, cwd } = homeserverCommand(layout);
-  const child = spawn(command, args, { uid, gid: uid, env: { ...env }, cwd, stdio: ['ignore', 'ignore', 'pipe'] });
+  // As the service manager starts it; and it dies with the test's process, should that be killed.
+  const drop = ['--reuid', `${uid}`, '--regid', `${uid}`, '--clear-groups', '--no-new-privs', '--inh-caps=-all', '--bounding-set=-all', '--pdeathsig', 'KILL', '--'];
+  const child = spawn('/usr/bin/setpriv', [...drop, command, ...args], { env: { ...env }, cwd, stdio: ['ignore', 'ignore', 'pipe'] });
   let log = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (log = (log + text).slice(-LOG_TAIL_BYTES)));
   const exited = new Promise<void>((resolve) => child.once('close', () => resolve()));
