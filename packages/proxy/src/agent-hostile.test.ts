@@ -201,3 +201,15 @@ test('a client that has gone ends its call upstream', async () => {
   assert.equal((await fixture.request('GET', '/healthz')).status, 200);
   assert.equal(fixture.accessLines()[0]?.['status'], 499);
 });
+
+test('a client that never reads is cut, and costs its own connection only', async () => {
+  await using fixture = await ProxyFixture.start({ limits: { stalledMilliseconds: 1_500 } });
+  const socket = connect(fixture.agentPath);
+  socket.pause();
+  const closed = new Promise<void>((resolve) => socket.on('error', () => undefined).once('close', () => resolve()));
+  // More than the kernel and the proxy's own bound take: the rest waits in this process until the proxy closes.
+  socket.write('GET /v1/identity HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(100_000));
+  assert.equal((await fixture.request('GET', '/v1/identity')).status, 200);
+  await closed;
+  assert.ok(fixture.accessLines().length < 20_000, 'the proxy stopped reading when nobody read its answers');
+});
