@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { isTestFile } from './checks/checkout-files.ts';
 
 /** Hex digits of a build's name: 64 bits, no accident makes two builds share it. */
 const NAME_LENGTH = 16;
@@ -31,7 +32,7 @@ export function buildInputs(root: string): string[] {
       const source = join(folder, 'src');
       if (!existsSync(source)) continue;
       for (const entry of readdirSync(source, { recursive: true, withFileTypes: true })) {
-        if (!entry.isFile() || /\.(test|testing)\.ts$/.test(entry.name)) continue;
+        if (!entry.isFile() || isTestFile(join(entry.parentPath, entry.name))) continue;
         found.push(relative(root, join(entry.parentPath, entry.name)));
       }
     }
