@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { getEventListeners } from 'node:events';
 import { closeSync, lstatSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, test } from 'node:test';
 import { text } from 'node:stream/consumers';
 import type { Readable } from 'node:stream';
 import { BureauError, hasCode } from '@bureau/core';
-import { CgroupTree, readProcesses, startChild, systemClock, type StartChildOptions } from './index.ts';
+import { CgroupTree, readProcesses, startChild, systemClock, type Child, type StartChildOptions } from './index.ts';
 
 let directory: string;
 beforeEach(() => {
@@ -189,10 +190,17 @@ test('startChild() leaks no descriptor, listener or process over 50 starts that 
   await (await startChild(shell('echo ready >&3; exec sleep 60', { signal: controller.signal }))).stop(0);
   const before = descriptors();
   for (let round = 0; round < 50; round += 1) {
-    const script = ['echo ready >&3; exec sleep 60', 'exit 1', 'echo no >&3'][round % 3] ?? '';
-    const starting = startChild(shell(script, { signal: controller.signal, ...(round % 10 === 9 ? { command: '/none' } : {}) }));
-    await starting.then((child) => child.stop(0), (error: unknown) => assert.ok(hasCode(error, 'child_failed')));
+    // The second pipe holds what nobody reads: it would stay open after the child's end.
+    const script = ['echo ready >&3; exec sleep 60', 'echo unread; exit 1', 'echo unread; echo no >&3'][round % 3] ?? '';
+    const options = shell(script, { signal: controller.signal, stdio: ['ignore', 'pipe', 'ignore', 'pipe'] });
+    const starting = startChild({ ...options, ...(round % 10 === 9 ? { command: '/none' } : {}) });
+    const end = async (child: Child): Promise<void> => {
+      await child.stop(0);
+      child.process.stdout?.destroy(); // after a success it is the caller's
+    };
+    await starting.then(end, (error: unknown) => assert.ok(hasCode(error, 'child_failed')));
   }
+  assert.deepEqual(getEventListeners(controller.signal, 'abort'), []);
   assert.deepEqual(descriptors(), before);
   assert.deepEqual(survivors(), []);
 });

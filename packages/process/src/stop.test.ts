@@ -43,7 +43,8 @@ const HARD: Readonly<Record<string, string>> = {
   'double-forked': `(sleep 60 3>&- & ) ; ${READY}; wait; exec sleep 60`,
   stopped: `sleep 60 & kill -STOP $!; ${READY}; kill -STOP $$; exec sleep 60`,
   'ends at once and leaves its orphans': `trap 'exit 0' TERM; sleep 60 & (sleep 60 & ) ; ${READY}; wait`,
-  'forks all the time': `trap '' TERM; ${READY}; f() { sleep 60 & sleep 0.002; f; }; f & f & wait`,
+  'spread over process groups': `bash -c 'set -m; sleep 60 3>&- & disown'; ${READY}; exec sleep 60`,
+  'forks all the time': `trap '' TERM; ${READY}; f() { while :; do sleep 60 & sleep 0.001; done; }; f & f & f & f & wait`,
 };
 const HIDDEN: Readonly<Record<string, string>> = {
   "setsid'ed": `setsid sh -c "trap '' TERM; exec sleep 60" 3>&- & ${READY}; wait`,
@@ -90,8 +91,16 @@ test('Child.stop() kills when the grace is over, and at once when it is 0', asyn
 
 test('Child.stop() twice, and at the same time, is once', async () => {
   const child = await start(`${READY}; exec sleep 60`);
-  const [first, second] = await Promise.all([child.stop(1_000), child.stop(0)]);
-  assert.deepEqual([first, second, await child.stop(5)], [first, first, first]);
+  const first = child.stop(1_000);
+  assert.equal(child.stop(0), first);
+  assert.deepEqual(await first, { code: null, signal: 'SIGTERM' });
+  assert.equal(child.stop(0), first);
+});
+
+test('Child.stop() lets a stopped child end by itself', async () => {
+  const child = await start(`trap 'exit 4' TERM; ${READY}; kill -STOP $$; while :; do sleep 0.01; done`);
+  while (readProcess(child.pid)?.state !== 'T') await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(await child.stop(5_000), { code: 4, signal: null });
 });
 
 test('Child.stop() after the child ended by itself still ends what it left behind', async () => {
