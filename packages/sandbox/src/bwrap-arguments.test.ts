@@ -38,14 +38,26 @@ function plan(spec: Partial<v.InferInput<typeof sandboxSpec>> = {}, other: Parti
 const ARITY: Readonly<Record<string, number>> = {
   ...Object.fromEntries(['user', 'pid', 'net', 'ipc', 'uts', 'cgroup'].map((name) => [`--unshare-${name}`, 0])),
   ...{ '--disable-userns': 0, '--die-with-parent': 0, '--clearenv': 0 },
-  ...{ '--uid': 1, '--gid': 1, '--cap-drop': 1, '--hostname': 1, '--proc': 1, '--dev': 1, '--tmpfs': 1, '--perms': 1, '--size': 1, '--remount-ro': 1, '--chdir': 1 },
+  ...{
+    '--uid': 1,
+    '--gid': 1,
+    '--cap-drop': 1,
+    '--hostname': 1,
+    '--proc': 1,
+    '--dev': 1,
+    '--tmpfs': 1,
+    '--perms': 1,
+    '--size': 1,
+    '--remount-ro': 1,
+    '--chdir': 1,
+  },
   ...{ '--ro-bind': 2, '--ro-bind-try': 2, '--bind': 2, '--bind-try': 2, '--symlink': 2, '--setenv': 2 },
 };
 
 /** Reads options as bubblewrap does. */
 function parse(options: readonly string[]): string[][] {
   const parsed: string[][] = [];
-  for (let at = 0; at < options.length; ) {
+  for (let at = 0; at < options.length;) {
     const option = options[at] ?? '';
     const arity = ARITY[option];
     assert.ok(arity !== undefined, `unexpected option ${JSON.stringify(option)}`);
@@ -65,7 +77,8 @@ test('bwrapOptions has every namespace, no capability, no new session, and keeps
   const options = bwrapOptions(plan()).options;
   for (const name of ['user', 'pid', 'net', 'ipc', 'uts', 'cgroup']) assert.ok(options.includes(`--unshare-${name}`), name);
   for (const name of ['--disable-userns', '--die-with-parent', '--clearenv']) assert.ok(options.includes(name), name);
-  for (const name of ['--new-session', '--share-net', '--cap-add', '--dev-bind', '--unshare-user-try']) assert.ok(!options.includes(name), name);
+  for (const name of ['--new-session', '--share-net', '--cap-add', '--dev-bind', '--unshare-user-try'])
+    assert.ok(!options.includes(name), name);
   assert.deepEqual(valuesOf(options, '--cap-drop'), [['ALL']]);
   assert.deepEqual([valuesOf(options, '--uid'), valuesOf(options, '--gid')], [[['200022']], [['200022']]]);
   assert.deepEqual(valuesOf(options, '--chdir'), [['/workspace']]);
@@ -77,12 +90,20 @@ test('bwrapOptions lays guards over /proc after it is mounted, and closes / afte
     assert.ok(parsed.includes(words), words);
     return parsed.indexOf(words);
   };
-  for (const guard of ['--ro-bind /proc/sys /proc/sys', '--ro-bind /proc/irq /proc/irq', '--ro-bind /var/lib/bureau/launcher/root/3/empty /proc/keys', '--tmpfs /proc/acpi']) {
+  for (const guard of [
+    '--ro-bind /proc/sys /proc/sys',
+    '--ro-bind /proc/irq /proc/irq',
+    '--ro-bind /var/lib/bureau/launcher/root/3/empty /proc/keys',
+    '--tmpfs /proc/acpi',
+  ]) {
     assert.ok(at('--proc /proc') < at(guard), guard);
   }
   assert.ok(at('--dev /dev') < at('--tmpfs /dev/shm'));
   assert.ok(at('--tmpfs /dev/shm') < at('--remount-ro /dev'));
-  assert.equal(at('--remount-ro /'), parsed.findLastIndex((words) => /^--(ro-bind|bind|tmpfs|symlink|remount-ro|proc|dev)/.test(words)));
+  assert.equal(
+    at('--remount-ro /'),
+    parsed.findLastIndex((words) => /^--(ro-bind|bind|tmpfs|symlink|remount-ro|proc|dev)/.test(words)),
+  );
   assert.ok(at('--symlink usr/bin /bin') > at('--ro-bind /usr /usr'));
   at('--ro-bind /lib /lib');
   at('--ro-bind /run/bureau/.p/3/agent /run/bureau');
@@ -119,7 +140,9 @@ test('bwrapOptions binds the spec’s mounts read-only unless they say rw', () =
 });
 
 test('bwrapOptions sets the environment: the spec over the defaults, Bureau over the spec', () => {
-  const environment = Object.fromEntries(valuesOf(bwrapOptions(plan({ environment: { PATH: '/x', LANG: 'C', TERM: 'dumb', MINE: '1' } })).options, '--setenv'));
+  const environment = Object.fromEntries(
+    valuesOf(bwrapOptions(plan({ environment: { PATH: '/x', LANG: 'C', TERM: 'dumb', MINE: '1' } })).options, '--setenv'),
+  );
   assert.deepEqual(environment, {
     PATH: '/x',
     HOME: '/home/agent',
@@ -132,16 +155,26 @@ test('bwrapOptions sets the environment: the spec over the defaults, Bureau over
     BUREAU_PRINCIPAL: 'iree/amdgpu/pm',
     BUREAU_PROXY_SOCKET: '/run/bureau/proxy.sock',
   });
-  const names = (spec: Parameters<typeof plan>[0]): string[] => valuesOf(bwrapOptions(plan(spec)).options, '--setenv').map(([name]) => name ?? '');
+  const names = (spec: Parameters<typeof plan>[0]): string[] =>
+    valuesOf(bwrapOptions(plan(spec)).options, '--setenv').map(([name]) => name ?? '');
   assert.ok(names({ terminal: true }).includes('TERM'));
   assert.ok(!names({ terminal: false }).includes('TERM'));
   for (const name of ['BUREAU_PRINCIPAL', 'BUREAU_ANYTHING']) {
-    assert.throws(() => bwrapOptions(plan({ environment: { [name]: 'x' } })), { code: 'environment_refused', data: { field: `environment.${name}` } });
+    assert.throws(() => bwrapOptions(plan({ environment: { [name]: 'x' } })), {
+      code: 'environment_refused',
+      data: { field: `environment.${name}` },
+    });
   }
 });
 
 test('bwrapOptions refuses root, NUL and host names that are none', () => {
-  for (const [field, id] of [['uid', 0], ['gid', 0], ['uid', -1], ['uid', 1.5], ['uid', Number.NaN]] as const) {
+  for (const [field, id] of [
+    ['uid', 0],
+    ['gid', 0],
+    ['uid', -1],
+    ['uid', 1.5],
+    ['uid', Number.NaN],
+  ] as const) {
     assert.throws(() => bwrapOptions(plan({}, { [field]: id })), { code: 'uid_refused', data: { field } });
   }
   for (const hostname of ['', 'a b', '-a', 'a-', 'a/b', 'A', 'a'.repeat(65), 'a\nb', '--bind']) {
@@ -159,20 +192,45 @@ test('bwrapOptions refuses root, NUL and host names that are none', () => {
 });
 
 test('bwrapOptions lets no text of a spec become an option', () => {
-  const text = fc.oneof(fc.constantFrom('--bind', '--', '--args', '--share-net', '--cap-add', '-c', '$(id)', 'a\nb', '\u202e', ''), fc.string({ unit: 'binary' })).map((value) => value.replaceAll('\0', ''));
+  const text = fc
+    .oneof(
+      fc.constantFrom('--bind', '--', '--args', '--share-net', '--cap-add', '-c', '$(id)', 'a\nb', '\u202e', ''),
+      fc.string({ unit: 'binary' }),
+    )
+    .map((value) => value.replaceAll('\0', ''));
   const segment = fc.oneof(fc.constantFrom('--bind', '--', 'a b', '$x', '-'), fc.stringMatching(/^[a-z]{1,8}$/));
   const name = fc.stringMatching(/^[A-Z_]{1,8}$/).filter((value) => !value.startsWith('BUREAU'));
   const mount = segment.map((at) => ({ type: 'bind' as const, source: `/srv/${at}`, destination: `/mnt/${at}` }));
   const plain = parse(bwrapOptions(plan()).options).filter(([option]) => option !== '--setenv').length;
   fc.assert(
-    fc.property(fc.array(text, { minLength: 1, maxLength: 5 }), fc.dictionary(name, text), fc.option(mount), segment, (command, environment, bind, at) => {
-      const made = bwrapOptions(plan({ command, environment, mounts: bind === null ? [] : [bind], directory: `/${at}` }));
-      const parsed = parse(made.options);
-      assert.equal(parsed.filter(([option]) => option !== '--setenv').length, plain + (bind === null ? 0 : 1));
-      assert.equal(new Map(valuesOf(made.options, '--setenv').map(([key, value]) => [key, value])).size, new Set(['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'TERM', 'BUREAU_PRINCIPAL', 'BUREAU_PROXY_SOCKET', ...Object.keys(environment)]).size);
-      assert.deepEqual(made.command.slice(0, 2), ['/bin/sh', '-c']);
-      assert.deepEqual(made.command.slice(3), ['sh', ...command]);
-      assert.equal(made.command[2], bwrapOptions(plan()).command[2], 'the shell’s line never depends on the spec');
-    }),
+    fc.property(
+      fc.array(text, { minLength: 1, maxLength: 5 }),
+      fc.dictionary(name, text),
+      fc.option(mount),
+      segment,
+      (command, environment, bind, at) => {
+        const made = bwrapOptions(plan({ command, environment, mounts: bind === null ? [] : [bind], directory: `/${at}` }));
+        const parsed = parse(made.options);
+        assert.equal(parsed.filter(([option]) => option !== '--setenv').length, plain + (bind === null ? 0 : 1));
+        assert.equal(
+          new Map(valuesOf(made.options, '--setenv').map(([key, value]) => [key, value])).size,
+          new Set([
+            'PATH',
+            'HOME',
+            'USER',
+            'LOGNAME',
+            'SHELL',
+            'LANG',
+            'TERM',
+            'BUREAU_PRINCIPAL',
+            'BUREAU_PROXY_SOCKET',
+            ...Object.keys(environment),
+          ]).size,
+        );
+        assert.deepEqual(made.command.slice(0, 2), ['/bin/sh', '-c']);
+        assert.deepEqual(made.command.slice(3), ['sh', ...command]);
+        assert.equal(made.command[2], bwrapOptions(plan()).command[2], 'the shell’s line never depends on the spec');
+      },
+    ),
   );
 });

@@ -2,7 +2,18 @@
 import { BureauError, type PrincipalName } from '@bureau/core';
 import type { Mount, SandboxSpec } from '@bureau/protocol';
 import type { HostFacts } from './host-facts.ts';
-import { AGENT_DIRECTORY, DEFAULT_PATH, GENERATED_ETC, HOME, HOST_ETC, PROXY_LINK, PROXY_SOCKET, SCRATCH, USER, WORKSPACE } from './layout.ts';
+import {
+  AGENT_DIRECTORY,
+  DEFAULT_PATH,
+  GENERATED_ETC,
+  HOME,
+  HOST_ETC,
+  PROXY_LINK,
+  PROXY_SOCKET,
+  SCRATCH,
+  USER,
+  WORKSPACE,
+} from './layout.ts';
 import { judgeDestinations } from './mount-destinations.ts';
 
 /** Everything that decides how bubblewrap is called. All paths are the host's, absolute, and already judged by policy. */
@@ -39,13 +50,20 @@ const EXEC = 'case $1 in -*) printf \'%s: not found\\n\' "$1" >&2; exit 127;; es
  */
 export function bwrapOptions(plan: SandboxPlan): BwrapArguments {
   const { spec, uid, gid } = plan;
-  for (const [field, id] of [['uid', uid], ['gid', gid]] as const) {
+  for (const [field, id] of [
+    ['uid', uid],
+    ['gid', gid],
+  ] as const) {
     if (!Number.isInteger(id) || id <= 0) {
-      throw new BureauError('uid_refused', `Cannot start a sandbox with ${field} ${id}: expected the principal's own, never 0`, { data: { field } });
+      throw new BureauError('uid_refused', `Cannot start a sandbox with ${field} ${id}: expected the principal's own, never 0`, {
+        data: { field },
+      });
     }
   }
   if (!/^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$/.test(plan.hostname)) {
-    throw new BureauError('hostname_refused', 'Cannot use the host name of this sandbox: expected 1 to 64 of a-z, 0-9 and inner "-"', { data: { field: 'hostname' } });
+    throw new BureauError('hostname_refused', 'Cannot use the host name of this sandbox: expected 1 to 64 of a-z, 0-9 and inner "-"', {
+      data: { field: 'hostname' },
+    });
   }
   judgeDestinations(spec.mounts);
   const options = [
@@ -121,10 +139,14 @@ function environment({ spec, principal }: SandboxPlan): string[] {
   for (const name of Object.keys(spec.environment)) {
     const field = `environment.${name}`;
     if (name.startsWith('BUREAU_')) {
-      throw new BureauError('environment_refused', `Cannot set ${name}: names that start with "BUREAU_" are set by Bureau`, { data: { field } });
+      throw new BureauError('environment_refused', `Cannot set ${name}: names that start with "BUREAU_" are set by Bureau`, {
+        data: { field },
+      });
     }
     if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
-      throw new BureauError('environment_refused', 'Cannot set a variable of that name: expected letters, digits and "_"', { data: { field: 'environment' } });
+      throw new BureauError('environment_refused', 'Cannot set a variable of that name: expected letters, digits and "_"', {
+        data: { field: 'environment' },
+      });
     }
   }
   const variables = new Map<string, string>([
@@ -145,5 +167,6 @@ function environment({ spec, principal }: SandboxPlan): string[] {
 /** A NUL would end one argument of `--args` and begin another, which an attacker could then choose. */
 function refuseNul(field: string, values: readonly string[]): void {
   const at = values.findIndex((value) => value.includes('\0'));
-  if (at >= 0) throw new BureauError('argument_refused', `Cannot start the sandbox: its ${field} hold a NUL character`, { data: { field, at } });
+  if (at >= 0)
+    throw new BureauError('argument_refused', `Cannot start the sandbox: its ${field} hold a NUL character`, { data: { field, at } });
 }

@@ -9,14 +9,33 @@ function tmpfs(destination: string): Mount {
 }
 
 test('judgeDestinations refuses whatever is, holds or lies below something of the sandbox', () => {
-  const bad = `/usr /usr/local /usr/bin/sh /bin /lib64 /proc /proc/sys /sys /dev /dev/shm /dev/shm/x /tmp /tmp/x /home /home/agent /home/agent/.ssh /workspace
+  const bad =
+    `/usr /usr/local /usr/bin/sh /bin /lib64 /proc /proc/sys /sys /dev /dev/shm /dev/shm/x /tmp /tmp/x /home /home/agent /home/agent/.ssh /workspace
     /workspace/x /run /run/bureau /run/bureau/proxy.sock /proxy.sock /etc /etc/passwd /etc/ld.so.cache /etc/ld.so.preload /etc/ssl /etc/ssl/certs /etc/ssl/certs/x
     /oldroot /newroot/x /etc/mtab /boot`.split(/\s+/);
-  for (const destination of bad) assert.throws(() => judgeDestinations([tmpfs(destination)]), { code: 'mount_refused', data: { field: 'mounts[0].destination', destination } }, destination);
+  for (const destination of bad)
+    assert.throws(
+      () => judgeDestinations([tmpfs(destination)]),
+      { code: 'mount_refused', data: { field: 'mounts[0].destination', destination } },
+      destination,
+    );
 });
 
 test('judgeDestinations admits places beside', () => {
-  const good = ['/data', '/mnt/a', '/mnt/b', '/opt/tool', '/srv/x', '/var/cache', '/etc/tool', '/home/other', '/run/tool', '/workspace2', '/usrlocal', '/tmpx'];
+  const good = [
+    '/data',
+    '/mnt/a',
+    '/mnt/b',
+    '/opt/tool',
+    '/srv/x',
+    '/var/cache',
+    '/etc/tool',
+    '/home/other',
+    '/run/tool',
+    '/workspace2',
+    '/usrlocal',
+    '/tmpx',
+  ];
   judgeDestinations(good.map(tmpfs));
 });
 

@@ -22,12 +22,17 @@ export function judgeDestinations(mounts: readonly Mount[]): void {
       refuse(field, destination, 'expected an absolute path without "." or ".." segments, empty segments and control characters');
     }
     for (const fixed of FIXED_DESTINATIONS) {
-      if (isWithin(destination, fixed)) refuse(field, destination, `${fixed} belongs to the sandbox itself; mount beside it, for example below /mnt or /opt`);
+      if (isWithin(destination, fixed))
+        refuse(field, destination, `${fixed} belongs to the sandbox itself; mount beside it, for example below /mnt or /opt`);
       if (isWithin(fixed, destination)) refuse(field, destination, `it would hide ${fixed}, which the sandbox needs; mount beside it`);
     }
     mounts.slice(0, index).forEach((other, at) => {
       if (isWithin(destination, other.destination) || isWithin(other.destination, destination)) {
-        refuse(field, destination, `it overlaps with mounts[${at}].destination (${JSON.stringify(other.destination)}); destinations may not nest`);
+        refuse(
+          field,
+          destination,
+          `it overlaps with mounts[${at}].destination (${JSON.stringify(other.destination)}); destinations may not nest`,
+        );
       }
     });
   });
@@ -35,5 +40,7 @@ export function judgeDestinations(mounts: readonly Mount[]): void {
 
 function refuse(field: string, destination: string, reason: string): never {
   const shown = destination.length > 200 ? `${destination.slice(0, 200)}…` : destination;
-  throw new BureauError('mount_refused', `Cannot mount at ${JSON.stringify(shown)} (${field}): ${reason}`, { data: { field, destination: shown } });
+  throw new BureauError('mount_refused', `Cannot mount at ${JSON.stringify(shown)} (${field}): ${reason}`, {
+    data: { field, destination: shown },
+  });
 }

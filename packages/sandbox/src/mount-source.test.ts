@@ -30,7 +30,8 @@ test('resolveMountSource refuses a link in any part of the path, magic ones too'
   for (const path of ['link', 'link/sub', 'outside', 'outside/passwd', 'link/../real']) {
     assert.throws(() => resolveMountSource(join(directory.path, '/') + path), { code: 'mount_refused', message: /symbolic link/ }, path);
   }
-  for (const path of ['/proc/self/root/etc', '/proc/self/cwd', '/bin/sh']) assert.throws(() => resolveMountSource(path), { code: 'mount_refused' }, path);
+  for (const path of ['/proc/self/root/etc', '/proc/self/cwd', '/bin/sh'])
+    assert.throws(() => resolveMountSource(path), { code: 'mount_refused' }, path);
   assert.equal(resolveMountSource(join(directory.path, 'real/sub'))?.kind, 'directory', 'control: without the link');
 });
 
@@ -41,7 +42,8 @@ test('resolveMountSource refuses sockets, pipes and devices, without touching th
   await new Promise<void>((resolve) => server.listen(socket, resolve));
   execFileSync('mkfifo', [join(directory.path, 'pipe')]);
   try {
-    for (const path of [socket, join(directory.path, 'pipe'), '/dev/null']) assert.throws(() => resolveMountSource(path), { code: 'mount_refused', message: /socket, device or pipe/ }, path);
+    for (const path of [socket, join(directory.path, 'pipe'), '/dev/null'])
+      assert.throws(() => resolveMountSource(path), { code: 'mount_refused', message: /socket, device or pipe/ }, path);
   } finally {
     await new Promise((resolve) => server.close(resolve));
   }
@@ -49,10 +51,28 @@ test('resolveMountSource refuses sockets, pipes and devices, without touching th
 
 test('resolveMountSources wants every source that is not optional, and leaves no descriptor', () => {
   using directory = scratch();
-  const mount = (source: string, optional: boolean): { type: 'bind'; source: string; destination: string; mode: 'ro'; optional: boolean } => ({ type: 'bind', source, destination: '/x', mode: 'ro', optional });
+  const mount = (
+    source: string,
+    optional: boolean,
+  ): { type: 'bind'; source: string; destination: string; mode: 'ro'; optional: boolean } => ({
+    type: 'bind',
+    source,
+    destination: '/x',
+    mode: 'ro',
+    optional,
+  });
   const before = readdirSync('/proc/self/fd').length;
-  resolveMountSources({ mounts: [mount(directory.path, false), mount(join(directory.path, 'missing'), true), { type: 'tmpfs', destination: '/t', size: 4_096 }] });
-  assert.throws(() => resolveMountSources({ mounts: [mount(join(directory.path, 'missing'), false)] }), { code: 'mount_refused', message: /no such/ });
-  assert.throws(() => resolveMountSources({ mounts: [mount('/bin/sh', true)] }), { code: 'mount_refused' }, 'optional forgives absence only');
+  resolveMountSources({
+    mounts: [mount(directory.path, false), mount(join(directory.path, 'missing'), true), { type: 'tmpfs', destination: '/t', size: 4_096 }],
+  });
+  assert.throws(() => resolveMountSources({ mounts: [mount(join(directory.path, 'missing'), false)] }), {
+    code: 'mount_refused',
+    message: /no such/,
+  });
+  assert.throws(
+    () => resolveMountSources({ mounts: [mount('/bin/sh', true)] }),
+    { code: 'mount_refused' },
+    'optional forgives absence only',
+  );
   assert.equal(readdirSync('/proc/self/fd').length, before);
 });

@@ -25,7 +25,10 @@ export function resolveMountSource(path: string): MountSource | undefined {
     const errno = error instanceof BureauError ? error.data['errno'] : undefined;
     if (errno === 'ENOENT' || errno === 'ENOTDIR') return undefined;
     if (errno === 'ELOOP') refuse(path, 'a part of it is a symbolic link; name the real place');
-    throw new BureauError('mount_refused', `Cannot bind ${JSON.stringify(path)}: it cannot be opened`, { data: { source: path }, cause: error });
+    throw new BureauError('mount_refused', `Cannot bind ${JSON.stringify(path)}: it cannot be opened`, {
+      data: { source: path },
+      cause: error,
+    });
   }
   try {
     const found = fstatSync(descriptor);

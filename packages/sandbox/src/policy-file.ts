@@ -62,9 +62,13 @@ export function readPolicy(path: string): LauncherPolicy {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) return defaultPolicy();
   if (!found.isFile() || found.uid !== 0 || (found.mode & 0o022) !== 0) {
-    throw new BureauError('policy_unsafe', `Refused to use ${path}: expected a regular file of root's that only root can write. Run: chown root: ${path} && chmod 0644 ${path}`, {
-      data: { path },
-    });
+    throw new BureauError(
+      'policy_unsafe',
+      `Refused to use ${path}: expected a regular file of root's that only root can write. Run: chown root: ${path} && chmod 0644 ${path}`,
+      {
+        data: { path },
+      },
+    );
   }
   return readJson(path, launcherPolicy, POLICY_FILE_MAX_BYTES);
 }

@@ -26,26 +26,44 @@ function ruleOf(...args: Parameters<typeof judgeSpec>): string {
   return judgement.ok ? 'ok' : judgement.rule;
 }
 
-const FORBIDDEN = `/ /etc /etc/shadow /etc/bureau /etc/bureau-x/launcher.json /root /root/.ssh /home /home/ann /home/ann/.ssh /home/ann/.aws/credentials /proc /proc/1/root
+const FORBIDDEN =
+  `/ /etc /etc/shadow /etc/bureau /etc/bureau-x/launcher.json /root /root/.ssh /home /home/ann /home/ann/.ssh /home/ann/.aws/credentials /proc /proc/1/root
   /sys /sys/fs/cgroup /dev /dev/vda /run /run/bureau /run/bureau-x/.sys/launcher.sock /run/docker.sock /var /var/run /var/run/docker.sock /var/lib /var/lib/bureau
   /var/lib/bureau/workspace/other /var/lib/bureau-x /var/lib/bureau-x/launcher /var/log /var/log/bureau /var/lib/docker /boot`.split(/\s+/);
 
 test('judgeSpec refuses sources that no machine may give, even when the policy lists them', () => {
   for (const source of FORBIDDEN) {
     // Past the file's schema, as if the policy had been made by other means.
-    const generous: LauncherPolicy = { ...defaultPolicy(), binds: [{ source: '/', mode: 'rw' }, { source, mode: 'rw' }] };
+    const generous: LauncherPolicy = {
+      ...defaultPolicy(),
+      binds: [
+        { source: '/', mode: 'rw' },
+        { source, mode: 'rw' },
+      ],
+    };
     const asked: SandboxSpec = { ...spec(), mounts: [{ type: 'bind', source, destination: '/mnt/x', mode: 'ro', optional: false }] };
     assert.equal(ruleOf(asked, generous, {}), 'mount_source_forbidden', source);
   }
   for (const source of ['/usr', '/usr/lib/bureau', '/usr/local/bin', '/bin']) {
-    const generous: LauncherPolicy = { ...defaultPolicy(), binds: [{ source: '/usr', mode: 'rw' }, { source: '/bin', mode: 'rw' }] };
+    const generous: LauncherPolicy = {
+      ...defaultPolicy(),
+      binds: [
+        { source: '/usr', mode: 'rw' },
+        { source: '/bin', mode: 'rw' },
+      ],
+    };
     assert.equal(ruleOf(binding(source, 'rw'), generous, {}), 'mount_source_forbidden', source);
   }
 });
 
 test('judgeSpec admits only sources that the policy lists, in the mode of the nearest rule', () => {
   assert.equal(ruleOf(binding('/srv/models'), defaultPolicy(), {}), 'mount_source_not_listed');
-  const rules = policy({ source: '/srv' }, { source: '/srv/out', mode: 'rw' }, { source: '/srv/out/fixed', mode: 'ro' }, { source: '/home/ann/project', mode: 'rw' });
+  const rules = policy(
+    { source: '/srv' },
+    { source: '/srv/out', mode: 'rw' },
+    { source: '/srv/out/fixed', mode: 'ro' },
+    { source: '/home/ann/project', mode: 'rw' },
+  );
   const table: [string, 'ro' | 'rw', string][] = [
     ['/srv', 'ro', 'ok'],
     ['/srv/models/a', 'ro', 'ok'],
@@ -72,7 +90,14 @@ test('judgeSpec holds limits, reserved names and destinations', () => {
   const narrow = v.parse(launcherPolicy, { v: 1, limits: { scratchSize: 8_192, tmpfsSize: 8_192 } });
   const small = { scratchSize: 8_192 };
   assert.equal(ruleOf(spec({ scratchSize: 8_193 }), narrow, {}), 'scratch_size');
-  const two = (size: number): SandboxSpec => spec({ ...small, mounts: [{ type: 'tmpfs', destination: '/a', size: 4_096 }, { type: 'tmpfs', destination: '/b', size }] });
+  const two = (size: number): SandboxSpec =>
+    spec({
+      ...small,
+      mounts: [
+        { type: 'tmpfs', destination: '/a', size: 4_096 },
+        { type: 'tmpfs', destination: '/b', size },
+      ],
+    });
   assert.equal(ruleOf(two(4_096), narrow, {}), 'ok');
   assert.equal(ruleOf(two(4_097), narrow, {}), 'tmpfs_size');
   assert.equal(ruleOf(spec({ environment: { BUREAU_PRINCIPAL: 'other' } }), defaultPolicy(), {}), 'environment_reserved');
@@ -88,7 +113,10 @@ test('judgeSpec admits only specs that the bundle’s signer listed', () => {
 });
 
 test('specDigest depends on the value, not on the order or on written-out defaults', () => {
-  assert.equal(specDigest(spec({ environment: { A: '1', B: '2' } })), specDigest(spec({ environment: { B: '2', A: '1' }, terminal: true })));
+  assert.equal(
+    specDigest(spec({ environment: { A: '1', B: '2' } })),
+    specDigest(spec({ environment: { B: '2', A: '1' }, terminal: true })),
+  );
   assert.notEqual(specDigest(spec({ command: ['a', 'b'] })), specDigest(spec({ command: ['a b'] })));
   assert.equal(canonicalJson({ b: [1, 'x'], a: { d: null, c: true }, e: undefined }), '{"a":{"c":true,"d":null},"b":[1,"x"]}');
   fc.assert(fc.property(fc.jsonValue(), (value) => assert.deepEqual(JSON.parse(canonicalJson(value)), JSON.parse(JSON.stringify(value)))));
@@ -100,7 +128,8 @@ test('forbiddenSource never lets through a parent of something forbidden', () =>
       if (parent !== '/home/ann') assert.notEqual(forbiddenSource(parent, 'ro'), undefined, parent);
     }
   }
-  for (const source of ['/srv', '/opt/x', '/home/ann/project', '/data', '/etcetera', '/var/libx', '/var/lib/postgres']) assert.equal(forbiddenSource(source, 'ro'), undefined, source);
+  for (const source of ['/srv', '/opt/x', '/home/ann/project', '/data', '/etcetera', '/var/libx', '/var/lib/postgres'])
+    assert.equal(forbiddenSource(source, 'ro'), undefined, source);
 });
 
 test('readPolicy gives the default for a missing file and refuses everything that is not plainly root’s word', () => {

@@ -31,21 +31,31 @@ export function judgeSpec(spec: SandboxSpec, policy: LauncherPolicy, header: Pic
 function judgeDigest(spec: SandboxSpec, { allowed_specs: allowed }: Pick<BundleHeader, 'allowed_specs'>): Judgement | undefined {
   if (allowed === undefined) return undefined;
   const digest = specDigest(spec);
-  return allowed.includes(digest) ? undefined : refused('allowed_specs', `the credential bundle allows ${allowed.length} specs and this one (sha256 ${digest}) is none of them`);
+  return allowed.includes(digest)
+    ? undefined
+    : refused('allowed_specs', `the credential bundle allows ${allowed.length} specs and this one (sha256 ${digest}) is none of them`);
 }
 
 function judgeLimits(spec: SandboxSpec, { limits }: LauncherPolicy): Judgement | undefined {
   if (spec.scratchSize > limits.scratchSize) {
-    return refused('scratch_size', `scratchSize is ${spec.scratchSize} bytes and this machine allows ${limits.scratchSize} (limits.scratchSize in its policy)`);
+    return refused(
+      'scratch_size',
+      `scratchSize is ${spec.scratchSize} bytes and this machine allows ${limits.scratchSize} (limits.scratchSize in its policy)`,
+    );
   }
   const tmpfs = spec.mounts.reduce((total, mount) => total + (mount.type === 'tmpfs' ? mount.size : 0), 0);
   if (tmpfs <= limits.tmpfsSize) return undefined;
-  return refused('tmpfs_size', `the tmpfs mounts take ${tmpfs} bytes together and this machine allows ${limits.tmpfsSize} (limits.tmpfsSize in its policy)`);
+  return refused(
+    'tmpfs_size',
+    `the tmpfs mounts take ${tmpfs} bytes together and this machine allows ${limits.tmpfsSize} (limits.tmpfsSize in its policy)`,
+  );
 }
 
 function judgeEnvironment(spec: SandboxSpec): Judgement | undefined {
   const name = Object.keys(spec.environment).find((key) => key.startsWith('BUREAU_'));
-  return name === undefined ? undefined : refused('environment_reserved', `environment.${name}: names that start with "BUREAU_" are set by Bureau`);
+  return name === undefined
+    ? undefined
+    : refused('environment_reserved', `environment.${name}: names that start with "BUREAU_" are set by Bureau`);
 }
 
 function judgeMounts(spec: SandboxSpec, policy: LauncherPolicy): Judgement | undefined {
@@ -67,7 +77,8 @@ function judgeSource({ source, mode }: Extract<Mount, { type: 'bind' }>, field: 
   const fault = forbiddenSource(source, mode);
   if (fault !== undefined) return refused('mount_source_forbidden', `${shown} may never be bound: ${fault}`);
   const rules = policy.binds.filter((rule) => isWithin(source, rule.source));
-  if (rules.length === 0) return refused('mount_source_not_listed', `${shown} is in none of the policy's binds; the machine's owner can add it`);
+  if (rules.length === 0)
+    return refused('mount_source_not_listed', `${shown} is in none of the policy's binds; the machine's owner can add it`);
   // The nearest rule speaks: a read-only directory inside a writable one stays read-only.
   const nearest = rules.reduce((one, other) => (other.source.length > one.source.length ? other : one));
   if (mode === 'ro' || nearest.mode === 'rw') return undefined;

@@ -43,7 +43,9 @@ test('writeRootFiles leaves root’s files in a root’s directory, and changes 
 test('hostnameOf gives a host name for every principal', () => {
   assert.equal(hostnameOf(parsePrincipalName('iree/amdgpu/pm')), 'iree-amdgpu-pm');
   assert.equal(hostnameOf(parsePrincipalName('=/=')), 'agent');
-  const segment = fc.stringMatching(/^[a-z0-9=-][a-z0-9._=-]{0,20}$/).filter((text) => !text.endsWith('.sock') && !/^[0-9]+$/.test(text) && !['bureau', 'machine', 'service', 'fleet'].includes(text));
+  const segment = fc
+    .stringMatching(/^[a-z0-9=-][a-z0-9._=-]{0,20}$/)
+    .filter((text) => !text.endsWith('.sock') && !/^[0-9]+$/.test(text) && !['bureau', 'machine', 'service', 'fleet'].includes(text));
   fc.assert(
     fc.property(fc.array(segment, { minLength: 1, maxLength: 3 }), (segments) => {
       assert.match(hostnameOf(parsePrincipalName(segments.join('/'))), /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/);

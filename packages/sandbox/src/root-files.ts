@@ -26,7 +26,10 @@ export function hostnameOf(principal: PrincipalName): string {
 /** What each generated file holds, by its name; `empty` is laid over what a payload must not read. Pure. */
 export function rootFiles({ uid, gid, hostname }: RootFilesInput): ReadonlyMap<string, string> {
   return new Map([
-    ['passwd', `root:x:0:0:root:/nonexistent:/usr/sbin/nologin\n${USER}:x:${uid}:${gid}:${USER}:${HOME}:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n`],
+    [
+      'passwd',
+      `root:x:0:0:root:/nonexistent:/usr/sbin/nologin\n${USER}:x:${uid}:${gid}:${USER}:${HOME}:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n`,
+    ],
     ['group', `root:x:0:\n${USER}:x:${gid}:\nnogroup:x:65534:\n`],
     ['hosts', `127.0.0.1 localhost\n::1 localhost ip6-localhost\n127.0.1.1 ${hostname}\n`],
     ['hostname', `${hostname}\n`],

@@ -36,11 +36,34 @@ const PERSONALITIES: readonly number[] = [0, 0xffffffff];
 /** Calls that a payload has no business with, whatever it runs. */
 const REFUSED_CALLS: readonly string[] = [
   // The mount API, old and new.
-  ...['mount', 'umount2', 'pivot_root', 'chroot', 'fsopen', 'fsmount', 'fsconfig', 'fspick', 'move_mount', 'open_tree', 'open_tree_attr', 'mount_setattr'],
+  ...[
+    'mount',
+    'umount2',
+    'pivot_root',
+    'chroot',
+    'fsopen',
+    'fsmount',
+    'fsconfig',
+    'fspick',
+    'move_mount',
+    'open_tree',
+    'open_tree_attr',
+    'mount_setattr',
+  ],
   // Other namespaces, other processes.
   ...['setns', 'ptrace', 'process_vm_readv', 'process_vm_writev', 'pidfd_getfd', 'kcmp'],
   // Kernel programs, tracing, page faults, asynchronous calls that seccomp does not see, hidden memory.
-  ...['bpf', 'perf_event_open', 'userfaultfd', 'io_uring_setup', 'io_uring_enter', 'io_uring_register', 'memfd_secret', 'fanotify_init', 'lookup_dcookie'],
+  ...[
+    'bpf',
+    'perf_event_open',
+    'userfaultfd',
+    'io_uring_setup',
+    'io_uring_enter',
+    'io_uring_register',
+    'memfd_secret',
+    'fanotify_init',
+    'lookup_dcookie',
+  ],
   // Keyrings are not namespaced.
   ...['keyctl', 'add_key', 'request_key'],
   // Code in the kernel.
@@ -48,7 +71,19 @@ const REFUSED_CALLS: readonly string[] = [
   // Files by handle go around every mount.
   ...['open_by_handle_at', 'name_to_handle_at'],
   // The host's disks, power, log, time, names, ports.
-  ...['quotactl', 'quotactl_fd', 'acct', 'swapon', 'swapoff', 'reboot', 'syslog', 'settimeofday', 'clock_settime', 'clock_adjtime', 'adjtimex'],
+  ...[
+    'quotactl',
+    'quotactl_fd',
+    'acct',
+    'swapon',
+    'swapoff',
+    'reboot',
+    'syslog',
+    'settimeofday',
+    'clock_settime',
+    'clock_adjtime',
+    'adjtimex',
+  ],
   ...['sethostname', 'setdomainname', 'iopl', 'ioperm', 'vhangup', 'nfsservctl', 'modify_ldt'],
   // Memory placement on other processes' nodes.
   ...['migrate_pages', 'move_pages', 'mbind', 'set_mempolicy', 'set_mempolicy_home_node'],
@@ -68,15 +103,29 @@ const ABSENT_CALLS: readonly string[] = [
 /** Calls that are judged by their arguments. Shared by every profile. */
 export const ARGUMENT_RULES: readonly CallRules[] = [
   { calls: ['clone'], rules: [{ when: [{ argument: 0, mask: NAMESPACE_FLAGS, notOneOf: [0] }], action: REFUSE }], otherwise: ALLOW },
-  { calls: ['unshare'], rules: [{ when: [{ argument: 0, mask: NAMESPACE_FLAGS | NEW_TIME, notOneOf: [0] }], action: REFUSE }], otherwise: ALLOW },
+  {
+    calls: ['unshare'],
+    rules: [{ when: [{ argument: 0, mask: NAMESPACE_FLAGS | NEW_TIME, notOneOf: [0] }], action: REFUSE }],
+    otherwise: ALLOW,
+  },
   { calls: ['ioctl'], rules: [{ when: [{ argument: 1, oneOf: TERMINAL_REQUESTS }], action: REFUSE }], otherwise: ALLOW },
   { calls: ['personality'], rules: [{ when: [{ argument: 0, oneOf: PERSONALITIES }], action: ALLOW }], otherwise: REFUSE },
-  { calls: ['socketpair'], rules: [{ when: [{ argument: 0, oneOf: [AF_UNIX] }], action: ALLOW }], otherwise: { type: 'errno', errno: EAFNOSUPPORT } },
+  {
+    calls: ['socketpair'],
+    rules: [{ when: [{ argument: 0, oneOf: [AF_UNIX] }], action: ALLOW }],
+    otherwise: { type: 'errno', errno: EAFNOSUPPORT },
+  },
   {
     calls: ['socket'],
     rules: [
       { when: [{ argument: 0, oneOf: [AF_UNIX] }], action: ALLOW },
-      { when: [{ argument: 0, oneOf: [AF_NETLINK] }, { argument: 2, oneOf: [NETLINK_ROUTE] }], action: ALLOW },
+      {
+        when: [
+          { argument: 0, oneOf: [AF_NETLINK] },
+          { argument: 2, oneOf: [NETLINK_ROUTE] },
+        ],
+        action: ALLOW,
+      },
       { when: [{ argument: 0, notOneOf: [AF_INET, AF_INET6] }], action: { type: 'errno', errno: EAFNOSUPPORT } },
       { when: [{ argument: 1, mask: TYPE_MASK, notOneOf: INTERNET_TYPES }], action: { type: 'errno', errno: EINVAL } },
       { when: [{ argument: 2, oneOf: INTERNET_PROTOCOLS }], action: ALLOW },

@@ -36,7 +36,8 @@ function always(name: string, lows: readonly (number | undefined)[], expected: V
   }
 }
 
-const REFUSED = `mount umount2 pivot_root chroot fsopen fsmount fsconfig fspick move_mount open_tree open_tree_attr mount_setattr setns ptrace
+const REFUSED =
+  `mount umount2 pivot_root chroot fsopen fsmount fsconfig fspick move_mount open_tree open_tree_attr mount_setattr setns ptrace
   process_vm_readv process_vm_writev pidfd_getfd kcmp bpf perf_event_open userfaultfd io_uring_setup io_uring_enter io_uring_register keyctl add_key
   request_key kexec_load kexec_file_load init_module finit_module delete_module open_by_handle_at name_to_handle_at quotactl quotactl_fd acct swapon
   swapoff reboot syslog settimeofday clock_settime clock_adjtime adjtimex vhangup nfsservctl lookup_dcookie memfd_secret`.split(/\s+/);
@@ -78,7 +79,8 @@ test('DENY_LIST_PROFILE lets through Unix, internet and route sockets only', () 
   always('socket', [16, undefined, 0], 'allow');
   for (let protocol = 1; protocol < 32; protocol += 1) always('socket', [16, undefined, protocol], 'errno 97');
   for (const family of [2, 10]) {
-    for (const type of [1, 2, 3, 0x80001, 0x802]) for (const protocol of [0, 1, 6, 17, 58]) always('socket', [family, type, protocol], 'allow');
+    for (const type of [1, 2, 3, 0x80001, 0x802])
+      for (const protocol of [0, 1, 6, 17, 58]) always('socket', [family, type, protocol], 'allow');
     for (const type of [0, 4, 5, 6, 10, 0x80005]) always('socket', [family, type], 'errno 22');
     for (const protocol of [33, 132, 136, 256, 262, 0xffffffff]) always('socket', [family, 1, protocol], 'errno 93');
   }
@@ -96,10 +98,18 @@ test('assembleSeccomp answers ENOSYS to numbers that nobody knows, x32 calls amo
   for (const architecture of ARCHITECTURES) {
     const known = new Set(syscallTable(architecture).numbers.values());
     fc.assert(
-      fc.property(fc.oneof(fc.integer({ min: 0, max: 0xffffffff }), fc.integer({ min: 0, max: 600 }), fc.integer({ min: 0x40000000, max: 0x40000300 })), words, (number, args) => {
-        const verdict = runSeccomp(PROGRAMS[architecture], { number, architecture: AUDIT[architecture], arguments: args });
-        if (!known.has(number)) assert.equal(verdict, 'errno 38');
-      }),
+      fc.property(
+        fc.oneof(
+          fc.integer({ min: 0, max: 0xffffffff }),
+          fc.integer({ min: 0, max: 600 }),
+          fc.integer({ min: 0x40000000, max: 0x40000300 }),
+        ),
+        words,
+        (number, args) => {
+          const verdict = runSeccomp(PROGRAMS[architecture], { number, architecture: AUDIT[architecture], arguments: args });
+          if (!known.has(number)) assert.equal(verdict, 'errno 38');
+        },
+      ),
       { numRuns: 2_000 },
     );
   }
@@ -118,7 +128,8 @@ test('assembleSeccomp kills calls of another architecture', () => {
 test('assembleSeccomp leaves no known call of the deny list without the fallback', () => {
   const special = new Set(DENY_LIST_PROFILE.calls.flatMap(({ calls }) => calls));
   for (const architecture of ARCHITECTURES) {
-    for (const name of syscallTable(architecture).numbers.keys()) if (!special.has(name)) assert.equal(ask(architecture, name), 'allow', name);
+    for (const name of syscallTable(architecture).numbers.keys())
+      if (!special.has(name)) assert.equal(ask(architecture, name), 'allow', name);
   }
 });
 
@@ -145,35 +156,51 @@ test('assembleSeccomp decides like a plain table for any rules, far jumps includ
   );
   const small = fc.integer({ min: 0, max: 3 });
   const values = fc.array(small, { minLength: 1, maxLength: 3 });
-  const argumentTest = fc.record({ argument: fc.constantFrom(0, 1, 2, 3, 4, 5), mask: fc.constantFrom(undefined, 1, 3, 0xff), values, negated: fc.boolean() });
+  const argumentTest = fc.record({
+    argument: fc.constantFrom(0, 1, 2, 3, 4, 5),
+    mask: fc.constantFrom(undefined, 1, 3, 0xff),
+    values,
+    negated: fc.boolean(),
+  });
   const rule = fc.record({ when: fc.array(argumentTest, { minLength: 1, maxLength: 2 }), action });
   const callRules = fc.record({ rules: fc.array(rule, { maxLength: 4 }), otherwise: action });
   const table = [...syscallTable('x64').numbers.keys()].slice(0, 60);
   fc.assert(
-    fc.property(fc.array(callRules, { minLength: 40, maxLength: 60 }), fc.nat(59), fc.array(small, { minLength: 6, maxLength: 6 }), (all, chosen, args) => {
-      const profile: SeccompProfile = {
-        name: 'any',
-        fallback: { type: 'kill' },
-        unknown: { type: 'errno', errno: 38 },
-        calls: all.map(({ rules, otherwise }, at) => ({
-          calls: [table[at] ?? ''],
-          otherwise,
-          rules: rules.map((item) => ({
-            action: item.action,
-            when: item.when.map(({ argument, mask, values: list, negated }) => ({
-              argument,
-              ...(mask === undefined ? {} : { mask }),
-              ...(negated ? { notOneOf: list } : { oneOf: list }),
+    fc.property(
+      fc.array(callRules, { minLength: 40, maxLength: 60 }),
+      fc.nat(59),
+      fc.array(small, { minLength: 6, maxLength: 6 }),
+      (all, chosen, args) => {
+        const profile: SeccompProfile = {
+          name: 'any',
+          fallback: { type: 'kill' },
+          unknown: { type: 'errno', errno: 38 },
+          calls: all.map(({ rules, otherwise }, at) => ({
+            calls: [table[at] ?? ''],
+            otherwise,
+            rules: rules.map((item) => ({
+              action: item.action,
+              when: item.when.map(({ argument, mask, values: list, negated }) => ({
+                argument,
+                ...(mask === undefined ? {} : { mask }),
+                ...(negated ? { notOneOf: list } : { oneOf: list }),
+              })),
             })),
           })),
-        })),
-      };
-      const mine = all[chosen];
-      const fits = mine?.rules.find(({ when }) => when.every(({ argument, mask, values: list, negated }) => list.includes((args[argument] ?? 0) & (mask ?? -1)) !== negated));
-      const wanted = mine === undefined ? ({ type: 'kill' } as const) : (fits?.action ?? mine.otherwise);
-      const verdict = runSeccomp(assembleSeccomp(profile, 'x64'), { number: chosen, architecture: AUDIT.x64, arguments: args.map(BigInt) });
-      assert.equal(verdict, wanted.type === 'errno' ? `errno ${wanted.errno}` : wanted.type);
-    }),
+        };
+        const mine = all[chosen];
+        const fits = mine?.rules.find(({ when }) =>
+          when.every(({ argument, mask, values: list, negated }) => list.includes((args[argument] ?? 0) & (mask ?? -1)) !== negated),
+        );
+        const wanted = mine === undefined ? ({ type: 'kill' } as const) : (fits?.action ?? mine.otherwise);
+        const verdict = runSeccomp(assembleSeccomp(profile, 'x64'), {
+          number: chosen,
+          architecture: AUDIT.x64,
+          arguments: args.map(BigInt),
+        });
+        assert.equal(verdict, wanted.type === 'errno' ? `errno ${wanted.errno}` : wanted.type);
+      },
+    ),
     { numRuns: 200, endOnFailure: true },
   );
 });
@@ -226,17 +253,31 @@ REFUSED = [n for n in json.load(sys.stdin) if library.seccomp_syscall_resolve_na
 native = library.seccomp_arch_native
 native.restype = ctypes.c_uint32
 print(json.dumps({'known': REFUSED, **{a: export(t, native() == t) for a, t in (('x64', 0xc000003e), ('arm64', 0xc00000b7))}}))`;
-  const theirs = JSON.parse(execFileSync('/usr/bin/python3', ['-c', program], { input: JSON.stringify(REFUSED), encoding: 'utf8' })) as { known: string[] } & Record<Architecture, number[]>;
+  const theirs = JSON.parse(execFileSync('/usr/bin/python3', ['-c', program], { input: JSON.stringify(REFUSED), encoding: 'utf8' })) as {
+    known: string[];
+  } & Record<Architecture, number[]>;
   assert.ok(theirs.known.length >= REFUSED.length - 1, 'libseccomp knows all but open_tree_attr');
   const names = [...calls.filter((name) => theirs.known.includes(name) || !REFUSED.includes(name)), 'clone', 'clone3', 'unshare', 'ioctl'];
-  const interesting = fc.oneof(word, withAnyHighBits(0x5412), withAnyHighBits(0x541c), withAnyHighBits(0x10000011), withAnyHighBits(0x3d0f00), withAnyHighBits(0x80), withAnyHighBits(0));
+  const interesting = fc.oneof(
+    word,
+    withAnyHighBits(0x5412),
+    withAnyHighBits(0x541c),
+    withAnyHighBits(0x10000011),
+    withAnyHighBits(0x3d0f00),
+    withAnyHighBits(0x80),
+    withAnyHighBits(0),
+  );
   for (const architecture of ARCHITECTURES) {
     const reference = Uint8Array.from(theirs[architecture]);
     const { numbers } = syscallTable(architecture);
     fc.assert(
       fc.property(fc.constantFrom(...names), fc.tuple(interesting, interesting), fc.boolean(), (name, args, foreign) => {
         const call = { number: numbers.get(name) ?? 0, architecture: foreign ? 0x40000003 : AUDIT[architecture], arguments: args };
-        assert.equal(runSeccomp(PROGRAMS[architecture], call), runSeccomp(reference, call), `${architecture} ${name} ${args.map((value) => value.toString(16)).join(' ')}`);
+        assert.equal(
+          runSeccomp(PROGRAMS[architecture], call),
+          runSeccomp(reference, call),
+          `${architecture} ${name} ${args.map((value) => value.toString(16)).join(' ')}`,
+        );
       }),
       { numRuns: 3_000 },
     );

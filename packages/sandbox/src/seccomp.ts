@@ -53,14 +53,17 @@ export const INSTRUCTIONS_MAX = 4_096;
  */
 export function assembleSeccomp(profile: SeccompProfile, architecture: Architecture): Uint8Array {
   const program = writeProgram(decide(profile, architecture));
-  if (program.length > INSTRUCTIONS_MAX * 8) invalid(profile, `it needs ${program.length / 8} instructions and the kernel takes ${INSTRUCTIONS_MAX}`);
+  if (program.length > INSTRUCTIONS_MAX * 8)
+    invalid(profile, `it needs ${program.length / 8} instructions and the kernel takes ${INSTRUCTIONS_MAX}`);
   return program;
 }
 
 /** `process.arch` as an architecture that sandboxes run on. Throws `architecture_unsupported`. */
 export function seccompArchitecture(processArchitecture: string): Architecture {
   if (processArchitecture === 'x64' || processArchitecture === 'arm64') return processArchitecture;
-  throw new BureauError('architecture_unsupported', `Cannot start sandboxes on ${processArchitecture}: expected x64 or arm64`, { data: { architecture: processArchitecture } });
+  throw new BureauError('architecture_unsupported', `Cannot start sandboxes on ${processArchitecture}: expected x64 or arm64`, {
+    data: { architecture: processArchitecture },
+  });
 }
 
 function decide(profile: SeccompProfile, architecture: Architecture): Node {
@@ -130,5 +133,7 @@ function search(steps: readonly Step[]): Node {
 }
 
 function invalid(profile: SeccompProfile, reason: string): never {
-  throw new BureauError('seccomp_profile_invalid', `Cannot assemble the seccomp profile "${profile.name}": ${reason}`, { data: { profile: profile.name } });
+  throw new BureauError('seccomp_profile_invalid', `Cannot assemble the seccomp profile "${profile.name}": ${reason}`, {
+    data: { profile: profile.name },
+  });
 }

@@ -20,7 +20,9 @@ test('syscallTable x64 agrees with every number of the kernel header', () => {
 
 test('syscallTable arm64 agrees with every number of the generic header', () => {
   // As arm64's own unistd.h includes it.
-  const wants = ['RENAMEAT', 'NEW_STAT', 'SET_GET_RLIMIT', 'SYS_CLONE3', 'MEMFD_SECRET'].map((name) => `#define __ARCH_WANT_${name}\n`).join('');
+  const wants = ['RENAMEAT', 'NEW_STAT', 'SET_GET_RLIMIT', 'SYS_CLONE3', 'MEMFD_SECRET']
+    .map((name) => `#define __ARCH_WANT_${name}\n`)
+    .join('');
   const source = `#define __BITS_PER_LONG 64\n${wants}#include <asm-generic/unistd.h>\n`;
   const output = execFileSync('gcc', ['-E', '-dM', '-D_ASM_X86_BITSPERLONG_H', '-'], { input: source, encoding: 'utf8' });
   const macros = new Map([...output.matchAll(/^#define (__NR\w+) (.+)$/gm)].map(([, name, value]) => [name ?? '', value ?? '']));
@@ -43,7 +45,9 @@ library = ctypes.CDLL('libseccomp.so.2')
 asked = json.load(sys.stdin)
 tokens = {'x64': 0xc000003e, 'arm64': 0xc00000b7}
 print(json.dumps({a: {n: library.seccomp_syscall_resolve_name_arch(ctypes.c_uint32(tokens[a]), n.encode()) for n, _ in asked[a]} for a in asked}))`;
-  const answer = JSON.parse(execFileSync('/usr/bin/python3', ['-c', program], { input: JSON.stringify(names), encoding: 'utf8' })) as Record<Architecture, Record<string, number>>;
+  const answer = JSON.parse(
+    execFileSync('/usr/bin/python3', ['-c', program], { input: JSON.stringify(names), encoding: 'utf8' }),
+  ) as Record<Architecture, Record<string, number>>;
   for (const architecture of ['x64', 'arm64'] as const) {
     for (const [name, number] of names[architecture]) {
       const theirs = answer[architecture][name];

@@ -28,7 +28,10 @@ export function inserted(words: readonly string[], ...before: readonly string[])
  * child of its own, so that one that succeeds changes nothing for the next.
  */
 export function rawCalls(calls: Readonly<Record<string, readonly (number | bigint | string)[]>>): string {
-  const rows = Object.entries(calls).map(([name, words]) => `    (${JSON.stringify(name)}, [${words.map((word) => (typeof word === 'string' ? word : String(word))).join(', ')}]),`);
+  const rows = Object.entries(calls).map(
+    ([name, words]) =>
+      `    (${JSON.stringify(name)}, [${words.map((word) => (typeof word === 'string' ? word : String(word))).join(', ')}]),`,
+  );
   return `
 import ctypes, errno, json, os
 libc = ctypes.CDLL(None, use_errno=True)

@@ -127,7 +127,16 @@ export class WallFixture implements Disposable {
       ...(seccomp === null ? [] : ['--seccomp', '4']),
       ...['--json-status-fd', '5', '--', ...plan.command],
     ];
-    const drop = ['--reuid', String(WALL_UID), '--regid', String(WALL_UID), '--clear-groups', '--no-new-privs', '--inh-caps=-all', '--bounding-set=-all'];
+    const drop = [
+      '--reuid',
+      String(WALL_UID),
+      '--regid',
+      String(WALL_UID),
+      '--clear-groups',
+      '--no-new-privs',
+      '--inh-caps=-all',
+      '--bounding-set=-all',
+    ];
     const program = change.asRoot === true ? bwrap : ['setpriv', ...drop, '--', ...bwrap];
     if (change.leak === undefined) closeOnExecFrom(3);
     const child = spawn(`/usr/bin/${program[0] ?? ''}`, program.slice(1), {
