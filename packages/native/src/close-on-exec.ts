@@ -14,5 +14,9 @@ const LAST_DESCRIPTOR = 0xffff_ffff;
  */
 export function closeOnExecFrom(first: number): void {
   if (!Number.isInteger(first) || first < 0) throw new UsageError('bad_descriptor', `Expected a descriptor number from 0, found ${first}.`);
-  checked(libc().syscall(SYS_CLOSE_RANGE, first, LAST_DESCRIPTOR, CLOSE_RANGE_CLOEXEC, 0), 'close_range', `mark descriptors from ${first} close-on-exec`);
+  checked(
+    libc().syscall(SYS_CLOSE_RANGE, first, LAST_DESCRIPTOR, CLOSE_RANGE_CLOEXEC, 0),
+    'close_range',
+    `mark descriptors from ${first} close-on-exec`,
+  );
 }

@@ -2,7 +2,20 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, fstatSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, watch, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  watch,
+  writeFileSync,
+} from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -123,7 +136,8 @@ test('listenUnix() refuses a directory, a file or a symlink in the way and leave
   writeFileSync(`${directory}/f.sock`, 'kept');
   symlinkSync('/etc/passwd', `${directory}/l.sock`);
   const before = descriptors();
-  for (const name of ['d.sock', 'f.sock', 'l.sock']) assert.throws(() => listenUnix(`${directory}/${name}`, { mode: 0o666 }), { code: 'socket_path_taken' });
+  for (const name of ['d.sock', 'f.sock', 'l.sock'])
+    assert.throws(() => listenUnix(`${directory}/${name}`, { mode: 0o666 }), { code: 'socket_path_taken' });
   assert.deepEqual(readdirSync(directory).sort(), ['d.sock', 'f.sock', 'l.sock']);
   assert.deepEqual(descriptors(), before);
 });
@@ -134,7 +148,11 @@ test('listenUnix() takes 107 bytes and refuses 108 with the limit in the message
   assert.equal(await ask(longest), 'long');
   const before = descriptors();
   assert.throws(() => listenUnix(`${longest}s`, { mode: 0o666 }), { code: 'socket_path_too_long', message: /107/ });
-  assert.throws(() => listenUnix(`${longest.slice(0, -1)}é`, { mode: 0o666 }), { code: 'socket_path_too_long' }, 'bytes count, not characters');
+  assert.throws(
+    () => listenUnix(`${longest.slice(0, -1)}é`, { mode: 0o666 }),
+    { code: 'socket_path_too_long' },
+    'bytes count, not characters',
+  );
   assert.throws(() => listenUnix('', { mode: 0o666 }), { code: 'socket_path_too_long' });
   assert.deepEqual(descriptors(), before);
 });

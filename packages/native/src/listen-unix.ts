@@ -64,13 +64,17 @@ function refuseTooLong(path: string): void {
 function refuseTaken(path: string): void {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined || found.isSocket()) return;
-  throw new BureauError('socket_path_taken', `Expected nothing or an old socket at ${path}, but something else is there. Move it away.`, { data: { path } });
+  throw new BureauError('socket_path_taken', `Expected nothing or an old socket at ${path}, but something else is there. Move it away.`, {
+    data: { path },
+  });
 }
 
 /** Binds to a fresh name in the directory of `path` and returns it. The long form is what `ss -xl` shows for the socket's life. */
 function bindBeside(fd: number, path: string): string {
   for (let attempt = 0; ; attempt += 1) {
-    const mark = randomInt(36 ** 6).toString(36).padStart(6, '0');
+    const mark = randomInt(36 ** 6)
+      .toString(36)
+      .padStart(6, '0');
     const long = join(dirname(path), `.${basename(path)}.${mark}`);
     const temporary = Buffer.byteLength(long) <= SOCKET_PATH_MAX_BYTES ? long : join(dirname(path), `.${mark}`);
     refuseTooLong(temporary);
@@ -96,7 +100,8 @@ function changeMode(path: string, mode: number): void {
   try {
     chmodSync(`/proc/self/fd/${descriptor}`, mode);
   } catch (error) {
-    if (hasCode(error, 'ENOENT')) throw new BureauError('proc_missing', 'Could not reach /proc/self/fd: mount /proc first.', { cause: error });
+    if (hasCode(error, 'ENOENT'))
+      throw new BureauError('proc_missing', 'Could not reach /proc/self/fd: mount /proc first.', { cause: error });
     throw error;
   } finally {
     closeSync(descriptor);

@@ -21,7 +21,9 @@ const RESOLVE_NO_SYMLINKS = 0x04;
 
 /** `struct open_how`: flags, mode, resolve, each 64 bits. */
 function openHow(flags: number, mode: number): Uint8Array {
-  return new Uint8Array(BigUint64Array.of(BigInt(flags | O_CLOEXEC), BigInt(mode), BigInt(RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS)).buffer);
+  return new Uint8Array(
+    BigUint64Array.of(BigInt(flags | O_CLOEXEC), BigInt(mode), BigInt(RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS)).buffer,
+  );
 }
 
 /**
@@ -31,5 +33,10 @@ function openHow(flags: number, mode: number): Uint8Array {
 export function openatNoSymlinks(path: string, options: OpenNoSymlinksOptions = {}): number {
   const flags = options.flags ?? constants.O_RDONLY;
   const how = openHow(flags, (flags & constants.O_CREAT) === 0 ? 0 : (options.mode ?? 0o600));
-  return checked(libc().openat2(SYS_OPENAT2, options.directory ?? AT_FDCWD, path, how, how.length), 'openat2', `open ${path} without following symlinks`, { path });
+  return checked(
+    libc().openat2(SYS_OPENAT2, options.directory ?? AT_FDCWD, path, how, how.length),
+    'openat2',
+    `open ${path} without following symlinks`,
+    { path },
+  );
 }

@@ -55,7 +55,13 @@ test('peerCredentials() refuses a TCP socket and one that is not connected yet',
 
 test('readPeerOfFd() names errno for a file and for a closed descriptor', () => {
   const file = openSync('/dev/null', 'r');
-  assert.throws(() => readPeerOfFd(file), { code: 'system_call_failed', data: { call: 'getsockopt(SO_PEERCRED)', errno: 'ENOTSOCK', fd: file } });
+  assert.throws(() => readPeerOfFd(file), {
+    code: 'system_call_failed',
+    data: { call: 'getsockopt(SO_PEERCRED)', errno: 'ENOTSOCK', fd: file },
+  });
   closeSync(file);
-  assert.throws(() => readPeerOfFd(file), { code: 'system_call_failed', data: { call: 'getsockopt(SO_PEERCRED)', errno: 'EBADF', fd: file } });
+  assert.throws(() => readPeerOfFd(file), {
+    code: 'system_call_failed',
+    data: { call: 'getsockopt(SO_PEERCRED)', errno: 'EBADF', fd: file },
+  });
 });

@@ -19,11 +19,14 @@ const UCRED_BYTES = 12;
 export function readPeerOfFd(fd: number): PeerCredentials {
   const ucred = Buffer.alloc(UCRED_BYTES);
   const length = new Uint8Array(Uint32Array.of(UCRED_BYTES).buffer);
-  checked(libc().getsockopt(fd, SOL_SOCKET, SO_PEERCRED, ucred, length), 'getsockopt(SO_PEERCRED)', `read the peer of descriptor ${fd}`, { fd });
+  checked(libc().getsockopt(fd, SOL_SOCKET, SO_PEERCRED, ucred, length), 'getsockopt(SO_PEERCRED)', `read the peer of descriptor ${fd}`, {
+    fd,
+  });
   const pid = ucred.readInt32LE(0);
   // An unconnected or non-Unix socket has no peer: the kernel leaves pid 0 and ids of -1. Pid 0 alone is a peer of another pid namespace.
   const uid = ucred.readUInt32LE(4);
-  if (uid === 0xffff_ffff) throw new BureauError('peer_unknown', `Descriptor ${fd} has no peer: expected a connected Unix socket.`, { data: { fd } });
+  if (uid === 0xffff_ffff)
+    throw new BureauError('peer_unknown', `Descriptor ${fd} has no peer: expected a connected Unix socket.`, { data: { fd } });
   return { pid, uid, gid: ucred.readUInt32LE(8) };
 }
 
@@ -32,7 +35,10 @@ function descriptorOf(socket: Socket): number {
   const handle = (socket as unknown as { _handle?: { fd?: number } | null })._handle;
   const fd = handle?.fd;
   if (typeof fd === 'number' && fd >= 0) return fd;
-  throw new BureauError('peer_unknown', 'The socket has no descriptor: it is closed, or not connected yet. Ask for its peer in the connection event.');
+  throw new BureauError(
+    'peer_unknown',
+    'The socket has no descriptor: it is closed, or not connected yet. Ask for its peer in the connection event.',
+  );
 }
 
 /** Who is at the other end of a connected Unix socket. Throws `peer_unknown` when the socket is closed already: refuse it then. */

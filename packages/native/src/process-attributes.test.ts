@@ -10,7 +10,10 @@ import { reapChild } from './index.ts';
 function inOwnProcess(code: string): string {
   const script = `import * as native from ${JSON.stringify(import.meta.resolve('./index.ts'))}; import { readFileSync } from 'node:fs';
     import { spawnSync } from 'node:child_process'; ${code}`;
-  const result = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+  const result = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   assert.equal(result.status, 0);
   return result.stdout.trim();
 }
@@ -22,7 +25,9 @@ test('setDumpable(false) makes /proc/PID of a process of another uid belong to r
 });
 
 test('disableCoreDumps() sets both limits to zero, and children inherit it', () => {
-  const limit = inOwnProcess(`native.disableCoreDumps(); console.log(spawnSync('/bin/sh', ['-c', 'ulimit -Hc; ulimit -Sc']).stdout.toString());`);
+  const limit = inOwnProcess(
+    `native.disableCoreDumps(); console.log(spawnSync('/bin/sh', ['-c', 'ulimit -Hc; ulimit -Sc']).stdout.toString());`,
+  );
   assert.equal(limit, '0\n0');
 });
 

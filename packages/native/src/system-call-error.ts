@@ -14,7 +14,9 @@ export function lastErrno(): string {
  * @param purpose what was being done, for the message: "listen on /run/x.sock"
  */
 export function systemCallError(call: string, errno: string, purpose: string, data: ErrorData = {}): BureauError {
-  return new BureauError('system_call_failed', `Could not ${purpose}: the kernel answered ${errno} to ${call}.`, { data: { ...data, call, errno } });
+  return new BureauError('system_call_failed', `Could not ${purpose}: the kernel answered ${errno} to ${call}.`, {
+    data: { ...data, call, errno },
+  });
 }
 
 /** Returns `result` of a C call, or throws `system_call_failed` when it is negative. */

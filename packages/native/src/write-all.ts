@@ -29,9 +29,13 @@ export function writeAll(fd: number, bytes: Uint8Array): void {
     } catch (error) {
       if (!hasCode(error, 'EAGAIN')) throw error;
       if (waitWritable(fd, WRITE_STALL_MILLISECONDS)) continue;
-      throw new BureauError('write_stalled', `Wrote ${written} of ${bytes.length} bytes to descriptor ${fd}, then its reader took nothing for ${WRITE_STALL_MILLISECONDS} ms.`, {
-        data: { fd, written, bytes: bytes.length },
-      });
+      throw new BureauError(
+        'write_stalled',
+        `Wrote ${written} of ${bytes.length} bytes to descriptor ${fd}, then its reader took nothing for ${WRITE_STALL_MILLISECONDS} ms.`,
+        {
+          data: { fd, written, bytes: bytes.length },
+        },
+      );
     }
   }
 }

@@ -31,7 +31,8 @@ export class CgroupTree {
   static open(name: string, options: CgroupTreeOptions = {}): CgroupTree {
     const roots = options.roots ?? UNIFIED_ROOTS;
     const root = roots.find((directory) => existsSync(join(directory, 'cgroup.controllers')));
-    if (root === undefined) throw unavailable(`no unified tree is mounted at ${roots.join(' or ')}. Mount one: mount -t cgroup2 none ${roots[0]}`);
+    if (root === undefined)
+      throw unavailable(`no unified tree is mounted at ${roots.join(' or ')}. Mount one: mount -t cgroup2 none ${roots[0]}`);
     const path = join(root, checkedGroupName(name));
     try {
       new Cgroup(path).create();
@@ -51,7 +52,10 @@ export class CgroupTree {
   list(): string[] {
     try {
       const entries = readdirSync(this.path, { withFileTypes: true });
-      return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name).sort();
+      return entries
+        .filter((entry) => entry.isDirectory())
+        .map((entry) => entry.name)
+        .sort();
     } catch (error) {
       if (hasCode(error, 'ENOENT')) return [];
       throw error;
@@ -70,5 +74,9 @@ function unavailable(what: string, cause?: unknown): BureauError {
 
 function checkedGroupName(name: string): string {
   if (GROUP_NAME.test(name) && name.length <= CGROUP_NAME_MAX_BYTES) return name;
-  throw new UsageError('bad_cgroup_name', `A group name has 1 to ${CGROUP_NAME_MAX_BYTES} of [a-z0-9-], with dots between; found ${JSON.stringify(name)}.`, { data: { name } });
+  throw new UsageError(
+    'bad_cgroup_name',
+    `A group name has 1 to ${CGROUP_NAME_MAX_BYTES} of [a-z0-9-], with dots between; found ${JSON.stringify(name)}.`,
+    { data: { name } },
+  );
 }

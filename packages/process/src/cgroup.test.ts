@@ -123,7 +123,9 @@ test('Cgroup.kill(), pids() and remove() reach groups below', async () => {
   const group = tree.group('outer');
   group.create();
   mkdirSync(`${group.path}/inner`);
-  const child = spawn('/bin/sh', ['-c', `echo 0 > ${group.path}/inner/cgroup.procs; echo up; exec sleep 60`], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn('/bin/sh', ['-c', `echo 0 > ${group.path}/inner/cgroup.procs; echo up; exec sleep 60`], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   await once(child.stdout, 'data');
   assert.deepEqual(group.pids(), [child.pid]);
   group.kill();
@@ -157,7 +159,10 @@ test('Cgroup.create() does not take a file of the kernel for a group', () => {
 
 test('CgroupTree.open() says what is missing: no unified tree, not writable, an old kernel', () => {
   const directory = mkdtempSync('/tmp/process-');
-  assert.throws(() => CgroupTree.open('bureau', { roots: [directory] }), { code: 'cgroup_unavailable', message: /no unified tree is mounted/ });
+  assert.throws(() => CgroupTree.open('bureau', { roots: [directory] }), {
+    code: 'cgroup_unavailable',
+    message: /no unified tree is mounted/,
+  });
   writeFileSync(`${directory}/cgroup.controllers`, '');
   assert.throws(() => CgroupTree.open('bureau', { roots: [directory] }), { code: 'cgroup_unavailable', message: /Linux 5\.14/ });
   writeFileSync(`${directory}/taken`, '');

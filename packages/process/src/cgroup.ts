@@ -42,15 +42,25 @@ export class Cgroup {
     try {
       writeFileSync(join(this.path, 'cgroup.procs'), String(pid), { flag: 'r+' });
     } catch (error) {
-      if (hasCode(error, 'ESRCH')) throw new BureauError('process_gone', `Process ${pid} has ended before it was moved into ${this.path}.`, { data: { pid }, cause: error });
-      throw new BureauError('cgroup_failed', `Could not move process ${pid} into the control group ${this.path}.`, { data: { pid, path: this.path }, cause: error });
+      if (hasCode(error, 'ESRCH'))
+        throw new BureauError('process_gone', `Process ${pid} has ended before it was moved into ${this.path}.`, {
+          data: { pid },
+          cause: error,
+        });
+      throw new BureauError('cgroup_failed', `Could not move process ${pid} into the control group ${this.path}.`, {
+        data: { pid, path: this.path },
+        cause: error,
+      });
     }
   }
 
   /** The processes in this group and in groups below it; empty when it does not exist. Zombies are not listed. */
   pids(): number[] {
     try {
-      const own = readFileSync(join(this.path, 'cgroup.procs'), 'utf8').split('\n').filter((line) => line !== '').map(Number);
+      const own = readFileSync(join(this.path, 'cgroup.procs'), 'utf8')
+        .split('\n')
+        .filter((line) => line !== '')
+        .map(Number);
       return [...own, ...this.#below().flatMap((group) => group.pids())];
     } catch (error) {
       if (isGone(error)) return [];

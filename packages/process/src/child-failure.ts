@@ -46,7 +46,10 @@ export function logTail(log: LogPosition): string {
     const buffer = Buffer.alloc(LOG_TAIL_BYTES);
     const bytes = readSync(descriptor, buffer, 0, Math.min(LOG_TAIL_BYTES, size - from), from);
     // oxlint-disable-next-line no-control-regex -- what a child wrote must not drive the reader's terminal
-    return buffer.toString('utf8', 0, bytes).replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, '?').trim();
+    return buffer
+      .toString('utf8', 0, bytes)
+      .replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, '?')
+      .trim();
   } catch {
     return '';
   } finally {
@@ -59,7 +62,9 @@ function happened(failure: ChildFailure, start: AttemptedStart): string {
     case 'not_started':
       return 'it could not be started';
     case 'exited':
-      return failure.exit.signal === null ? `it exited with code ${failure.exit.code} before` : `it was ended by ${failure.exit.signal} before`;
+      return failure.exit.signal === null
+        ? `it exited with code ${failure.exit.code} before`
+        : `it was ended by ${failure.exit.signal} before`;
     case 'timed_out':
       return `it was not ready in ${start.readyMilliseconds} ms and was killed`;
     case 'aborted':
@@ -73,9 +78,17 @@ function happened(failure: ChildFailure, start: AttemptedStart): string {
 
 /** The error of a failed start: code `child_failed`; names the command, never its arguments or environment. */
 export function childFailed(failure: ChildFailure, start: AttemptedStart): BureauError {
-  const expected = start.readyFd === undefined ? `Expected ${start.command} to start` : `Expected ${start.command} to write "ready" to descriptor ${start.readyFd}`;
+  const expected =
+    start.readyFd === undefined
+      ? `Expected ${start.command} to start`
+      : `Expected ${start.command} to write "ready" to descriptor ${start.readyFd}`;
   const tail = start.log === undefined ? '' : logTail(start.log);
-  const log = start.log === undefined ? '' : tail === '' ? ` Nothing new is in its log ${start.log.path}.` : ` Its log ${start.log.path} ends:\n${tail}`;
+  const log =
+    start.log === undefined
+      ? ''
+      : tail === ''
+        ? ` Nothing new is in its log ${start.log.path}.`
+        : ` Its log ${start.log.path} ends:\n${tail}`;
   const exit = failure.reason === 'exited' ? failure.exit : { code: null, signal: null };
   return new BureauError('child_failed', `${expected}, but ${happened(failure, start)}.${log}`, {
     data: { command: start.command, reason: failure.reason, code: exit.code, signal: exit.signal },

@@ -129,7 +129,10 @@ export class RunningChild implements Child {
         resolve(false);
       });
       work(timeout.signal)
-        .then(() => resolve(true), (error: unknown) => (timeout.signal.aborted ? resolve(false) : reject(error)))
+        .then(
+          () => resolve(true),
+          (error: unknown) => (timeout.signal.aborted ? resolve(false) : reject(error)),
+        )
         .finally(() => timer.clear());
     });
   }

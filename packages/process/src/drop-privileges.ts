@@ -18,6 +18,16 @@ export function dropPrivileges(uid: number, command: string, args: readonly stri
   if (!Number.isInteger(uid) || uid <= 0 || uid > UID_MAX) {
     throw new UsageError('bad_uid', `Expected a uid from 1 to ${UID_MAX} to drop to, found ${uid}.`, { data: { uid } });
   }
-  const flags = ['--reuid', String(uid), '--regid', String(uid), '--clear-groups', '--no-new-privs', '--inh-caps=-all', '--bounding-set=-all', '--'];
+  const flags = [
+    '--reuid',
+    String(uid),
+    '--regid',
+    String(uid),
+    '--clear-groups',
+    '--no-new-privs',
+    '--inh-caps=-all',
+    '--bounding-set=-all',
+    '--',
+  ];
   return { command: '/usr/bin/setpriv', args: [...flags, command, ...args] };
 }

@@ -19,9 +19,13 @@ const SHELL_OWN: ReadonlySet<string> = new Set(['IFS', 'LINENO', 'OLDPWD', 'OPTI
 export function enteringCgroup(cgroup: Cgroup, { command, args, env }: Pick<StartChildOptions, 'command' | 'args' | 'env'>): CommandLine {
   const lost = Object.keys(env).find((name) => !SHELL_NAME.test(name) || SHELL_OWN.has(name));
   if (lost !== undefined) {
-    throw new UsageError('bad_environment_name', `The environment variable ${JSON.stringify(lost)} cannot be passed into a control group: a shell starts the command and keeps it.`, {
-      data: { name: lost },
-    });
+    throw new UsageError(
+      'bad_environment_name',
+      `The environment variable ${JSON.stringify(lost)} cannot be passed into a control group: a shell starts the command and keeps it.`,
+      {
+        data: { name: lost },
+      },
+    );
   }
   return { command: '/bin/sh', args: ['-c', ENTER, 'sh', join(cgroup.path, 'cgroup.procs'), command, ...args] };
 }

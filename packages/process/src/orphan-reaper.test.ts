@@ -23,6 +23,10 @@ const SUBREAPER = `
   console.log(JSON.stringify({ adopted: whileAlive.length === 0, right: reaped.length === 1 && reaped[0] === orphan, gone: readProcess(orphan) === undefined, again: reaper.reap(), code }));`;
 
 test('OrphanReaper.reap() collects a dead orphan and leaves exit codes of known children alone', () => {
-  const result = spawnSync(process.execPath, ['--input-type=module', '-e', SUBREAPER], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], timeout: 30_000 });
+  const result = spawnSync(process.execPath, ['--input-type=module', '-e', SUBREAPER], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+    timeout: 30_000,
+  });
   assert.deepEqual(JSON.parse(result.stdout), { adopted: true, right: true, gone: true, again: [], code: 7 });
 });

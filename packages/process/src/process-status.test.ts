@@ -14,7 +14,8 @@ test('readProcessStatus() shows what dropPrivileges() leaves: one uid, no groups
   assert.deepEqual(status?.uids, [200_123, 200_123, 200_123, 200_123]);
   assert.deepEqual(status.gids, [200_123, 200_123, 200_123, 200_123]);
   assert.deepEqual(status.groups, []);
-  for (const set of [status.capInheritable, status.capPermitted, status.capEffective, status.capBounding, status.capAmbient]) assert.equal(set, 0n);
+  for (const set of [status.capInheritable, status.capPermitted, status.capEffective, status.capBounding, status.capAmbient])
+    assert.equal(set, 0n);
   assert.equal(status.noNewPrivileges, true);
   assert.equal(status.parent, process.pid);
   child.kill('SIGKILL');
@@ -32,7 +33,10 @@ test('readProcessStatus() of this process (root, the positive control) and of no
 
 test('parseProcessStatus() reads a missing line as empty or zero', () => {
   const status = parseProcessStatus('Name:\ta b\nState:\tZ (zombie)\nUid:\t1\t2\t3\t4\n');
-  assert.deepEqual([status.name, status.state, status.uids, status.groups, status.capBounding, status.seccomp], ['a b', 'Z', [1, 2, 3, 4], [], 0n, 0]);
+  assert.deepEqual(
+    [status.name, status.state, status.uids, status.groups, status.capBounding, status.seccomp],
+    ['a b', 'Z', [1, 2, 3, 4], [], 0n, 0],
+  );
 });
 
 test('dropPrivileges() refuses root, negative, fractional and "no change"', () => {

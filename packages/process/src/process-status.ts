@@ -29,9 +29,15 @@ export interface ProcessStatus {
 
 /** Parses the text of `/proc/PID/status`; a line that a kernel lacks reads as empty or zero. */
 export function parseProcessStatus(text: string): ProcessStatus {
-  const lines = new Map(text.split('\n').map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1).trim()] as const));
+  const lines = new Map(
+    text.split('\n').map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1).trim()] as const),
+  );
   const word = (key: string): string => lines.get(key) ?? '';
-  const numbers = (key: string): number[] => word(key).split(/\s+/).filter((part) => part !== '').map(Number);
+  const numbers = (key: string): number[] =>
+    word(key)
+      .split(/\s+/)
+      .filter((part) => part !== '')
+      .map(Number);
   const mask = (key: string): bigint => BigInt(`0x${word(key) || '0'}`);
   return {
     name: word('Name'),

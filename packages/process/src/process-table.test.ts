@@ -37,9 +37,25 @@ test('readProcess() tells a zombie from a live process', async () => {
 });
 
 test('processTree() lists descendants, parents before children, and not the root or strangers', () => {
-  const entry = (pid: number, parent: number): ProcessEntry => ({ pid, parent, group: 1, session: 1, state: 'S', zombie: false, startTime: 1, name: 'x' });
+  const entry = (pid: number, parent: number): ProcessEntry => ({
+    pid,
+    parent,
+    group: 1,
+    session: 1,
+    state: 'S',
+    zombie: false,
+    startTime: 1,
+    name: 'x',
+  });
   const table = [entry(1, 0), entry(12, 11), entry(10, 1), entry(11, 10), entry(20, 1), entry(13, 10)];
-  assert.deepEqual(processTree(10, table).map(({ pid }) => pid), [11, 13, 12]);
+  assert.deepEqual(
+    processTree(10, table).map(({ pid }) => pid),
+    [11, 13, 12],
+  );
   assert.deepEqual(processTree(99, table), []);
-  assert.deepEqual(processTree(5, [entry(5, 6), entry(6, 5)]).map(({ pid }) => pid), [6], 'a cycle (pids reused while reading) ends');
+  assert.deepEqual(
+    processTree(5, [entry(5, 6), entry(6, 5)]).map(({ pid }) => pid),
+    [6],
+    'a cycle (pids reused while reading) ends',
+  );
 });

@@ -63,7 +63,7 @@ export function processTree(root: number, table: readonly ProcessEntry[] = readP
   const children = Map.groupBy(table, (entry) => entry.parent);
   const found: ProcessEntry[] = [];
   const seen = new Set([root]);
-  for (const queue = [root]; queue.length > 0; ) {
+  for (const queue = [root]; queue.length > 0;) {
     for (const entry of children.get(queue.shift() ?? root) ?? []) {
       if (seen.has(entry.pid)) continue;
       seen.add(entry.pid);

@@ -15,7 +15,8 @@ export function watchReadiness(stream: Readable, settle: (failure: ChildFailure 
     const end = text.indexOf('\n');
     const line = end === -1 ? text : text.slice(0, end);
     if (end !== -1 && line === 'ready') settle(null);
-    else if (end !== -1 || text.length > READY_LINE_MAX_BYTES) settle({ reason: 'not_ready_line', found: line.slice(0, READY_LINE_MAX_BYTES) });
+    else if (end !== -1 || text.length > READY_LINE_MAX_BYTES)
+      settle({ reason: 'not_ready_line', found: line.slice(0, READY_LINE_MAX_BYTES) });
   });
   stream.on('end', () => settle({ reason: 'pipe_closed' }));
   stream.on('error', () => settle({ reason: 'pipe_closed' }));

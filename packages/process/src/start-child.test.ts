@@ -20,7 +20,15 @@ afterEach(() => {
 /** A shell script with its readiness pipe at descriptor 3. */
 function shell(script: string, more: Partial<StartChildOptions> = {}): StartChildOptions {
   const env = { PATH: '/usr/bin:/bin', MARK: directory };
-  return { command: '/bin/sh', args: ['-c', script], env, stdio: ['ignore', 'ignore', 'ignore', 'pipe'], readyFd: 3, clock: systemClock, ...more };
+  return {
+    command: '/bin/sh',
+    args: ['-c', script],
+    env,
+    stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
+    readyFd: 3,
+    clock: systemClock,
+    ...more,
+  };
 }
 
 /** Live processes whose environment carries this test's mark: whatever the script started, wherever it hides. */
@@ -54,7 +62,9 @@ async function failure(options: StartChildOptions): Promise<BureauError> {
 }
 
 test('startChild() resolves when the child says ready, and not before', async () => {
-  const child = await startChild(shell(`sleep 0.05; : > ${directory}/made; printf 're'; printf 're' >&3; sleep 0.01; printf 'ady\n' >&3; exec sleep 60`));
+  const child = await startChild(
+    shell(`sleep 0.05; : > ${directory}/made; printf 're'; printf 're' >&3; sleep 0.01; printf 'ady\n' >&3; exec sleep 60`),
+  );
   assert.deepEqual(readdirSync(directory), ['made']);
   assert.deepEqual(await child.stop(1_000), { code: null, signal: 'SIGTERM' });
   assert.deepEqual(await child.exited, { code: null, signal: 'SIGTERM' });
@@ -120,7 +130,10 @@ test('startChild() rejects a program that is missing or not executable, and says
   for (const command of [`${directory}/none`, `${directory}/plain`]) {
     const error = await failure({ ...shell(''), command, args: ['--secret', 'hunter2'] });
     assert.equal(error.data['reason'], 'not_started');
-    assert.doesNotMatch(JSON.stringify([error, error.message, error.cause, (error.cause as Error).message, { ...(error.cause as object) }]), /hunter2/);
+    assert.doesNotMatch(
+      JSON.stringify([error, error.message, error.cause, (error.cause as Error).message, { ...(error.cause as object) }]),
+      /hunter2/,
+    );
   }
 });
 
@@ -128,7 +141,10 @@ test('startChild() quotes the end of what the child added to its log, and not wh
   const logFile = `${directory}/log`;
   writeFileSync(logFile, 'an earlier secret\n');
   const log = openSync(logFile, 'a');
-  const options = shell('i=0; while [ $i -lt 400 ]; do echo "line $i of the log"; i=$((i+1)); done; printf "\\033[31mlast words\\n"; exit 1', { logFile, stdio: ['ignore', log, log, 'pipe'] });
+  const options = shell(
+    'i=0; while [ $i -lt 400 ]; do echo "line $i of the log"; i=$((i+1)); done; printf "\\033[31mlast words\\n"; exit 1',
+    { logFile, stdio: ['ignore', log, log, 'pipe'] },
+  );
   const error = await failure(options);
   assert.match(error.message, /ends:\n[\s\S]*line 399 of the log\n\?\[31mlast words$/);
   assert.ok(error.message.length < 2_048 + 300);
@@ -145,7 +161,13 @@ test('startChild() gives exactly the environment and the arguments, with and wit
   const args = ['$HOME', '`id`', "'", '"', '\n', '', '; id'];
   const env = { ONLY: '$(id)\n', EMPTY: '', ENV: '/dev/null' };
   for (const more of [{}, { cgroup: tree.group('x') }]) {
-    const options = { command: process.execPath, args: ['-e', script, ...args], env, stdio: ['ignore', 'pipe', 2] as const, clock: systemClock };
+    const options = {
+      command: process.execPath,
+      args: ['-e', script, ...args],
+      env,
+      stdio: ['ignore', 'pipe', 2] as const,
+      clock: systemClock,
+    };
     const child = await startChild({ ...options, ...more });
     assert.deepEqual(JSON.parse(await text(child.process.stdout as Readable)), [env, args]);
     await child.exited;
@@ -158,7 +180,9 @@ test('startChild() gives exactly the environment and the arguments, with and wit
 
 test('startChild() passes raw descriptors at their index and leaves them open here', async () => {
   const passed = openSync(`${directory}/file`, 'a');
-  const child = await startChild(shell('echo through >&4; echo ready >&3; exec sleep 60', { stdio: ['ignore', 'ignore', 'ignore', 'pipe', passed] }));
+  const child = await startChild(
+    shell('echo through >&4; echo ready >&3; exec sleep 60', { stdio: ['ignore', 'ignore', 'ignore', 'pipe', passed] }),
+  );
   await child.stop(0);
   assert.equal(readFileSync(`${directory}/file`, 'utf8'), 'through\n');
   closeSync(passed);
@@ -177,7 +201,10 @@ test('startChild() gives the child only the agreed descriptors, with and without
     tree.remove();`;
   const run = ['-c', 'exec 40</etc/passwd; exec "$@"', 'bash', process.execPath, '--input-type=module', '-e', script];
   const result = spawnSync('/bin/bash', run, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], timeout: 30_000 });
-  const lists = result.stdout.trim().split('.\n').map((part) => part.replace(/\.$/, '').trim().split('\n'));
+  const lists = result.stdout
+    .trim()
+    .split('.\n')
+    .map((part) => part.replace(/\.$/, '').trim().split('\n'));
   assert.deepEqual(lists, [
     ['0', '1', '2', '3', '4', '40'], // 4 is what ls itself opened
     ['0', '1', '2', '3', '4'],

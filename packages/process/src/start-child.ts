@@ -74,7 +74,12 @@ function notStarted(cause: unknown, start: AttemptedStart): Error {
 }
 
 /** The first of: ready, early exit, pipe closed or misused, time-out, abort. Null is ready. Leaves no listener or timer behind. */
-async function firstOutcome(child: RunningChild, pipe: Readable, options: StartChildOptions, start: AttemptedStart): Promise<ChildFailure | null> {
+async function firstOutcome(
+  child: RunningChild,
+  pipe: Readable,
+  options: StartChildOptions,
+  start: AttemptedStart,
+): Promise<ChildFailure | null> {
   using stack = new DisposableStack();
   const outcome = await new Promise<ChildFailure | null>((resolve) => {
     void child.exited.then((exit) => resolve({ reason: 'exited', exit }));

@@ -21,7 +21,15 @@ afterEach(() => {
 
 function start(script: string, more: Partial<StartChildOptions> = {}): Promise<Child> {
   const env = { PATH: '/usr/bin:/bin', MARK: directory };
-  return startChild({ command: '/bin/sh', args: ['-c', script], env, stdio: ['ignore', 'ignore', 'ignore', 'pipe'], readyFd: 3, clock: systemClock, ...more });
+  return startChild({
+    command: '/bin/sh',
+    args: ['-c', script],
+    env,
+    stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
+    readyFd: 3,
+    clock: systemClock,
+    ...more,
+  });
 }
 
 /** Live processes that carry this test's mark in their environment, wherever they hide. */
