@@ -11,7 +11,16 @@ const options = { serverName: parseServerName('bureau.local'), port: 6167, layou
 
 test('homeserverConfig: loopback, no federation, accounts by token, aliases for operators', () => {
   const config = homeserverConfig(options);
-  assert.deepEqual(config['listeners'], [{ type: 'http', port: 6167, bind_addresses: ['127.0.0.1'], tls: false, x_forwarded: false, resources: [{ names: ['client'], compress: false }] }]);
+  assert.deepEqual(config['listeners'], [
+    {
+      type: 'http',
+      port: 6167,
+      bind_addresses: ['127.0.0.1'],
+      tls: false,
+      x_forwarded: false,
+      resources: [{ names: ['client'], compress: false }],
+    },
+  ]);
   assert.deepEqual(config['federation_domain_whitelist'], []);
   assert.equal(config['registration_requires_token'], true);
   assert.equal(config['default_room_version'], '12');
@@ -39,7 +48,8 @@ test('homeserverConfig: open limits and quick hashes in tests only', () => {
 
 test('homeserverConfig holds paths of secrets, no secret, and survives JSON', () => {
   const config = homeserverConfig(options);
-  for (const name of ['registration_shared_secret', 'macaroon_secret_key', 'form_secret', 'turn_shared_secret']) assert.ok(!(name in config), name);
+  for (const name of ['registration_shared_secret', 'macaroon_secret_key', 'form_secret', 'turn_shared_secret'])
+    assert.ok(!(name in config), name);
   assert.deepEqual(JSON.parse(JSON.stringify(config)), config);
   assert.deepEqual(JSON.parse(JSON.stringify(homeserverLogConfig())), homeserverLogConfig());
 });
@@ -53,7 +63,7 @@ test('homeserverCommand starts the linked Python alone, in isolated mode', () =>
   });
 });
 
-test('homeserverLibrary is named by the lock file\'s content', () => {
+test("homeserverLibrary is named by the lock file's content", () => {
   assert.equal(homeserverLibrary(Buffer.from('abc')), '/usr/lib/bureau/homeserver/ba7816bf8f01cfea');
   assert.equal(homeserverLibrary(Buffer.from('abc'), '/tmp/x'), '/tmp/x/homeserver/ba7816bf8f01cfea');
 });

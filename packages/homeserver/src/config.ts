@@ -34,7 +34,16 @@ export function homeserverConfig(options: HomeserverConfigOptions): Readonly<Rec
     report_stats: false,
     enable_metrics: false,
     // One loopback listener without the "federation" resource: those paths answer 404.
-    listeners: [{ type: 'http', port, bind_addresses: ['127.0.0.1'], tls: false, x_forwarded: false, resources: [{ names: ['client'], compress: false }] }],
+    listeners: [
+      {
+        type: 'http',
+        port,
+        bind_addresses: ['127.0.0.1'],
+        tls: false,
+        x_forwarded: false,
+        resources: [{ names: ['client'], compress: false }],
+      },
+    ],
     federation_domain_whitelist: [],
     allow_public_rooms_over_federation: false,
     trusted_key_servers: [],

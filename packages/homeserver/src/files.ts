@@ -42,7 +42,11 @@ export function writeHomeserverFiles(options: HomeserverFilesOptions): Homeserve
 
 function requireInstalled(library: string): void {
   if (existsSync(`${library}/.complete`)) return;
-  throw new BureauError('homeserver_not_installed', `Expected Synapse in ${library}, and it is not there or half made; install it with deploy/matrix/install.sh`, { data: { library } });
+  throw new BureauError(
+    'homeserver_not_installed',
+    `Expected Synapse in ${library}, and it is not there or half made; install it with deploy/matrix/install.sh`,
+    { data: { library } },
+  );
 }
 
 function linkLibrary(link: string, library: string): void {
@@ -77,7 +81,9 @@ function recordedServerName(path: string): string | undefined {
   }
   try {
     const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && 'server_name' in value && typeof value.server_name === 'string' ? value.server_name : undefined;
+    return typeof value === 'object' && value !== null && 'server_name' in value && typeof value.server_name === 'string'
+      ? value.server_name
+      : undefined;
   } catch {
     return undefined;
   }

@@ -29,7 +29,11 @@ export async function ensureFirstAccounts(options: FirstAccountsOptions): Promis
   if (known !== undefined && (await tokenIsValid(options, known))) return { tokenFile, made: false };
   const sharedSecret = readSecretFile(layout.sharedSecretFile);
   if (sharedSecret === undefined) {
-    throw new BureauError('homeserver_secret_missing', `Expected the shared secret in ${layout.sharedSecretFile}; write the homeserver's files first`, { data: { path: layout.sharedSecretFile } });
+    throw new BureauError(
+      'homeserver_secret_missing',
+      `Expected the shared secret in ${layout.sharedSecretFile}; write the homeserver's files first`,
+      { data: { path: layout.sharedSecretFile } },
+    );
   }
   const password = ensureSecretFile(layout.administratorPasswordFile, ROOT);
   await registerAdministrator(options, sharedSecret, password);
@@ -44,7 +48,11 @@ export async function ensureFirstAccounts(options: FirstAccountsOptions): Promis
 }
 
 async function tokenIsValid(options: FirstAccountsOptions, token: string): Promise<boolean> {
-  const answer = await ask(options.url, { method: 'GET', path: `/_matrix/client/v1/register/m.login.registration_token/validity?token=${encodeURIComponent(token)}`, signal: options.signal });
+  const answer = await ask(options.url, {
+    method: 'GET',
+    path: `/_matrix/client/v1/register/m.login.registration_token/validity?token=${encodeURIComponent(token)}`,
+    signal: options.signal,
+  });
   if (answer.status !== 200) throw unexpected('tell whether the registration token is valid', answer);
   return answer.body['valid'] === true;
 }
@@ -56,27 +64,49 @@ async function registerAdministrator(options: FirstAccountsOptions, sharedSecret
   const nonce = first.body['nonce'];
   if (first.status !== 200 || typeof nonce !== 'string') throw unexpected('hand out a nonce for registration by shared secret', first);
   const mac = createHmac('sha1', sharedSecret).update([nonce, HOMESERVER_ADMINISTRATOR, password, 'admin'].join('\0')).digest('hex');
-  const answer = await ask(options.url, { method: 'POST', path, body: { nonce, username: HOMESERVER_ADMINISTRATOR, password, admin: true, inhibit_login: true, mac }, signal: options.signal });
-  if (answer.status !== 200 && answer.body['errcode'] !== 'M_USER_IN_USE') throw unexpected('register its administrator by shared secret', answer);
+  const answer = await ask(options.url, {
+    method: 'POST',
+    path,
+    body: { nonce, username: HOMESERVER_ADMINISTRATOR, password, admin: true, inhibit_login: true, mac },
+    signal: options.signal,
+  });
+  if (answer.status !== 200 && answer.body['errcode'] !== 'M_USER_IN_USE')
+    throw unexpected('register its administrator by shared secret', answer);
 }
 
 async function login(options: FirstAccountsOptions, password: string, passwordFile: string): Promise<string> {
   const answer = await ask(options.url, {
     method: 'POST',
     path: '/_matrix/client/v3/login',
-    body: { type: 'm.login.password', identifier: { type: 'm.id.user', user: HOMESERVER_ADMINISTRATOR }, password, device_id: 'BUREAU_FIRST_SETUP', initial_device_display_name: 'Bureau first set-up' },
+    body: {
+      type: 'm.login.password',
+      identifier: { type: 'm.id.user', user: HOMESERVER_ADMINISTRATOR },
+      password,
+      device_id: 'BUREAU_FIRST_SETUP',
+      initial_device_display_name: 'Bureau first set-up',
+    },
     signal: options.signal,
   });
   const token = answer.body['access_token'];
   if (answer.status === 200 && typeof token === 'string') return token;
   if (answer.body['errcode'] === 'M_FORBIDDEN') {
-    throw new BureauError('homeserver_administrator_locked_out', `The homeserver knows the account ${HOMESERVER_ADMINISTRATOR} with another password than the one in ${passwordFile}; restore that file from a copy, or remove the homeserver's state to start anew`, { data: { passwordFile } });
+    throw new BureauError(
+      'homeserver_administrator_locked_out',
+      `The homeserver knows the account ${HOMESERVER_ADMINISTRATOR} with another password than the one in ${passwordFile}; restore that file from a copy, or remove the homeserver's state to start anew`,
+      { data: { passwordFile } },
+    );
   }
   throw unexpected('log its administrator in', answer);
 }
 
 async function createRegistrationToken(options: FirstAccountsOptions, access: string, token: string): Promise<void> {
-  const answer = await ask(options.url, { method: 'POST', path: '/_synapse/admin/v1/registration_tokens/new', body: { token }, token: access, signal: options.signal });
+  const answer = await ask(options.url, {
+    method: 'POST',
+    path: '/_synapse/admin/v1/registration_tokens/new',
+    body: { token },
+    token: access,
+    signal: options.signal,
+  });
   if (answer.status === 200) return;
   // A token that was used up or has expired cannot be told from one that is good by this answer, so ask again.
   if (answer.status === 400 && (await tokenIsValid(options, token))) return;
@@ -85,5 +115,7 @@ async function createRegistrationToken(options: FirstAccountsOptions, access: st
 
 function unexpected(what: string, answer: HomeserverAnswer): BureauError {
   const code = typeof answer.body['errcode'] === 'string' ? answer.body['errcode'] : '';
-  return new BureauError('homeserver_refused', `Expected the homeserver to ${what}, and it answered ${answer.status} ${code}`.trimEnd(), { data: { status: answer.status, errcode: code } });
+  return new BureauError('homeserver_refused', `Expected the homeserver to ${what}, and it answered ${answer.status} ${code}`.trimEnd(), {
+    data: { status: answer.status, errcode: code },
+  });
 }

@@ -32,7 +32,10 @@ describe('a real Synapse', () => {
     assert.match(status, new RegExp(`^Uid:\\t${UID}\\t${UID}\\t${UID}\\t${UID}$`, 'm'));
     assert.match(status, new RegExp(`^Gid:\\t${UID}\\t${UID}\\t${UID}\\t${UID}$`, 'm'));
     assert.match(status, /^Groups:\t\s*$/m);
-    const shown = readFileSync(`/proc/${homeserver.pid}/cmdline`, 'latin1') + readFileSync(`/proc/${homeserver.pid}/environ`, 'latin1') + homeserver.log();
+    const shown =
+      readFileSync(`/proc/${homeserver.pid}/cmdline`, 'latin1') +
+      readFileSync(`/proc/${homeserver.pid}/environ`, 'latin1') +
+      homeserver.log();
     for (const path of secretFiles()) assert.ok(!shown.includes(readFileSync(path, 'latin1').trim()), path);
     assert.equal(homeserver.log(), '');
   });
@@ -48,15 +51,24 @@ describe('a real Synapse', () => {
 
   test('it listens on loopback only', () => {
     const port = homeserver.port.toString(16).toUpperCase().padStart(4, '0');
-    const listening = ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((path) => readFileSync(path, 'utf8').split('\n')).filter((line) => new RegExp(`^\\s*\\d+: [0-9A-F]+:${port} 0+:0000 0A`).test(line));
-    assert.deepEqual(listening.map((line) => line.trim().split(/\s+/)[1]), [`0100007F:${port}`]);
+    const listening = ['/proc/net/tcp', '/proc/net/tcp6']
+      .flatMap((path) => readFileSync(path, 'utf8').split('\n'))
+      .filter((line) => new RegExp(`^\\s*\\d+: [0-9A-F]+:${port} 0+:0000 0A`).test(line));
+    assert.deepEqual(
+      listening.map((line) => line.trim().split(/\s+/)[1]),
+      [`0100007F:${port}`],
+    );
   });
 
   test('federation and media are not served, and registration needs the token', async () => {
     for (const path of ['/_matrix/federation/v1/version', '/_matrix/key/v2/server', '/_matrix/client/v1/media/config']) {
       assert.equal((await ask(homeserver.url, { method: 'GET', path })).status, 404, path);
     }
-    const answer = await ask(homeserver.url, { method: 'POST', path: '/_matrix/client/v3/register', body: { username: 'stranger', password: 'not very secret' } });
+    const answer = await ask(homeserver.url, {
+      method: 'POST',
+      path: '/_matrix/client/v3/register',
+      body: { username: 'stranger', password: 'not very secret' },
+    });
     assert.equal(answer.status, 401);
     assert.deepEqual(answer.body['flows'], [{ stages: ['m.login.registration_token', 'm.login.dummy'] }]);
   });
@@ -80,7 +92,10 @@ describe('a real Synapse', () => {
     const layout = homeserverLayout(directory);
     const token = readFileSync(layout.registrationTokenFile, 'latin1');
     writeFileSync(layout.registrationTokenFile, 'not a token');
-    await assert.rejects(ensureFirstAccounts({ url: homeserver.url, directory }), (error) => hasCode(error, 'homeserver_secret_malformed') && !error.message.includes('not a token'));
+    await assert.rejects(
+      ensureFirstAccounts({ url: homeserver.url, directory }),
+      (error) => hasCode(error, 'homeserver_secret_malformed') && !error.message.includes('not a token'),
+    );
     writeFileSync(layout.registrationTokenFile, token);
   });
 
@@ -97,11 +112,19 @@ describe('a real Synapse', () => {
   });
 
   test('startHomeserver refuses another server name in the same directory', async () => {
-    await assert.rejects(startHomeserver({ directory, uid: UID, serverName: 'other.test' }), (error) => hasCode(error, 'homeserver_name_changed'));
+    await assert.rejects(startHomeserver({ directory, uid: UID, serverName: 'other.test' }), (error) =>
+      hasCode(error, 'homeserver_name_changed'),
+    );
   });
 
   function secretFiles(): string[] {
     const layout = homeserverLayout(directory);
-    return [layout.sharedSecretFile, layout.macaroonSecretFile, layout.formSecretFile, layout.administratorPasswordFile, layout.registrationTokenFile];
+    return [
+      layout.sharedSecretFile,
+      layout.macaroonSecretFile,
+      layout.formSecretFile,
+      layout.administratorPasswordFile,
+      layout.registrationTokenFile,
+    ];
   }
 });

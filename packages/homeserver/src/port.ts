@@ -11,7 +11,11 @@ export async function requireFreePort(port: number): Promise<void> {
     await once(server, 'listening');
   } catch (error) {
     if (!hasCode(error, 'EADDRINUSE')) throw error;
-    throw new BureauError('port_taken', `Expected port ${port} on 127.0.0.1 to be free for the homeserver, and something listens there; find it with "ss -tlnp 'sport = :${port}'" and stop it, or choose another port`, { data: { port } });
+    throw new BureauError(
+      'port_taken',
+      `Expected port ${port} on 127.0.0.1 to be free for the homeserver, and something listens there; find it with "ss -tlnp 'sport = :${port}'" and stop it, or choose another port`,
+      { data: { port } },
+    );
   } finally {
     server.close();
   }

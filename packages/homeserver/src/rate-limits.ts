@@ -43,9 +43,20 @@ export function standRateLimits(): RateLimits {
 export function openRateLimits(): RateLimits {
   const open = rate(100_000, 100_000);
   const single = [
-    'rc_message', 'rc_registration', 'rc_registration_token_validity', 'rc_admin_redaction', 'rc_joins_per_room', 'rc_key_requests',
-    'rc_3pid_validation', 'rc_third_party_invite', 'rc_media_create', 'rc_delayed_event_mgmt', 'rc_room_creation', 'rc_reports',
-    'rc_user_directory', 'rc_profile',
+    'rc_message',
+    'rc_registration',
+    'rc_registration_token_validity',
+    'rc_admin_redaction',
+    'rc_joins_per_room',
+    'rc_key_requests',
+    'rc_3pid_validation',
+    'rc_third_party_invite',
+    'rc_media_create',
+    'rc_delayed_event_mgmt',
+    'rc_room_creation',
+    'rc_reports',
+    'rc_user_directory',
+    'rc_profile',
   ];
   return {
     ...Object.fromEntries(single.map((name) => [name, open])),

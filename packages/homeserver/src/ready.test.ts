@@ -47,12 +47,18 @@ test('waitForHomeserver asks until the server answers as Matrix does', async (t)
 
 test('waitForHomeserver does not take a stranger for ready, and says what it found', async (t) => {
   const url = await listen(t, (_request, response) => void response.end('<html>'));
-  await assert.rejects(waitForHomeserver({ url, clock: quickClock(), deadlineMilliseconds: 1_000 }), (error) => hasCode(error, 'homeserver_not_ready') && error.message.includes('it answered 200'));
+  await assert.rejects(
+    waitForHomeserver({ url, clock: quickClock(), deadlineMilliseconds: 1_000 }),
+    (error) => hasCode(error, 'homeserver_not_ready') && error.message.includes('it answered 200'),
+  );
 });
 
 test('waitForHomeserver gives up at the deadline with nobody there, and at once when its process has ended', async () => {
   const url = `http://127.0.0.1:${await findFreePort()}`;
-  await assert.rejects(waitForHomeserver({ url, clock: quickClock(), deadlineMilliseconds: 500 }), (error) => hasCode(error, 'homeserver_not_ready') && error.message.includes('ECONNREFUSED'));
+  await assert.rejects(
+    waitForHomeserver({ url, clock: quickClock(), deadlineMilliseconds: 500 }),
+    (error) => hasCode(error, 'homeserver_not_ready') && error.message.includes('ECONNREFUSED'),
+  );
   const reason = new Error('ended with 1');
   await assert.rejects(waitForHomeserver({ url, clock: quickClock(), signal: AbortSignal.abort(reason) }), (error) => error === reason);
 });

@@ -24,10 +24,19 @@ export async function waitForHomeserver(options: ReadyOptions): Promise<number> 
     signal?.throwIfAborted();
     const left = deadline - (clock.monotonic() - started);
     if (left <= 0) {
-      throw new BureauError('homeserver_not_ready', `Expected the homeserver at ${url} to answer within ${deadline} ms (${last}); look into its log for the reason`, { data: { url, deadline } });
+      throw new BureauError(
+        'homeserver_not_ready',
+        `Expected the homeserver at ${url} to answer within ${deadline} ms (${last}); look into its log for the reason`,
+        { data: { url, deadline } },
+      );
     }
     try {
-      const answer = await ask(url, { method: 'GET', path: '/_matrix/client/versions', deadlineMilliseconds: Math.min(left, PROBE_DEADLINE_MS), signal });
+      const answer = await ask(url, {
+        method: 'GET',
+        path: '/_matrix/client/versions',
+        deadlineMilliseconds: Math.min(left, PROBE_DEADLINE_MS),
+        signal,
+      });
       if (answer.status === 200 && Array.isArray(answer.body['versions'])) return clock.monotonic() - started;
       last = `it answered ${answer.status}, which is not a Matrix server's answer`;
     } catch (error) {

@@ -26,7 +26,10 @@ export async function ask(url: string, options: HomeserverRequest): Promise<Home
   try {
     const response = await request(new URL(options.path, url), {
       method: options.method,
-      headers: { ...(options.body === undefined ? {} : { 'content-type': 'application/json' }), ...(options.token === undefined ? {} : { authorization: `Bearer ${options.token}` }) },
+      headers: {
+        ...(options.body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(options.token === undefined ? {} : { authorization: `Bearer ${options.token}` }),
+      },
       ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
       signal,
     });
@@ -41,7 +44,11 @@ export async function ask(url: string, options: HomeserverRequest): Promise<Home
   } catch (error) {
     if (options.signal?.aborted === true) throw options.signal.reason;
     const path = options.path.replace(/\?.*/s, '');
-    throw new BureauError('homeserver_unreachable', `Expected an answer from the homeserver at ${url} to ${options.method} ${path}: ${describeError(error)}`, { data: { url, path } });
+    throw new BureauError(
+      'homeserver_unreachable',
+      `Expected an answer from the homeserver at ${url} to ${options.method} ${path}: ${describeError(error)}`,
+      { data: { url, path } },
+    );
   }
 }
 

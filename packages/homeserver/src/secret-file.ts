@@ -17,7 +17,11 @@ export function readSecretFile(path: string): string | undefined {
     throw error;
   }
   if (!SECRET_TEXT.test(content)) {
-    throw new BureauError('homeserver_secret_malformed', `Expected 64 hexadecimal digits in ${path} and found something else; restore the file from a copy, or remove it to have a new one made`, { data: { path } });
+    throw new BureauError(
+      'homeserver_secret_malformed',
+      `Expected 64 hexadecimal digits in ${path} and found something else; restore the file from a copy, or remove it to have a new one made`,
+      { data: { path } },
+    );
   }
   return content.trim();
 }

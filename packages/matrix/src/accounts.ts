@@ -72,7 +72,11 @@ async function remember(passwords: PasswordKeeper, password: Uint8Array): Promis
   }
 }
 
-async function registerOrLogin(account: NewAccount, password: string, recalled: boolean): Promise<{ session: MatrixSession; made: boolean }> {
+async function registerOrLogin(
+  account: NewAccount,
+  password: string,
+  recalled: boolean,
+): Promise<{ session: MatrixSession; made: boolean }> {
   const { client, username, registrationToken, deviceId, deviceName, signal } = account;
   const login = { username, password, deviceId, ...(deviceName === undefined ? {} : { deviceName }) };
   if (recalled) {
@@ -99,5 +103,9 @@ async function tryLogin(account: NewAccount, login: Parameters<typeof loginAfres
 }
 
 function lockedOut(username: string): BureauError {
-  return new BureauError('matrix_account_locked_out', `The account ${username} is there, or there is no token to make it with, and its password is not known here; restore the password, have a server administrator reset it, or choose another name`, { data: { username } });
+  return new BureauError(
+    'matrix_account_locked_out',
+    `The account ${username} is there, or there is no token to make it with, and its password is not known here; restore the password, have a server administrator reset it, or choose another name`,
+    { data: { username } },
+  );
 }

@@ -63,14 +63,28 @@ export async function ensureAdministrator(options: AdministratorOptions): Promis
   return administrator(options, options.client.withToken(token), account.userId, token, account.made ? 'made' : 'logged in');
 }
 
-function administrator(options: AdministratorOptions, client: MatrixClient, user: string, token: string, outcome: Administrator['outcome']): Administrator {
+function administrator(
+  options: AdministratorOptions,
+  client: MatrixClient,
+  user: string,
+  token: string,
+  outcome: Administrator['outcome'],
+): Administrator {
   const userId = parseUserId(user);
   const serverName = parseServerName(userId.slice(userId.indexOf(':') + 1));
   if (options.serverName !== undefined && options.serverName !== serverName) {
-    throw new UsageError('matrix_server_name_mismatch', `Expected a homeserver named ${options.serverName}, and it calls itself ${serverName}; give the right --server-name or --homeserver`, { data: { expected: options.serverName, found: serverName } });
+    throw new UsageError(
+      'matrix_server_name_mismatch',
+      `Expected a homeserver named ${options.serverName}, and it calls itself ${serverName}; give the right --server-name or --homeserver`,
+      { data: { expected: options.serverName, found: serverName } },
+    );
   }
   if (userId !== userIdOf(parseLocalpart(ADMINISTRATOR), serverName)) {
-    throw new UsageError('matrix_not_administrator', `Expected the token of @${ADMINISTRATOR}:${serverName} in MATRIX_ADMIN_TOKEN of ${options.credentialFilePath}, and it is ${userId}'s; set-up needs the one who owns Bureau's rooms`, { data: { found: userId } });
+    throw new UsageError(
+      'matrix_not_administrator',
+      `Expected the token of @${ADMINISTRATOR}:${serverName} in MATRIX_ADMIN_TOKEN of ${options.credentialFilePath}, and it is ${userId}'s; set-up needs the one who owns Bureau's rooms`,
+      { data: { found: userId } },
+    );
   }
   return { client, userId, serverName, token, outcome };
 }
@@ -90,7 +104,12 @@ function passwordFile(path: string): { recallPassword(): Uint8Array | undefined;
     recallPassword() {
       if (!existsSync(path)) return undefined;
       const text = readBounded(path, CREDENTIAL_FILE_MAX_BYTES).toString('latin1').trim();
-      if (!/^[!-~]{16,512}$/.test(text)) throw new UsageError('matrix_password_malformed', `Expected one password in ${path} and found something else; restore the file, or remove it if the account ${ADMINISTRATOR} was never made`, { data: { path } });
+      if (!/^[!-~]{16,512}$/.test(text))
+        throw new UsageError(
+          'matrix_password_malformed',
+          `Expected one password in ${path} and found something else; restore the file, or remove it if the account ${ADMINISTRATOR} was never made`,
+          { data: { path } },
+        );
       return Buffer.from(text, 'latin1');
     },
     rememberPassword(password) {
@@ -101,7 +120,10 @@ function passwordFile(path: string): { recallPassword(): Uint8Array | undefined;
         linkSync(temporary, path);
       } catch (cause) {
         if (!hasCode(cause, 'EEXIST')) throw cause;
-        throw new UsageError('matrix_setup_busy', `Another set-up with ${path} is at work; wait for it, then run this again`, { data: { path }, cause });
+        throw new UsageError('matrix_setup_busy', `Another set-up with ${path} is at work; wait for it, then run this again`, {
+          data: { path },
+          cause,
+        });
       } finally {
         rmSync(temporary, { force: true });
       }

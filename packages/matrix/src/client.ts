@@ -55,19 +55,29 @@ export class MatrixClient {
 
   /** Specification versions that the server offers. */
   async versions(options: CallOptions = {}): Promise<readonly string[]> {
-    return readAnswer(schemas.versionsAnswer, await this.#http.call({ ...options, method: 'GET', path: ['versions'], anonymous: true }), 'versions').versions;
+    return readAnswer(
+      schemas.versionsAnswer,
+      await this.#http.call({ ...options, method: 'GET', path: ['versions'], anonymous: true }),
+      'versions',
+    ).versions;
   }
 
   /** Room versions that the server calls stable. */
   async roomVersions(options: CallOptions = {}): Promise<readonly string[]> {
     const answer = await this.#http.call({ ...options, method: 'GET', path: ['v3', 'capabilities'] });
     const available = readAnswer(schemas.capabilitiesAnswer, answer, 'capabilities').capabilities['m.room_versions']?.available ?? {};
-    return Object.entries(available).filter(([, stability]) => stability === 'stable').map(([version]) => version);
+    return Object.entries(available)
+      .filter(([, stability]) => stability === 'stable')
+      .map(([version]) => version);
   }
 
   /** Whose token this is. A dead one: `matrix_unknown_token`. */
   async whoami(options: CallOptions = {}): Promise<{ readonly userId: string; readonly deviceId: string | undefined }> {
-    const answer = readAnswer(schemas.whoamiAnswer, await this.#http.call({ ...options, method: 'GET', path: ['v3', 'account', 'whoami'] }), 'whoami');
+    const answer = readAnswer(
+      schemas.whoamiAnswer,
+      await this.#http.call({ ...options, method: 'GET', path: ['v3', 'account', 'whoami'] }),
+      'whoami',
+    );
     return { userId: answer.user_id, deviceId: answer.device_id };
   }
 
@@ -104,7 +114,11 @@ export class MatrixClient {
       initial_state: (room.initialState ?? []).map(({ type, stateKey, content }) => ({ type, state_key: stateKey ?? '', content })),
       ...(room.invite === undefined ? {} : { invite: room.invite }),
     };
-    return readAnswer(schemas.roomAnswer, await this.#http.call({ ...options, method: 'POST', path: ['v3', 'createRoom'], body }), 'createRoom').room_id;
+    return readAnswer(
+      schemas.roomAnswer,
+      await this.#http.call({ ...options, method: 'POST', path: ['v3', 'createRoom'], body }),
+      'createRoom',
+    ).room_id;
   }
 
   /** The room behind an alias, or `undefined` when it names none. */
@@ -130,24 +144,48 @@ export class MatrixClient {
 
   /** All state of a room that we are in. */
   async allState(room: RoomId, options: CallOptions = {}): Promise<readonly StateEvent[]> {
-    return readAnswer(schemas.stateAnswer, await this.#http.call({ ...options, method: 'GET', path: ['v3', 'rooms', room, 'state'] }), 'the state of a room').list;
+    return readAnswer(
+      schemas.stateAnswer,
+      await this.#http.call({ ...options, method: 'GET', path: ['v3', 'rooms', room, 'state'] }),
+      'the state of a room',
+    ).list;
   }
 
   /** Sets one state event; the same content again gives the same event ID. */
   async setState(room: RoomId, type: string, stateKey: string, content: Content, options: CallOptions = {}): Promise<string> {
-    const answer = await this.#http.call({ ...options, method: 'PUT', path: ['v3', 'rooms', room, 'state', type, stateKey], body: content });
+    const answer = await this.#http.call({
+      ...options,
+      method: 'PUT',
+      path: ['v3', 'rooms', room, 'state', type, stateKey],
+      body: content,
+    });
     return readAnswer(schemas.eventAnswer, answer, 'a state event').event_id;
   }
 
   /** Sends an event. Repeat with the same `transactionId` (one per event and device) to be sure without doubling it. */
-  async send(room: RoomId, type: string, content: Content, transactionId: string = newTransactionId(), options: CallOptions = {}): Promise<string> {
-    const answer = await this.#http.call({ ...options, method: 'PUT', path: ['v3', 'rooms', room, 'send', type, transactionId], body: content });
+  async send(
+    room: RoomId,
+    type: string,
+    content: Content,
+    transactionId: string = newTransactionId(),
+    options: CallOptions = {},
+  ): Promise<string> {
+    const answer = await this.#http.call({
+      ...options,
+      method: 'PUT',
+      path: ['v3', 'rooms', room, 'send', type, transactionId],
+      body: content,
+    });
     return readAnswer(schemas.eventAnswer, answer, 'an event').event_id;
   }
 
   /** Accepts an invitation, or joins what may be joined; fine when we are in. */
   async join(room: RoomId | RoomAlias, options: CallOptions = {}): Promise<RoomId> {
-    return readAnswer(schemas.roomAnswer, await this.#http.call({ ...options, method: 'POST', path: ['v3', 'join', room], body: {} }), 'join').room_id;
+    return readAnswer(
+      schemas.roomAnswer,
+      await this.#http.call({ ...options, method: 'POST', path: ['v3', 'join', room], body: {} }),
+      'join',
+    ).room_id;
   }
 
   async leave(room: RoomId, options: CallOptions = {}): Promise<void> {
@@ -160,31 +198,74 @@ export class MatrixClient {
   }
 
   async kick(room: RoomId, user: UserId, reason?: string, options: CallOptions = {}): Promise<void> {
-    await this.#http.call({ ...options, method: 'POST', path: ['v3', 'rooms', room, 'kick'], body: { user_id: user, ...(reason === undefined ? {} : { reason }) } });
+    await this.#http.call({
+      ...options,
+      method: 'POST',
+      path: ['v3', 'rooms', room, 'kick'],
+      body: { user_id: user, ...(reason === undefined ? {} : { reason }) },
+    });
   }
 
   /** Everybody with a membership, the past ones (`leave`, `ban`) included. */
   async members(room: RoomId, options: CallOptions = {}): Promise<readonly Member[]> {
-    const answer = readAnswer(schemas.membersAnswer, await this.#http.call({ ...options, method: 'GET', path: ['v3', 'rooms', room, 'members'] }), 'members');
-    return answer.chunk.map(({ state_key: userId, content }) => ({ userId, membership: content.membership, ...(typeof content.displayname === 'string' ? { displayName: content.displayname } : {}) }));
+    const answer = readAnswer(
+      schemas.membersAnswer,
+      await this.#http.call({ ...options, method: 'GET', path: ['v3', 'rooms', room, 'members'] }),
+      'members',
+    );
+    return answer.chunk.map(({ state_key: userId, content }) => ({
+      userId,
+      membership: content.membership,
+      ...(typeof content.displayname === 'string' ? { displayName: content.displayname } : {}),
+    }));
   }
 
   async joinedRooms(options: CallOptions = {}): Promise<readonly RoomId[]> {
-    return readAnswer(schemas.joinedRoomsAnswer, await this.#http.call({ ...options, method: 'GET', path: ['v3', 'joined_rooms'] }), 'joined rooms').joined_rooms;
+    return readAnswer(
+      schemas.joinedRoomsAnswer,
+      await this.#http.call({ ...options, method: 'GET', path: ['v3', 'joined_rooms'] }),
+      'joined rooms',
+    ).joined_rooms;
   }
 
   /** One page of a timeline; `end` is the next page's `from`, absent on the last. */
-  async messages(room: RoomId, query: MessagesQuery = {}, options: CallOptions = {}): Promise<{ readonly events: readonly RoomEvent[]; readonly end: string | undefined }> {
+  async messages(
+    room: RoomId,
+    query: MessagesQuery = {},
+    options: CallOptions = {},
+  ): Promise<{ readonly events: readonly RoomEvent[]; readonly end: string | undefined }> {
     const parameters = { dir: query.direction === 'forward' ? 'f' : 'b', from: query.from, limit: query.limit ?? 50 };
-    const answer = readAnswer(schemas.messagesAnswer, await this.#http.call({ ...options, method: 'GET', path: ['v3', 'rooms', room, 'messages'], query: parameters }), 'messages');
+    const answer = readAnswer(
+      schemas.messagesAnswer,
+      await this.#http.call({ ...options, method: 'GET', path: ['v3', 'rooms', room, 'messages'], query: parameters }),
+      'messages',
+    );
     return { events: answer.chunk, end: answer.end };
   }
 
   /** One `/sync`: answers at once with news since `since`, else after `timeoutMilliseconds`. `filter` is JSON. */
-  async sync(query: { readonly since?: string; readonly timeoutMilliseconds?: number; readonly filter?: Content } = {}, options: CallOptions = {}): Promise<SyncAnswer> {
+  async sync(
+    query: { readonly since?: string; readonly timeoutMilliseconds?: number; readonly filter?: Content } = {},
+    options: CallOptions = {},
+  ): Promise<SyncAnswer> {
     const wait = query.timeoutMilliseconds ?? 0;
-    const parameters = { since: query.since, timeout: wait, set_presence: 'offline', filter: query.filter === undefined ? undefined : JSON.stringify(query.filter) };
-    return readAnswer(schemas.syncAnswer, await this.#http.call({ deadlineMilliseconds: wait + SYNC_MARGIN_MS, ...options, method: 'GET', path: ['v3', 'sync'], query: parameters }), 'sync');
+    const parameters = {
+      since: query.since,
+      timeout: wait,
+      set_presence: 'offline',
+      filter: query.filter === undefined ? undefined : JSON.stringify(query.filter),
+    };
+    return readAnswer(
+      schemas.syncAnswer,
+      await this.#http.call({
+        deadlineMilliseconds: wait + SYNC_MARGIN_MS,
+        ...options,
+        method: 'GET',
+        path: ['v3', 'sync'],
+        query: parameters,
+      }),
+      'sync',
+    );
   }
 }
 

@@ -18,14 +18,26 @@ test('CredentialFile.with keeps comments, unknown lines and order, and appends w
 });
 
 test('CredentialFile.with refuses what would break out of its line', () => {
-  for (const [key, value] of [['A', 'x\nB=y'], ['A', ' x'], ['a b', 'x'], ['A', 'x\0'], ['__proto__', 'x']]) {
-    assert.throws(() => CredentialFile.parse('').with({ [key as string]: value as string }), (error) => hasCode(error, 'invalid_credential'));
+  for (const [key, value] of [
+    ['A', 'x\nB=y'],
+    ['A', ' x'],
+    ['a b', 'x'],
+    ['A', 'x\0'],
+    ['__proto__', 'x'],
+  ]) {
+    assert.throws(
+      () => CredentialFile.parse('').with({ [key as string]: value as string }),
+      (error) => hasCode(error, 'invalid_credential'),
+    );
   }
 });
 
 test('CredentialFile: what is put in comes out, and nothing else is lost', () => {
   const line = fc.string().map((text) => text.replace(/[\r\n]/g, ' '));
-  const value = fc.string({ minLength: 1 }).map((text) => text.replace(/[\u0000-\u001f\u007f]/g, '').trim()).filter((text) => text !== '');
+  const value = fc
+    .string({ minLength: 1 })
+    .map((text) => text.replace(/[\u0000-\u001f\u007f]/g, '').trim())
+    .filter((text) => text !== '');
   fc.assert(
     fc.property(fc.array(line, { maxLength: 10 }), value, (lines, secret) => {
       const before = CredentialFile.parse(lines.map((text) => `${text}\n`).join(''));
@@ -33,7 +45,14 @@ test('CredentialFile: what is put in comes out, and nothing else is lost', () =>
       assert.equal(CredentialFile.parse(file.toText()).get('MATRIX_X'), secret);
       assert.equal(file.with({ MATRIX_X: secret }).toText(), file.toText());
       const kept = lines.filter((text) => !/^\s*MATRIX_X\s*=/.test(text));
-      assert.deepEqual(file.toText().split('\n').filter((text) => !/^\s*MATRIX_X\s*=/.test(text)).slice(0, kept.length), kept);
+      assert.deepEqual(
+        file
+          .toText()
+          .split('\n')
+          .filter((text) => !/^\s*MATRIX_X\s*=/.test(text))
+          .slice(0, kept.length),
+        kept,
+      );
     }),
   );
 });
@@ -43,16 +62,31 @@ test('readCredentialFile refuses a file that others may read, a symlink and a di
   t.after(() => rmSync(directory, { recursive: true }));
   const path = join(directory, 'credentials');
   assert.equal(readCredentialFileIfAny(path).toText(), '');
-  assert.throws(() => readCredentialFile(path), (error) => hasCode(error, 'file_missing'));
+  assert.throws(
+    () => readCredentialFile(path),
+    (error) => hasCode(error, 'file_missing'),
+  );
   writeCredentialFile(path, CredentialFile.parse('A=1'));
   assert.equal(statSync(path).mode & 0o777, 0o600);
   assert.equal(readCredentialFile(path).get('A'), '1');
   chmodSync(path, 0o640);
-  assert.throws(() => readCredentialFile(path), (error) => hasCode(error, 'credential_file_exposed') && error.message.includes('chmod 600'));
+  assert.throws(
+    () => readCredentialFile(path),
+    (error) => hasCode(error, 'credential_file_exposed') && error.message.includes('chmod 600'),
+  );
   chmodSync(path, 0o600);
   symlinkSync(path, join(directory, 'link'));
-  assert.throws(() => readCredentialFile(join(directory, 'link')), (error) => hasCode(error, 'credential_file_exposed'));
-  assert.throws(() => readCredentialFile(directory), (error) => hasCode(error, 'credential_file_exposed'));
+  assert.throws(
+    () => readCredentialFile(join(directory, 'link')),
+    (error) => hasCode(error, 'credential_file_exposed'),
+  );
+  assert.throws(
+    () => readCredentialFile(directory),
+    (error) => hasCode(error, 'credential_file_exposed'),
+  );
   writeFileSync(path, Buffer.alloc(1_000_000, 0x41));
-  assert.throws(() => readCredentialFile(path), (error) => hasCode(error, 'file_too_large'));
+  assert.throws(
+    () => readCredentialFile(path),
+    (error) => hasCode(error, 'file_too_large'),
+  );
 });

@@ -61,7 +61,11 @@ export class CredentialFile {
 export function readCredentialFile(path: string): CredentialFile {
   const found = status(path);
   if (found !== undefined && (!found.isFile() || (found.mode & 0o077) !== 0)) {
-    throw new UsageError('credential_file_exposed', `Expected ${path} to be a file that only its owner may read (mode 0600); look at who could have read it, then: chmod 600 ${path}`, { data: { path } });
+    throw new UsageError(
+      'credential_file_exposed',
+      `Expected ${path} to be a file that only its owner may read (mode 0600); look at who could have read it, then: chmod 600 ${path}`,
+      { data: { path } },
+    );
   }
   return CredentialFile.parse(readBounded(path, CREDENTIAL_FILE_MAX_BYTES).toString('utf8'));
 }
@@ -80,7 +84,11 @@ export function writeCredentialFile(path: string, file: CredentialFile): void {
 function requireLine(key: string, value: string): void {
   // eslint-disable-next-line no-control-regex
   if (!/^[A-Z_][A-Z0-9_]*$/.test(key) || /[\u0000-\u001f\u007f]/.test(value) || value.trim() !== value) {
-    throw new UsageError('invalid_credential', `Cannot write ${JSON.stringify(key)} into a credential file: expected a key such as "MATRIX_ADMIN_USER" and a value of one line without surrounding blanks`, { data: { key } });
+    throw new UsageError(
+      'invalid_credential',
+      `Cannot write ${JSON.stringify(key)} into a credential file: expected a key such as "MATRIX_ADMIN_USER" and a value of one line without surrounding blanks`,
+      { data: { key } },
+    );
   }
 }
 

@@ -1,15 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-import { describeError, hasCode, type RoomId } from '@bureau/core';
+import { describeError, hasCode, type RoomId, type ServerName, type UserId } from '@bureau/core';
 import { EVENT_TYPES } from '@bureau/protocol';
-import { readCredentialFile, writeCredentialFile } from './credential-file.ts';
+import type { MatrixClient } from './client.ts';
+import { readCredentialFile, writeCredentialFile, type CredentialFile } from './credential-file.ts';
 import type { Findings } from './doctor-report.ts';
-import type { DoctorContext } from './doctor.ts';
 import { chooseRoomVersion, ensureRoom, ownRoomState } from './ensure-room.ts';
 import { furtherOperators, powerLevels } from './power-levels.ts';
 import { childIsLinked, contentOf, roomFaults, roomOrigin, type RoomFault } from './room-state.ts';
 import { BUREAU_SPACE, STANDARD_ROOMS, aliasOfRoom, type StandardRoom } from './rooms.ts';
 import { STANDARD_TEMPLATES, templateState } from './templates.ts';
 import type { StateEvent } from './schemas.ts';
+
+/** What the room checks need; what the first checks found. */
+export interface DoctorContext {
+  readonly client: MatrixClient;
+  readonly owner: UserId;
+  readonly serverName: ServerName;
+  readonly credentials: CredentialFile;
+  readonly credentialFilePath: string;
+  readonly signal: AbortSignal | undefined;
+}
 
 const CHECKS: readonly RoomFault['check'][] = ['power levels', 'join rules', 'history visibility', 'guest access', 'encryption'];
 
@@ -52,7 +62,13 @@ async function findRoom(context: DoctorContext, kind: StandardRoom, findings: Fi
     return { roomId, state };
   } catch (error) {
     signal?.throwIfAborted();
-    findings.fail(kind.label, describeError(error), hasCode(error, 'matrix_alias_squatted') ? 'take the alias away from that room; nothing is repaired by itself here' : 'look into the log of the homeserver');
+    findings.fail(
+      kind.label,
+      describeError(error),
+      hasCode(error, 'matrix_alias_squatted')
+        ? 'take the alias away from that room; nothing is repaired by itself here'
+        : 'look into the log of the homeserver',
+    );
     return undefined;
   }
 }
@@ -65,13 +81,19 @@ function checkRules(context: DoctorContext, kind: StandardRoom, { roomId, state 
     const name = `${kind.label} ${check}`;
     const fault = faults.get(check);
     if (fault === undefined) {
-      const more = check === 'power levels' ? furtherOperators(powerLevels(kind.powers, room), contentOf(state, 'm.room.power_levels') ?? {}) : [];
+      const more =
+        check === 'power levels' ? furtherOperators(powerLevels(kind.powers, room), contentOf(state, 'm.room.power_levels') ?? {}) : [];
       findings.pass(name, more.length > 0 ? `as they should be; further operators: ${more.join(', ')}` : 'as it should be');
     } else if (fault.repair === undefined) {
       findings.fail(name, fault.message, 'this cannot be repaired; the message says what to do');
     } else {
       const { type, content } = fault.repair;
-      findings.fail(name, fault.message, `set ${type} again: doctor --fix, or bureau matrix setup`, async () => void (await client.setState(roomId, type, '', content, { signal })));
+      findings.fail(
+        name,
+        fault.message,
+        `set ${type} again: doctor --fix, or bureau matrix setup`,
+        async () => void (await client.setState(roomId, type, '', content, { signal })),
+      );
     }
   }
 }
@@ -81,10 +103,15 @@ function checkCredential(context: DoctorContext, kind: StandardRoom, { roomId }:
   const recorded = credentials.get(kind.credentialKey);
   const name = `${kind.label} credential`;
   if (recorded === roomId) return findings.pass(name, `${kind.credentialKey} says the same`);
-  findings.fail(name, `${kind.credentialKey} says ${recorded ?? 'nothing'}, and the room is ${roomId}`, 'write it anew: doctor --fix, or bureau matrix setup', async () => {
-    // Read again: an earlier repair of this round may have written it.
-    writeCredentialFile(credentialFilePath, readCredentialFile(credentialFilePath).with({ [kind.credentialKey]: roomId }));
-  });
+  findings.fail(
+    name,
+    `${kind.credentialKey} says ${recorded ?? 'nothing'}, and the room is ${roomId}`,
+    'write it anew: doctor --fix, or bureau matrix setup',
+    async () => {
+      // Read again: an earlier repair of this round may have written it.
+      writeCredentialFile(credentialFilePath, readCredentialFile(credentialFilePath).with({ [kind.credentialKey]: roomId }));
+    },
+  );
 }
 
 function checkLink(context: DoctorContext, kind: StandardRoom, space: FoundRoom | undefined, room: FoundRoom, findings: Findings): void {
@@ -106,6 +133,12 @@ function checkTemplates(context: DoctorContext, room: FoundRoom | undefined, fin
     const state = templateState(contentOf(room.state, EVENT_TYPES.template, name));
     if (state === 'good') findings.pass(check, 'published');
     else if (state === 'newer') findings.warn(check, 'written by a newer Bureau, so this one cannot judge it', 'update this Bureau');
-    else findings.fail(check, `it is ${state}`, 'publish it: doctor --fix, or bureau matrix setup', async () => void (await context.client.setState(room.roomId, EVENT_TYPES.template, name, content, { signal: context.signal })));
+    else
+      findings.fail(
+        check,
+        `it is ${state}`,
+        'publish it: doctor --fix, or bureau matrix setup',
+        async () => void (await context.client.setState(room.roomId, EVENT_TYPES.template, name, content, { signal: context.signal })),
+      );
   }
 }

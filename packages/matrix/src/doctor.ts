@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { describeError, hasCode, parseLocalpart, parseServerName, parseUserId, userIdOf, type Clock, type ServerName, type UserId } from '@bureau/core';
+import { describeError, hasCode, parseLocalpart, parseServerName, parseUserId, userIdOf, type Clock, type ServerName } from '@bureau/core';
 import { ADMINISTRATOR } from './administrator.ts';
 import { MatrixClient } from './client.ts';
 import { readCredentialFile, type CredentialFile } from './credential-file.ts';
 import { Findings, type Check, type DoctorReport } from './doctor-report.ts';
-import { checkRooms } from './doctor-rooms.ts';
+import { checkRooms, type DoctorContext } from './doctor-rooms.ts';
 import { parseHomeserverUrl } from './http.ts';
 import { BUREAU_SPACE, STANDARD_ROOMS } from './rooms.ts';
 import { STANDARD_TEMPLATES } from './templates.ts';
@@ -22,16 +22,6 @@ export interface DoctorOptions {
   /** Repair what can be repaired, then look again. Default false: nothing is written. */
   readonly fix?: boolean;
   readonly signal?: AbortSignal;
-}
-
-/** What the room checks need; what the first checks found. */
-export interface DoctorContext {
-  readonly client: MatrixClient;
-  readonly owner: UserId;
-  readonly serverName: ServerName;
-  readonly credentials: CredentialFile;
-  readonly credentialFilePath: string;
-  readonly signal: AbortSignal | undefined;
 }
 
 /** Looks at everything that `setUpMatrix` makes. Findings are values; throws only when called off. */
@@ -85,7 +75,11 @@ async function checkAccess(options: DoctorOptions, findings: Findings): Promise<
     const homeserverUrl = parseHomeserverUrl(options.homeserverUrl ?? credentials.get('MATRIX_HOMESERVER_URL') ?? '');
     client = new MatrixClient({ homeserverUrl, clock: options.clock, ...(token === undefined ? {} : { token }) });
   } catch (error) {
-    findings.fail('credential file', describeError(error), `put right what it says, or run: bureau matrix setup --credential-file ${credentialFilePath}`);
+    findings.fail(
+      'credential file',
+      describeError(error),
+      `put right what it says, or run: bureau matrix setup --credential-file ${credentialFilePath}`,
+    );
     return stop('there is no credential file that can be used');
   }
   findings.pass('credential file', credentialFilePath);
@@ -107,27 +101,51 @@ async function checkAccess(options: DoctorOptions, findings: Findings): Promise<
   } catch (error) {
     signal?.throwIfAborted();
     const dead = hasCode(error, 'matrix_unknown_token') || hasCode(error, 'matrix_missing_token');
-    findings.fail('authentication', dead ? 'the homeserver does not know MATRIX_ADMIN_TOKEN' : describeError(error), `run: bureau matrix setup --credential-file ${credentialFilePath}`);
+    findings.fail(
+      'authentication',
+      dead ? 'the homeserver does not know MATRIX_ADMIN_TOKEN' : describeError(error),
+      `run: bureau matrix setup --credential-file ${credentialFilePath}`,
+    );
     return stop('the token does not work');
   }
   const recorded = credentials.get('MATRIX_ADMIN_USER');
   if (recorded === userId) findings.pass('authentication', `the token is ${userId}'s`);
-  else findings.warn('authentication', `the token is ${userId}'s, and MATRIX_ADMIN_USER says ${recorded ?? 'nothing'}`, 'run: bureau matrix setup');
+  else
+    findings.warn(
+      'authentication',
+      `the token is ${userId}'s, and MATRIX_ADMIN_USER says ${recorded ?? 'nothing'}`,
+      'run: bureau matrix setup',
+    );
   return checkServerName(options, { client, credentials, userId }, findings);
 }
 
-function checkServerName(options: DoctorOptions, found: { client: MatrixClient; credentials: CredentialFile; userId: string }, findings: Findings): DoctorContext | string {
+function checkServerName(
+  options: DoctorOptions,
+  found: { client: MatrixClient; credentials: CredentialFile; userId: string },
+  findings: Findings,
+): DoctorContext | string {
   try {
     const userId = parseUserId(found.userId);
     const serverName = parseServerName(userId.slice(userId.indexOf(':') + 1));
     // Not the token's owner: with another operator's token the rooms are still to be the administrator's.
     const owner = userIdOf(parseLocalpart(ADMINISTRATOR), serverName);
     if (options.serverName !== undefined && options.serverName !== serverName) {
-      findings.fail('server name', `the homeserver calls itself ${serverName}, not ${options.serverName}`, 'give the right --server-name, or the credential file of the right server');
+      findings.fail(
+        'server name',
+        `the homeserver calls itself ${serverName}, not ${options.serverName}`,
+        'give the right --server-name, or the credential file of the right server',
+      );
       return 'it is another server';
     }
     findings.pass('server name', serverName);
-    return { client: found.client, owner, serverName, credentials: found.credentials, credentialFilePath: options.credentialFilePath, signal: options.signal };
+    return {
+      client: found.client,
+      owner,
+      serverName,
+      credentials: found.credentials,
+      credentialFilePath: options.credentialFilePath,
+      signal: options.signal,
+    };
   } catch (error) {
     findings.fail('server name', describeError(error), 'run: bureau matrix setup');
     return 'the user ID cannot be read';

@@ -31,7 +31,10 @@ export async function chooseRoomVersion(client: MatrixClient, options: CallOptio
   const offered = await client.roomVersions(options);
   const version = ROOM_VERSIONS.find((candidate) => offered.includes(candidate));
   if (version !== undefined) return version;
-  throw new BureauError('matrix_room_version_unsupported', `Expected a homeserver with room version ${ROOM_VERSIONS.join(' or ')}, and it offers ${offered.join(', ')}; a newer homeserver is needed`);
+  throw new BureauError(
+    'matrix_room_version_unsupported',
+    `Expected a homeserver with room version ${ROOM_VERSIONS.join(' or ')}, and it offers ${offered.join(', ')}; a newer homeserver is needed`,
+  );
 }
 
 /**
@@ -55,7 +58,12 @@ export async function ensureRoom(context: RoomContext, kind: RoomKind): Promise<
 }
 
 /** The state of a room that is ours. Throws `matrix_alias_squatted` when another made it, or when it is a space and should not be, or the reverse. */
-export async function ownRoomState(context: Pick<RoomContext, 'client' | 'owner' | 'signal'>, kind: RoomKind, alias: RoomAlias, roomId: RoomId): Promise<readonly StateEvent[]> {
+export async function ownRoomState(
+  context: Pick<RoomContext, 'client' | 'owner' | 'signal'>,
+  kind: RoomKind,
+  alias: RoomAlias,
+  roomId: RoomId,
+): Promise<readonly StateEvent[]> {
   const { client, owner, signal } = context;
   let state: readonly StateEvent[];
   try {
@@ -66,13 +74,18 @@ export async function ownRoomState(context: Pick<RoomContext, 'client' | 'owner'
   }
   const origin = roomOrigin(state);
   if (origin?.creator !== owner) throw squatted(alias, roomId, `${origin?.creator ?? 'nobody known'} made it, not ${owner}`);
-  if (origin.furtherCreators.length > 0) throw squatted(alias, roomId, `it has further creators (${origin.furtherCreators.join(', ')}), whose power has no limit`);
+  if (origin.furtherCreators.length > 0)
+    throw squatted(alias, roomId, `it has further creators (${origin.furtherCreators.join(', ')}), whose power has no limit`);
   if (origin.space !== kind.space) throw squatted(alias, roomId, kind.space ? 'it is no space' : 'it is a space');
   return state;
 }
 
 function squatted(alias: RoomAlias, roomId: RoomId, fault: string): BureauError {
-  return new BureauError('matrix_alias_squatted', `Refused to use the room ${roomId} behind ${alias}: ${fault}. Take the alias away from that room (DELETE /_matrix/client/v3/directory/room/…, as its maker or as a server administrator) and run this again`, { data: { alias, roomId } });
+  return new BureauError(
+    'matrix_alias_squatted',
+    `Refused to use the room ${roomId} behind ${alias}: ${fault}. Take the alias away from that room (DELETE /_matrix/client/v3/directory/room/…, as its maker or as a server administrator) and run this again`,
+    { data: { alias, roomId } },
+  );
 }
 
 async function makeRoom(context: RoomContext, kind: RoomKind): Promise<RoomId> {
@@ -96,7 +109,10 @@ async function repairRoom(context: RoomContext, kind: RoomKind, alias: RoomAlias
   const state = await ownRoomState(context, kind, alias, roomId);
   const faults = roomFaults(kind, state, { creator: owner, roomVersion: roomOrigin(state)?.roomVersion ?? '1' });
   for (const fault of faults) {
-    if (fault.repair === undefined) throw new BureauError('matrix_room_unusable', `Cannot use the room ${roomId} behind ${alias}: ${fault.message}`, { data: { alias, roomId } });
+    if (fault.repair === undefined)
+      throw new BureauError('matrix_room_unusable', `Cannot use the room ${roomId} behind ${alias}: ${fault.message}`, {
+        data: { alias, roomId },
+      });
     await client.setState(roomId, fault.repair.type, '', fault.repair.content, { signal });
   }
   return { roomId, outcome: faults.length > 0 ? 'repaired' : 'kept', repaired: faults.map(({ check, message }) => `${check}: ${message}`) };

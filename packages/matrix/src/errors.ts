@@ -24,7 +24,8 @@ export function refusalError(place: RequestPlace, refusal: Refusal): BureauError
   const known = /^M_[A-Z_]{1,60}$/.test(refusal.errcode);
   // Synapse says M_UNKNOWN with 403 where its own rules forbid an alias.
   const unnamed = !known || refusal.errcode === 'M_UNKNOWN';
-  const code = unnamed && refusal.status === 403 ? 'matrix_forbidden' : known ? `matrix_${refusal.errcode.slice(2).toLowerCase()}` : 'matrix_error';
+  const code =
+    unnamed && refusal.status === 403 ? 'matrix_forbidden' : known ? `matrix_${refusal.errcode.slice(2).toLowerCase()}` : 'matrix_error';
   const shown = [String(refusal.status), known ? refusal.errcode : '', printable(refusal.text)].filter((part) => part !== '').join(' ');
   return new BureauError(code, `The homeserver refused ${place.method} ${place.path}: ${shown}`, {
     data: { status: refusal.status, errcode: known ? refusal.errcode : '', method: place.method, path: place.path },
@@ -33,7 +34,9 @@ export function refusalError(place: RequestPlace, refusal: Refusal): BureauError
 
 /** An error of ours about one request. */
 export function requestError(code: string, place: RequestPlace, fault: string): BureauError {
-  return new BureauError(code, `Expected an answer to ${place.method} ${place.path}: ${fault}`, { data: { method: place.method, path: place.path } });
+  return new BureauError(code, `Expected an answer to ${place.method} ${place.path}: ${fault}`, {
+    data: { method: place.method, path: place.path },
+  });
 }
 
 /** Text of a server as it may stand in a terminal or a log: one bounded line without control characters. */

@@ -38,10 +38,14 @@ describe('MatrixClient against a server that misbehaves', () => {
     return new MatrixClient({ homeserverUrl: url, clock: realClock, token: TOKEN, deadlineMilliseconds });
   }
   function reply(status: number, body: unknown): typeof answer {
-    return (_request, response) => void response.writeHead(status, { 'content-type': 'application/json' }).end(typeof body === 'string' ? body : JSON.stringify(body));
+    return (_request, response) =>
+      void response.writeHead(status, { 'content-type': 'application/json' }).end(typeof body === 'string' ? body : JSON.stringify(body));
   }
   async function fault(work: Promise<unknown>): Promise<Error & { code: string }> {
-    const error = await work.then(() => assert.fail('expected a refusal'), (reason: unknown) => reason as Error & { code: string });
+    const error = await work.then(
+      () => assert.fail('expected a refusal'),
+      (reason: unknown) => reason as Error & { code: string },
+    );
     assert.ok(!inspect(error, { depth: 10, showHidden: true }).includes(TOKEN), 'the token is in the error');
     return error;
   }
@@ -64,16 +68,23 @@ describe('MatrixClient against a server that misbehaves', () => {
     await client().state(ROOM, 't');
     answer = reply(404, { errcode: 'M_NOT_FOUND' });
     assert.equal(await client().resolveAlias(parseRoomAlias('#iree/amdgpu/general:bureau.test')), undefined);
-    assert.deepEqual(requests.map((request) => request.url), [
-      '/_matrix/client/v3/rooms/!room%3Abureau.test/state/m.x%2F..%2F..%2Fy/%252e%252e',
-      '/_matrix/client/v3/rooms/!room%3Abureau.test/state/a%3Fb%23c/%40iree%2Fagent%3Abureau.test',
-      '/_matrix/client/v3/rooms/!room%3Abureau.test/state/t/',
-      '/_matrix/client/v3/directory/room/%23iree%2Famdgpu%2Fgeneral%3Abureau.test',
-    ]);
+    assert.deepEqual(
+      requests.map((request) => request.url),
+      [
+        '/_matrix/client/v3/rooms/!room%3Abureau.test/state/m.x%2F..%2F..%2Fy/%252e%252e',
+        '/_matrix/client/v3/rooms/!room%3Abureau.test/state/a%3Fb%23c/%40iree%2Fagent%3Abureau.test',
+        '/_matrix/client/v3/rooms/!room%3Abureau.test/state/t/',
+        '/_matrix/client/v3/directory/room/%23iree%2Famdgpu%2Fgeneral%3Abureau.test',
+      ],
+    );
   });
 
   test('429 is waited for as told, and repeated with the same transaction id', async () => {
-    answer = (request, response) => (requests.length === 1 ? reply(429, { errcode: 'M_LIMIT_EXCEEDED', retry_after_ms: 30 }) : reply(200, { event_id: '$1' }))(request, response);
+    answer = (request, response) =>
+      (requests.length === 1 ? reply(429, { errcode: 'M_LIMIT_EXCEEDED', retry_after_ms: 30 }) : reply(200, { event_id: '$1' }))(
+        request,
+        response,
+      );
     const started = performance.now();
     assert.equal(await client().send(ROOM, 'm.room.message', {}), '$1');
     assert.ok(performance.now() - started >= 29);
@@ -94,12 +105,22 @@ describe('MatrixClient against a server that misbehaves', () => {
     assert.equal((await fault(client(50).whoami())).code, 'matrix_deadline_exceeded');
   });
 
-  test('the caller\'s signal ends a request with its own reason, before and during it', async () => {
+  test("the caller's signal ends a request with its own reason, before and during it", async () => {
     const reason = new Error('called off');
     answer = () => controller.abort(reason);
     const controller = new AbortController();
-    assert.equal(await client().whoami({ signal: controller.signal }).catch((error: unknown) => error), reason);
-    assert.equal(await client().whoami({ signal: controller.signal }).catch((error: unknown) => error), reason);
+    assert.equal(
+      await client()
+        .whoami({ signal: controller.signal })
+        .catch((error: unknown) => error),
+      reason,
+    );
+    assert.equal(
+      await client()
+        .whoami({ signal: controller.signal })
+        .catch((error: unknown) => error),
+      reason,
+    );
     assert.equal(requests.length, 1);
   });
 
@@ -171,6 +192,10 @@ test('parseHomeserverUrl takes http and https without credentials, and quotes no
   assert.equal(parseHomeserverUrl('http://localhost:6167/'), 'http://localhost:6167');
   assert.equal(parseHomeserverUrl('https://example.org/matrix//'), 'https://example.org/matrix');
   for (const text of ['', 'localhost:6167', 'ftp://x', 'http://user:secret@x', 'http://x/?token=secret', 'file:///etc/passwd']) {
-    assert.throws(() => parseHomeserverUrl(text), (error) => hasCode(error, 'invalid_url') && !error.message.includes('secret'), text);
+    assert.throws(
+      () => parseHomeserverUrl(text),
+      (error) => hasCode(error, 'invalid_url') && !error.message.includes('secret'),
+      text,
+    );
   }
 });

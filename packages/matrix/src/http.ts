@@ -78,21 +78,36 @@ export class MatrixHttp {
   /** The error for an answer that is no success. */
   refusal(options: MatrixRequest, answer: MatrixAnswer): BureauError {
     const { errcode, error } = answer.body;
-    return refusalError(placeOf(options), { status: answer.status, errcode: typeof errcode === 'string' ? errcode : '', text: this.#withoutToken(typeof error === 'string' ? error : '') });
+    return refusalError(placeOf(options), {
+      status: answer.status,
+      errcode: typeof errcode === 'string' ? errcode : '',
+      text: this.#withoutToken(typeof error === 'string' ? error : ''),
+    });
   }
 
   async #once(options: MatrixRequest, milliseconds: number): Promise<MatrixAnswer> {
     const place = placeOf(options);
     const body = options.body === undefined ? undefined : JSON.stringify(options.body);
     if (body !== undefined && Buffer.byteLength(body) > REQUEST_MAX_BYTES) {
-      throw new UsageError('matrix_too_large', `Expected at most ${REQUEST_MAX_BYTES} bytes to ${place.method} ${place.path}, got ${Buffer.byteLength(body)}`, { data: { ...place } });
+      throw new UsageError(
+        'matrix_too_large',
+        `Expected at most ${REQUEST_MAX_BYTES} bytes to ${place.method} ${place.path}, got ${Buffer.byteLength(body)}`,
+        { data: { ...place } },
+      );
     }
     const overdue = new AbortController();
     const timer = this.#clock.setTimer(milliseconds, () => overdue.abort());
     const signal = options.signal === undefined ? overdue.signal : AbortSignal.any([overdue.signal, options.signal]);
     try {
       signal.throwIfAborted();
-      const response = await request(this.#base + place.path + queryOf(options.query), { method: options.method, headers: this.#headers(options, body), ...(body === undefined ? {} : { body }), signal, headersTimeout: 0, bodyTimeout: 0 });
+      const response = await request(this.#base + place.path + queryOf(options.query), {
+        method: options.method,
+        headers: this.#headers(options, body),
+        ...(body === undefined ? {} : { body }),
+        signal,
+        headersTimeout: 0,
+        bodyTimeout: 0,
+      });
       const text = await readText(response.body, place);
       return { status: response.statusCode, body: parseObject(text, response.statusCode, place) };
     } catch (error) {
@@ -100,7 +115,11 @@ export class MatrixHttp {
       options.signal?.throwIfAborted();
       if (overdue.signal.aborted) throw requestError('matrix_deadline_exceeded', place, `none came from ${this.#base} in time`);
       // The cause is told, not attached: an HTTP library's error may hold request headers.
-      throw requestError('matrix_unreachable', place, `cannot reach the homeserver at ${this.#base}: ${this.#withoutToken(describeError(error))}`);
+      throw requestError(
+        'matrix_unreachable',
+        place,
+        `cannot reach the homeserver at ${this.#base}: ${this.#withoutToken(describeError(error))}`,
+      );
     } finally {
       timer.clear();
     }
@@ -108,7 +127,10 @@ export class MatrixHttp {
 
   #headers(options: MatrixRequest, body: string | undefined): Record<string, string> {
     const token = options.anonymous === true ? undefined : this.#tokenText();
-    return { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) };
+    return {
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    };
   }
 
   #tokenText(): string | undefined {
@@ -125,8 +147,18 @@ export class MatrixHttp {
 /** The URL without a final slash. Throws `invalid_url`; quotes nothing of a URL with credentials in it. */
 export function parseHomeserverUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !['http:', 'https:'].includes(url.protocol) || url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
-    throw new UsageError('invalid_url', 'Expected the homeserver as a URL such as "http://127.0.0.1:6167": http or https, without user name, query or fragment');
+  if (
+    url === undefined ||
+    !['http:', 'https:'].includes(url.protocol) ||
+    url.username !== '' ||
+    url.password !== '' ||
+    url.search !== '' ||
+    url.hash !== ''
+  ) {
+    throw new UsageError(
+      'invalid_url',
+      'Expected the homeserver as a URL such as "http://127.0.0.1:6167": http or https, without user name, query or fragment',
+    );
   }
   return url.href.replace(/\/+$/, '');
 }
@@ -137,7 +169,8 @@ function placeOf(options: MatrixRequest): RequestPlace {
 
 /** A segment that is only `.` or `..` cannot be sent: every URL parser climbs there, percent-encoded or not. */
 function encodeSegment(segment: string): string {
-  if (segment === '.' || segment === '..') throw new UsageError('invalid_name', `Cannot use ${JSON.stringify(segment)} as a name in a Matrix request: it would mean another path`);
+  if (segment === '.' || segment === '..')
+    throw new UsageError('invalid_name', `Cannot use ${JSON.stringify(segment)} as a name in a Matrix request: it would mean another path`);
   return encodeURIComponent(segment);
 }
 
@@ -173,5 +206,7 @@ function parseObject(text: string, status: number, place: RequestPlace): Readonl
 
 function retryAfter(answer: MatrixAnswer): number {
   const milliseconds = answer.body['retry_after_ms'];
-  return typeof milliseconds === 'number' && milliseconds >= 0 && Number.isFinite(milliseconds) ? Math.ceil(milliseconds) : RETRY_DEFAULT_MS;
+  return typeof milliseconds === 'number' && milliseconds >= 0 && Number.isFinite(milliseconds)
+    ? Math.ceil(milliseconds)
+    : RETRY_DEFAULT_MS;
 }

@@ -18,7 +18,15 @@ export { parseHomeserverUrl } from './http.ts';
 export type { AccessToken, CallOptions, MatrixHttpOptions } from './http.ts';
 export type { RoomEvent, StateEvent, SyncAnswer } from './schemas.ts';
 export type { Login, MatrixSession, Registration } from './session.ts';
-export { MEMBER_LEVEL, OPERATOR_LEVEL, creatorIsListed, furtherOperators, powerLevelDifferences, powerLevels, repairedPowerLevels } from './power-levels.ts';
+export {
+  MEMBER_LEVEL,
+  OPERATOR_LEVEL,
+  creatorIsListed,
+  furtherOperators,
+  powerLevelDifferences,
+  powerLevels,
+  repairedPowerLevels,
+} from './power-levels.ts';
 export type { LowerLevel, PowerLevels, PowerRules } from './power-levels.ts';
 export { BUREAU_SPACE, MACHINE_LEVEL, STANDARD_ROOMS, aliasOfRoom, machineConfigRoom } from './rooms.ts';
 export type { RoomKind, StandardRoom } from './rooms.ts';

@@ -12,7 +12,18 @@ import { TestServer, realClock } from './test-server.ts';
 
 const forbidden = (error: unknown): boolean => hasCode(error, 'matrix_forbidden');
 /** Good content for every type that is tried, so that only the right to write it is asked. */
-const WELL_FORMED = { v: 1, name: 'x', topic: 'x', join_rule: 'public', replacement_room: '!x:y', body: 'x', algorithm: 'm.megolm.v1.aes-sha2', allow: ['*'], users: {}, msgtype: 'm.text' };
+const WELL_FORMED = {
+  v: 1,
+  name: 'x',
+  topic: 'x',
+  join_rule: 'public',
+  replacement_room: '!x:y',
+  body: 'x',
+  algorithm: 'm.megolm.v1.aes-sha2',
+  allow: ['*'],
+  users: {},
+  msgtype: 'm.text',
+};
 const ONE = parseUserId('@machine/one:bureau.test');
 const TWO = parseUserId('@machine/two:bureau.test');
 
@@ -26,7 +37,12 @@ describe('accounts and machine rooms', () => {
   before(async () => {
     server = await TestServer.start(264_111);
     const path = `${server.directory}/credentials`;
-    setup = await setUpMatrix({ homeserverUrl: server.homeserver.url, credentialFilePath: path, registrationToken: server.registrationToken, clock: realClock });
+    setup = await setUpMatrix({
+      homeserverUrl: server.homeserver.url,
+      credentialFilePath: path,
+      registrationToken: server.registrationToken,
+      clock: realClock,
+    });
     admin = server.administrator(path);
     one = await server.user('machine/one');
     two = await server.user('machine/two');
@@ -54,7 +70,13 @@ describe('accounts and machine rooms', () => {
         assert.equal(room.creator, '@bureau-admin:bureau.test');
         assert.deepEqual(await ensureMachineRoom(context, machine, client), { ...room, outcome: 'kept' });
         const members = await admin.members(roomId);
-        assert.deepEqual(members.filter(({ membership }) => membership === 'join').map(({ userId }) => userId).sort(), ['@bureau-admin:bureau.test', user].sort());
+        assert.deepEqual(
+          members
+            .filter(({ membership }) => membership === 'join')
+            .map(({ userId }) => userId)
+            .sort(),
+          ['@bureau-admin:bureau.test', user].sort(),
+        );
       });
 
       test('the machine writes its key and its status under its own user ID, and under no other', async () => {
@@ -68,7 +90,18 @@ describe('accounts and machine rooms', () => {
       });
 
       test('the machine can do nothing else in its config room', async () => {
-        for (const type of ['m.bureau.assignment', 'm.bureau.credentials', 'm.bureau.template', 'm.bureau.anything', 'm.room.power_levels', 'm.room.name', 'm.room.join_rules', 'm.room.tombstone', 'm.room.encryption', 'm.room.server_acl']) {
+        for (const type of [
+          'm.bureau.assignment',
+          'm.bureau.credentials',
+          'm.bureau.template',
+          'm.bureau.anything',
+          'm.room.power_levels',
+          'm.room.name',
+          'm.room.join_rules',
+          'm.room.tombstone',
+          'm.room.encryption',
+          'm.room.server_acl',
+        ]) {
           for (const key of ['', user]) await assert.rejects(client.setState(roomId, type, key, WELL_FORMED), forbidden, type);
         }
         await assert.rejects(client.send(roomId, 'm.room.message', { msgtype: 'm.text', body: 'x' }), forbidden);
@@ -83,7 +116,12 @@ describe('accounts and machine rooms', () => {
         assert.equal(await ensureMember(roomId, ONE, { inviter: admin, member: one }), 'joined');
         assert.equal(await ensureMember(roomId, ONE, { inviter: admin, member: one }), 'joined');
         await one.allState(roomId);
-        for (const [type, key] of [['m.bureau.assignment', 'iree/agent'], ['m.bureau.machine_status', ONE], ['m.bureau.machine_status', 'x'], ['m.bureau.machine_key', ONE]] as const) {
+        for (const [type, key] of [
+          ['m.bureau.assignment', 'iree/agent'],
+          ['m.bureau.machine_status', ONE],
+          ['m.bureau.machine_status', 'x'],
+          ['m.bureau.machine_key', ONE],
+        ] as const) {
           await assert.rejects(one.setState(roomId, type, key, { v: 1 }), forbidden, type);
         }
         await admin.setState(roomId, 'm.bureau.assignment', 'iree/agent', { v: 1 });
@@ -91,7 +129,11 @@ describe('accounts and machine rooms', () => {
 
       test('a level that was altered is repaired, and the machine has its own back', async () => {
         const levels = await admin.state(roomId, 'm.room.power_levels');
-        await admin.setState(roomId, 'm.room.power_levels', '', { ...levels, state_default: 0, users: { ...(levels?.['users'] as object), [user]: 50, [ONE]: 50 } });
+        await admin.setState(roomId, 'm.room.power_levels', '', {
+          ...levels,
+          state_default: 0,
+          users: { ...(levels?.['users'] as object), [user]: 50, [ONE]: 50 },
+        });
         assert.equal((await ensureMachineRoom(context, machine, client)).outcome, 'repaired');
         // Synapse adds a level of its own when it makes a room.
         assert.deepEqual({ ...(await admin.state(roomId, 'm.room.power_levels')), historical: 100 }, levels);
@@ -99,7 +141,7 @@ describe('accounts and machine rooms', () => {
     });
   }
 
-  test('#bureau/machine: a machine writes its own key, not another machine\'s, and nothing else', async () => {
+  test("#bureau/machine: a machine writes its own key, not another machine's, and nothing else", async () => {
     const room = parseRoomId(setup.rooms['machine'] ?? '');
     await ensureMember(room, ONE, { inviter: admin, member: one });
     await ensureMember(room, TWO, { inviter: admin, member: two });
@@ -121,12 +163,17 @@ describe('accounts and machine rooms', () => {
     const sync = await agent.sync({ timeoutMilliseconds: 0 });
     assert.equal(typeof sync.next_batch, 'string');
     await agent.setState(service, 'm.bureau.service', user, { v: 1 });
-    for (const type of ['m.bureau.template', 'm.bureau.assignment', 'm.room.topic', 'm.room.canonical_alias']) await assert.rejects(agent.setState(agents, type, '', WELL_FORMED), forbidden, type);
+    for (const type of ['m.bureau.template', 'm.bureau.assignment', 'm.room.topic', 'm.room.canonical_alias'])
+      await assert.rejects(agent.setState(agents, type, '', WELL_FORMED), forbidden, type);
     await assert.rejects(agent.invite(agents, ONE), forbidden);
   });
 
   describe('createAccount', () => {
-    function keeper(initial?: string): { kept: string | undefined; recallPassword(): Buffer | undefined; rememberPassword(password: Uint8Array): void } {
+    function keeper(initial?: string): {
+      kept: string | undefined;
+      recallPassword(): Buffer | undefined;
+      rememberPassword(password: Uint8Array): void;
+    } {
       return {
         kept: initial,
         recallPassword() {
@@ -140,7 +187,13 @@ describe('accounts and machine rooms', () => {
 
     test('makes an account whose token works, and revokeAccess ends it', async () => {
       const passwords = keeper();
-      const account = await createAccount({ client: server.client(), username: 'iree/one', registrationToken: server.registrationToken, deviceId: 'machine-one', passwords });
+      const account = await createAccount({
+        client: server.client(),
+        username: 'iree/one',
+        registrationToken: server.registrationToken,
+        deviceId: 'machine-one',
+        passwords,
+      });
       assert.equal(account.userId, '@iree/one:bureau.test');
       assert.equal(account.made, true);
       assert.match(passwords.kept ?? '', /^[0-9a-f]{64}$/);
@@ -153,30 +206,82 @@ describe('accounts and machine rooms', () => {
 
     test('carries on after a crash between registration and sealing, leaving one device with one token', async () => {
       const passwords = keeper();
-      const options = { client: server.client(), username: 'iree/two', registrationToken: server.registrationToken, deviceId: 'machine-one', passwords };
+      const options = {
+        client: server.client(),
+        username: 'iree/two',
+        registrationToken: server.registrationToken,
+        deviceId: 'machine-one',
+        passwords,
+      };
       const lost = await createAccount(options);
       const found = await createAccount(options);
       assert.equal(found.made, false);
       assert.equal(found.userId, lost.userId);
-      await assert.rejects(server.client().withToken({ bytes: lost.accessToken }).whoami(), (error) => hasCode(error, 'matrix_unknown_token'));
+      await assert.rejects(server.client().withToken({ bytes: lost.accessToken }).whoami(), (error) =>
+        hasCode(error, 'matrix_unknown_token'),
+      );
       assert.equal((await server.client().withToken({ bytes: found.accessToken }).whoami()).deviceId, 'machine-one');
     });
 
     test('carries on after a crash between remembering and registration', async () => {
-      const account = await createAccount({ client: server.client(), username: 'iree/three', registrationToken: server.registrationToken, deviceId: 'd', passwords: keeper('ab'.repeat(32)) });
+      const account = await createAccount({
+        client: server.client(),
+        username: 'iree/three',
+        registrationToken: server.registrationToken,
+        deviceId: 'd',
+        passwords: keeper('ab'.repeat(32)),
+      });
       assert.equal(account.made, true);
     });
 
     test('makes nothing when the password cannot be kept', async () => {
       const broken = { recallPassword: () => undefined, rememberPassword: () => Promise.reject(new Error('disk full')) };
-      await assert.rejects(createAccount({ client: server.client(), username: 'iree/four', registrationToken: server.registrationToken, deviceId: 'd', passwords: broken }), /disk full/);
-      assert.equal((await createAccount({ client: server.client(), username: 'iree/four', registrationToken: server.registrationToken, deviceId: 'd', passwords: keeper() })).made, true);
+      await assert.rejects(
+        createAccount({
+          client: server.client(),
+          username: 'iree/four',
+          registrationToken: server.registrationToken,
+          deviceId: 'd',
+          passwords: broken,
+        }),
+        /disk full/,
+      );
+      assert.equal(
+        (
+          await createAccount({
+            client: server.client(),
+            username: 'iree/four',
+            registrationToken: server.registrationToken,
+            deviceId: 'd',
+            passwords: keeper(),
+          })
+        ).made,
+        true,
+      );
     });
 
     test('refuses a taken name and a wrong registration token, and names neither secret', async () => {
       await server.user('iree/taken');
-      await assert.rejects(createAccount({ client: server.client(), username: 'iree/taken', registrationToken: server.registrationToken, deviceId: 'd', passwords: keeper() }), (error) => hasCode(error, 'matrix_account_locked_out'));
-      await assert.rejects(createAccount({ client: server.client(), username: 'iree/five', registrationToken: 'not-the-token', deviceId: 'd', passwords: keeper() }), (error) => hasCode(error, 'matrix_registration_token_refused') && !(error as Error).message.includes('not-the-token'));
+      await assert.rejects(
+        createAccount({
+          client: server.client(),
+          username: 'iree/taken',
+          registrationToken: server.registrationToken,
+          deviceId: 'd',
+          passwords: keeper(),
+        }),
+        (error) => hasCode(error, 'matrix_account_locked_out'),
+      );
+      await assert.rejects(
+        createAccount({
+          client: server.client(),
+          username: 'iree/five',
+          registrationToken: 'not-the-token',
+          deviceId: 'd',
+          passwords: keeper(),
+        }),
+        (error) => hasCode(error, 'matrix_registration_token_refused') && !(error as Error).message.includes('not-the-token'),
+      );
     });
   });
 });

@@ -18,6 +18,11 @@ export interface MachineRoom {
  */
 export async function ensureMachineRoom(context: RoomContext, machine: MachineName, machineClient?: MatrixClient): Promise<MachineRoom> {
   const { roomId, outcome } = await ensureRoom(context, machineConfigRoom(machine, context.serverName));
-  await ensureMember(roomId, userIdOf(machine, context.serverName), { inviter: context.client, ...(machineClient === undefined ? {} : { member: machineClient }) }, { signal: context.signal });
+  await ensureMember(
+    roomId,
+    userIdOf(machine, context.serverName),
+    { inviter: context.client, ...(machineClient === undefined ? {} : { member: machineClient }) },
+    { signal: context.signal },
+  );
   return { roomId, creator: context.owner, outcome };
 }

@@ -7,7 +7,12 @@ import type { CallOptions } from './http.ts';
  * Brings `user` into a room: invited by `inviter` unless in or invited already, joined when `member` (the user's own client) is given.
  * `member` accepts this one room, never every invitation.
  */
-export async function ensureMember(room: RoomId, user: UserId, clients: { readonly inviter: MatrixClient; readonly member?: MatrixClient }, options: CallOptions = {}): Promise<'joined' | 'invited'> {
+export async function ensureMember(
+  room: RoomId,
+  user: UserId,
+  clients: { readonly inviter: MatrixClient; readonly member?: MatrixClient },
+  options: CallOptions = {},
+): Promise<'joined' | 'invited'> {
   const membership = (await clients.inviter.state(room, 'm.room.member', user, options))?.['membership'];
   if (membership === 'join') return 'joined';
   if (membership !== 'invite') await clients.inviter.invite(room, user, options);

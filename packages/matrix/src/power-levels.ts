@@ -91,7 +91,15 @@ export function powerLevels(rules: PowerRules, room: { readonly creator: UserId;
 
 const SCALARS = ['users_default', 'events_default', 'state_default', 'ban', 'kick', 'redact', 'invite'] as const;
 /** What a server takes for an absent number; https://spec.matrix.org/v1.16/client-server-api/#mroompower_levels */
-const ABSENT: Readonly<Record<(typeof SCALARS)[number], number>> = { users_default: 0, events_default: 0, state_default: 50, ban: 50, kick: 50, redact: 50, invite: 0 };
+const ABSENT: Readonly<Record<(typeof SCALARS)[number], number>> = {
+  users_default: 0,
+  events_default: 0,
+  state_default: 50,
+  ban: 50,
+  kick: 50,
+  redact: 50,
+  invite: 0,
+};
 
 /**
  * How `actual` differs from what is expected, one sentence each; empty when it does not. Pure.
@@ -118,7 +126,9 @@ export function powerLevelDifferences(expected: PowerLevels, actual: Readonly<Re
 
 /** Users at the operators' level whom `expected` does not name, for a person to look at. */
 export function furtherOperators(expected: PowerLevels, actual: Readonly<Record<string, unknown>>): readonly string[] {
-  return Object.entries(record(actual['users'])).filter(([user, level]) => level === OPERATOR_LEVEL && !Object.hasOwn(expected.users, user)).map(([user]) => user);
+  return Object.entries(record(actual['users']))
+    .filter(([user, level]) => level === OPERATOR_LEVEL && !Object.hasOwn(expected.users, user))
+    .map(([user]) => user);
 }
 
 /** What to write to bring `actual` back to `expected`: further operators keep their level, nothing else of it stays. */

@@ -43,13 +43,21 @@ export function roomOrigin(state: readonly StateEvent[]): RoomOrigin | undefined
 }
 
 /** Everything in a room's state that is not as its kind says. Pure. */
-export function roomFaults(kind: RoomKind, state: readonly StateEvent[], room: { readonly creator: UserId; readonly roomVersion: string }): readonly RoomFault[] {
+export function roomFaults(
+  kind: RoomKind,
+  state: readonly StateEvent[],
+  room: { readonly creator: UserId; readonly roomVersion: string },
+): readonly RoomFault[] {
   const faults: RoomFault[] = [];
   const expected = powerLevels(kind.powers, room);
   const levels = contentOf(state, 'm.room.power_levels') ?? {};
   const differences = powerLevelDifferences(expected, levels);
   if (differences.length > 0) {
-    faults.push({ check: 'power levels', message: differences.join('; '), repair: { type: 'm.room.power_levels', content: { ...repairedPowerLevels(expected, levels) } } });
+    faults.push({
+      check: 'power levels',
+      message: differences.join('; '),
+      repair: { type: 'm.room.power_levels', content: { ...repairedPowerLevels(expected, levels) } },
+    });
   }
   const settings = [
     { check: 'join rules', type: 'm.room.join_rules', field: 'join_rule', right: ['invite'] },
@@ -59,10 +67,17 @@ export function roomFaults(kind: RoomKind, state: readonly StateEvent[], room: {
   for (const { check, type, field, right } of settings) {
     const found = contentOf(state, type)?.[field];
     if ((right as readonly unknown[]).includes(found)) continue;
-    faults.push({ check, message: `${field} is ${JSON.stringify(found) ?? 'not set'} and should be ${JSON.stringify(right[0])}`, repair: { type, content: { [field]: right[0] } } });
+    faults.push({
+      check,
+      message: `${field} is ${JSON.stringify(found) ?? 'not set'} and should be ${JSON.stringify(right[0])}`,
+      repair: { type, content: { [field]: right[0] } },
+    });
   }
   if (contentOf(state, 'm.room.encryption') !== undefined) {
-    faults.push({ check: 'encryption', message: 'the room is encrypted, so machines cannot read it; this cannot be undone: take its alias away and run the set-up again' });
+    faults.push({
+      check: 'encryption',
+      message: 'the room is encrypted, so machines cannot read it; this cannot be undone: take its alias away and run the set-up again',
+    });
   }
   return faults;
 }

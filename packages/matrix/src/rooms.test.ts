@@ -16,17 +16,20 @@ const ROOM_12 = { creator: OWNER, roomVersion: '12' };
 const ROOM_11 = { creator: OWNER, roomVersion: '11' };
 
 describe('rooms as data', () => {
-  test('the aliases and keys are the playbook\'s', () => {
-    assert.deepEqual([BUREAU_SPACE, ...STANDARD_ROOMS].map(({ alias, credentialKey }) => `${alias} ${credentialKey}`), [
-      'bureau MATRIX_SPACE_ROOM',
-      'bureau/agents MATRIX_AGENTS_ROOM',
-      'bureau/system MATRIX_SYSTEM_ROOM',
-      'bureau/machine MATRIX_MACHINE_ROOM',
-      'bureau/service MATRIX_SERVICE_ROOM',
-      'bureau/template MATRIX_TEMPLATE_ROOM',
-      'bureau/pipeline MATRIX_PIPELINE_ROOM',
-      'bureau/artifact MATRIX_ARTIFACT_ROOM',
-    ]);
+  test("the aliases and keys are the playbook's", () => {
+    assert.deepEqual(
+      [BUREAU_SPACE, ...STANDARD_ROOMS].map(({ alias, credentialKey }) => `${alias} ${credentialKey}`),
+      [
+        'bureau MATRIX_SPACE_ROOM',
+        'bureau/agents MATRIX_AGENTS_ROOM',
+        'bureau/system MATRIX_SYSTEM_ROOM',
+        'bureau/machine MATRIX_MACHINE_ROOM',
+        'bureau/service MATRIX_SERVICE_ROOM',
+        'bureau/template MATRIX_TEMPLATE_ROOM',
+        'bureau/pipeline MATRIX_PIPELINE_ROOM',
+        'bureau/artifact MATRIX_ARTIFACT_ROOM',
+      ],
+    );
   });
 
   test('each lower level is one of a short list, and has a reason', () => {
@@ -34,26 +37,30 @@ describe('rooms as data', () => {
       ...(powers.messages === undefined ? [] : [[label, 'messages', powers.messages] as const]),
       ...Object.entries({ ...powers.events, ...powers.users }).map(([name, level]) => [label, name, level] as const),
     ]);
-    assert.deepEqual(lower.map(([label, name, { level }]) => `${label} ${name} ${level}`), [
-      'agents messages 0',
-      'system messages 0',
-      'machine m.bureau.machine_key 0',
-      'service m.bureau.service 0',
-      'machine/one m.bureau.machine_key 25',
-      'machine/one m.bureau.machine_status 25',
-      'machine/one @machine/one:bureau.test 25',
-    ]);
+    assert.deepEqual(
+      lower.map(([label, name, { level }]) => `${label} ${name} ${level}`),
+      [
+        'agents messages 0',
+        'system messages 0',
+        'machine m.bureau.machine_key 0',
+        'service m.bureau.service 0',
+        'machine/one m.bureau.machine_key 25',
+        'machine/one m.bureau.machine_status 25',
+        'machine/one @machine/one:bureau.test 25',
+      ],
+    );
     for (const [, , { reason }] of lower) assert.ok(reason.length > 20);
   });
 
-  test('everything else is the operators\', in both room versions, and all our types are named', () => {
+  test("everything else is the operators', in both room versions, and all our types are named", () => {
     for (const kind of ALL) {
       for (const room of [ROOM_12, ROOM_11]) {
         const levels = powerLevels(kind.powers, room);
         assert.equal(levels.state_default, OPERATOR_LEVEL);
         assert.equal(levels.users_default, 0);
         for (const right of ['ban', 'kick', 'redact', 'invite'] as const) assert.equal(levels[right], OPERATOR_LEVEL);
-        for (const type of [...Object.values(EVENT_TYPES), 'm.room.power_levels', 'm.room.encryption']) assert.equal(typeof levels.events[type], 'number', type);
+        for (const type of [...Object.values(EVENT_TYPES), 'm.room.power_levels', 'm.room.encryption'])
+          assert.equal(typeof levels.events[type], 'number', type);
         assert.equal(levels.users[OWNER], room === ROOM_11 ? OPERATOR_LEVEL : undefined);
       }
     }
@@ -68,7 +75,11 @@ describe('power level differences', () => {
     ['level as text', { ...expected, ban: '100' }, /^ban is "100" and should be 100$/],
     ['notifications', { ...expected, notifications: {} }, /^notifications.room is 50/],
     ['event lowered', { ...expected, events: { ...expected.events, 'm.room.name': 0 } }, /^m.room.name is 0/],
-    ['event unlisted', { ...expected, events: Object.fromEntries(Object.entries(expected.events).filter(([type]) => type !== 'm.room.name')) }, /^m.room.name is nothing/],
+    [
+      'event unlisted',
+      { ...expected, events: Object.fromEntries(Object.entries(expected.events).filter(([type]) => type !== 'm.room.name')) },
+      /^m.room.name is nothing/,
+    ],
     ['foreign event lowered', { ...expected, events: { ...expected.events, 'org.x': 10 } }, /^org.x is 10 and should not be listed$/],
     ['half an operator', { ...expected, users: { ...expected.users, '@x:y': 99 } }, /^@x:y is 99/],
     ['negative', { ...expected, users: { ...expected.users, '@x:y': -1 } }, /^@x:y is -1/],
@@ -91,7 +102,12 @@ describe('power level differences', () => {
 });
 
 describe('room state', () => {
-  const event = (type: string, content: Record<string, unknown>, sender: string = OWNER): StateEvent => ({ type, state_key: '', sender, content });
+  const event = (type: string, content: Record<string, unknown>, sender: string = OWNER): StateEvent => ({
+    type,
+    state_key: '',
+    sender,
+    content,
+  });
   const right = [
     event('m.room.create', { room_version: '12' }),
     event('m.room.power_levels', { ...powerLevels(STANDARD_ROOMS[0]?.powers ?? { events: {} }, ROOM_12) }),
@@ -101,7 +117,10 @@ describe('room state', () => {
 
   test('roomFaults finds nothing in a right room, and each thing that was altered', () => {
     assert.deepEqual(roomFaults(kind, right, ROOM_12), []);
-    const altered = (type: string, content: Record<string, unknown>): StateEvent[] => [...right.filter((one) => one.type !== type), event(type, content)];
+    const altered = (type: string, content: Record<string, unknown>): StateEvent[] => [
+      ...right.filter((one) => one.type !== type),
+      event(type, content),
+    ];
     const found = (state: StateEvent[]): string[] => roomFaults(kind, state, ROOM_12).map(({ check }) => check);
     assert.deepEqual(found(altered('m.room.join_rules', { join_rule: 'public' })), ['join rules']);
     assert.deepEqual(found(altered('m.room.join_rules', {})), ['join rules']);
@@ -113,7 +132,12 @@ describe('room state', () => {
 
   test('roomOrigin tells maker, version, kind and further creators', () => {
     assert.deepEqual(roomOrigin(right), { creator: OWNER, roomVersion: '12', space: false, furtherCreators: [] });
-    assert.deepEqual(roomOrigin([event('m.room.create', { type: 'm.space', additional_creators: ['@eve:x', 7] }, '@eve:x')]), { creator: '@eve:x', roomVersion: '1', space: true, furtherCreators: ['@eve:x'] });
+    assert.deepEqual(roomOrigin([event('m.room.create', { type: 'm.space', additional_creators: ['@eve:x', 7] }, '@eve:x')]), {
+      creator: '@eve:x',
+      roomVersion: '1',
+      space: true,
+      furtherCreators: ['@eve:x'],
+    });
     assert.equal(roomOrigin([]), undefined);
   });
 

@@ -42,12 +42,20 @@ export const STANDARD_ROOMS: readonly StandardRoom[] = [
   }),
   standardRoom('machine', 'Machines', 'Keys of machines; agents are never members', {
     events: {
-      [EVENT_TYPES.machineKey]: { level: 0, reason: 'each machine publishes its own key under its own user ID, which Matrix lets nobody else write; readers take no other state key' },
+      [EVENT_TYPES.machineKey]: {
+        level: 0,
+        reason:
+          'each machine publishes its own key under its own user ID, which Matrix lets nobody else write; readers take no other state key',
+      },
     },
   }),
   standardRoom('service', 'Services', 'Which services there are', {
     events: {
-      'm.bureau.service': { level: 0, reason: 'each service registers itself under its own user ID, which Matrix lets nobody else write; readers take a state key without "@" from operators only' },
+      'm.bureau.service': {
+        level: 0,
+        reason:
+          'each service registers itself under its own user ID, which Matrix lets nobody else write; readers take a state key without "@" from operators only',
+      },
     },
   }),
   standardRoom('template', 'Templates', 'Sandbox templates', { events: {} }),
@@ -90,5 +98,13 @@ export function aliasOfRoom(kind: RoomKind, server: ServerName): RoomAlias {
 }
 
 function standardRoom(word: string, name: string, topic: string, powers: PowerRules): StandardRoom {
-  return { label: word, alias: `bureau/${word}`, name: `Bureau ${name}`, topic, space: false, credentialKey: `MATRIX_${word.toUpperCase()}_ROOM`, powers };
+  return {
+    label: word,
+    alias: `bureau/${word}`,
+    name: `Bureau ${name}`,
+    topic,
+    space: false,
+    credentialKey: `MATRIX_${word.toUpperCase()}_ROOM`,
+    powers,
+  };
 }

@@ -42,11 +42,20 @@ export type StateEvent = v.InferOutput<typeof stateEvent>;
 export const stateAnswer = v.object({ list: v.array(stateEvent) });
 
 /** An event of a room's timeline. */
-export const roomEvent = v.object({ type: v.string(), sender: id, content, event_id: id, origin_server_ts: v.number(), state_key: v.optional(v.string()) });
+export const roomEvent = v.object({
+  type: v.string(),
+  sender: id,
+  content,
+  event_id: id,
+  origin_server_ts: v.number(),
+  state_key: v.optional(v.string()),
+});
 export type RoomEvent = v.InferOutput<typeof roomEvent>;
 export const messagesAnswer = v.object({ start: v.string(), end: v.optional(v.string()), chunk: v.array(roomEvent) });
 export const membersAnswer = v.object({
-  chunk: v.array(v.object({ state_key: id, content: v.looseObject({ membership: v.string(), displayname: v.optional(v.nullable(v.string())) }) })),
+  chunk: v.array(
+    v.object({ state_key: id, content: v.looseObject({ membership: v.string(), displayname: v.optional(v.nullable(v.string())) }) }),
+  ),
 });
 /** One sync; rooms are handed on as the server sent them. */
 export const syncAnswer = v.looseObject({ next_batch: v.string() });
@@ -58,5 +67,9 @@ export function readAnswer<Schema extends v.GenericSchema>(schema: Schema, answe
   if (result.success) return result.output;
   const issue = result.issues[0];
   const field = v.getDotPath(issue) ?? 'the answer';
-  throw new BureauError('matrix_response_malformed', `Expected ${issue.expected ?? 'another value'} in ${field} of the homeserver's answer to ${what}`, { data: { what, field } });
+  throw new BureauError(
+    'matrix_response_malformed',
+    `Expected ${issue.expected ?? 'another value'} in ${field} of the homeserver's answer to ${what}`,
+    { data: { what, field } },
+  );
 }

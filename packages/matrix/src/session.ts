@@ -35,10 +35,21 @@ const DUMMY_STAGE = 'm.login.dummy';
  */
 export async function registerWithToken(http: MatrixHttp, registration: Registration, options: CallOptions): Promise<MatrixSession> {
   const { username, password, deviceId, deviceName, registrationToken } = registration;
-  const account = { username, password, device_id: deviceId, ...(deviceName === undefined ? {} : { initial_device_display_name: deviceName }) };
+  const account = {
+    username,
+    password,
+    device_id: deviceId,
+    ...(deviceName === undefined ? {} : { initial_device_display_name: deviceName }),
+  };
   let authentication: Record<string, string> | undefined;
   for (let stage = 0; stage <= AUTHENTICATION_STAGES_MAX; stage++) {
-    const request: MatrixRequest = { ...options, method: 'POST', path: ['v3', 'register'], anonymous: true, body: { ...account, ...(authentication === undefined ? {} : { auth: authentication }) } };
+    const request: MatrixRequest = {
+      ...options,
+      method: 'POST',
+      path: ['v3', 'register'],
+      anonymous: true,
+      body: { ...account, ...(authentication === undefined ? {} : { auth: authentication }) },
+    };
     const answer = await http.ask(request);
     if (answer.status === 200) return asSession(answer.body, 'register');
     if (answer.status !== 401 || !('flows' in answer.body)) throw http.refusal(request, answer);
@@ -46,7 +57,10 @@ export async function registerWithToken(http: MatrixHttp, registration: Registra
     if (authentication?.['type'] === next.type) throw refusedStage(next.type);
     authentication = next.type === TOKEN_STAGE ? { ...next, token: registrationToken } : next;
   }
-  throw new BureauError('matrix_registration_unsupported', `Expected the homeserver to register after at most ${AUTHENTICATION_STAGES_MAX} stages of authentication`);
+  throw new BureauError(
+    'matrix_registration_unsupported',
+    `Expected the homeserver to register after at most ${AUTHENTICATION_STAGES_MAX} stages of authentication`,
+  );
 }
 
 /** Logs in with a password. */
@@ -63,17 +77,26 @@ export async function loginWithPassword(http: MatrixHttp, login: Login, options:
 
 function nextStage(answer: MatrixAnswer): { type: string; session: string } {
   const { flows, completed, session } = readAnswer(authenticationAnswer, answer.body, 'register');
-  const flow = flows.find(({ stages }) => stages.includes(TOKEN_STAGE) && stages.every((stage) => stage === TOKEN_STAGE || stage === DUMMY_STAGE));
+  const flow = flows.find(
+    ({ stages }) => stages.includes(TOKEN_STAGE) && stages.every((stage) => stage === TOKEN_STAGE || stage === DUMMY_STAGE),
+  );
   const type = flow?.stages.find((stage) => !completed.includes(stage));
   if (type === undefined) {
-    throw new UsageError('matrix_registration_unsupported', 'Expected a homeserver that registers accounts with a registration token alone; turn that on in its configuration (Synapse: registration_requires_token)');
+    throw new UsageError(
+      'matrix_registration_unsupported',
+      'Expected a homeserver that registers accounts with a registration token alone; turn that on in its configuration (Synapse: registration_requires_token)',
+    );
   }
   return { type, session: session ?? '' };
 }
 
 /** The same stage asked for again means that what we gave for it was refused. */
 function refusedStage(type: string): UsageError {
-  if (type === TOKEN_STAGE) return new UsageError('matrix_registration_token_refused', 'The homeserver refused the registration token; give one that is valid (it may have expired, been used up or been revoked)');
+  if (type === TOKEN_STAGE)
+    return new UsageError(
+      'matrix_registration_token_refused',
+      'The homeserver refused the registration token; give one that is valid (it may have expired, been used up or been revoked)',
+    );
   return new UsageError('matrix_registration_unsupported', `The homeserver refused the stage ${type} of registration`);
 }
 

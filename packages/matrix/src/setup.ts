@@ -70,11 +70,23 @@ export async function setUpMatrix(options: SetupOptions): Promise<SetupResult> {
     return true;
   };
 
-  const administrator = await ensureAdministrator({ client: new MatrixClient({ homeserverUrl, clock }), credentialFilePath, credentials, registrationToken, serverName: options.serverName, signal });
+  const administrator = await ensureAdministrator({
+    client: new MatrixClient({ homeserverUrl, clock }),
+    credentialFilePath,
+    credentials,
+    registrationToken,
+    serverName: options.serverName,
+    signal,
+  });
   const { client, userId: owner, serverName } = administrator;
   report('administrator', administrator.outcome === 'kept' ? 'kept' : 'made', administratorMessage(administrator));
   // At once, so that the token is not lost when a later step fails.
-  const identity = { MATRIX_HOMESERVER_URL: homeserverUrl, MATRIX_ADMIN_USER: owner, MATRIX_ADMIN_TOKEN: administrator.token, ...(registrationToken === undefined ? {} : { MATRIX_REGISTRATION_TOKEN: registrationToken }) };
+  const identity = {
+    MATRIX_HOMESERVER_URL: homeserverUrl,
+    MATRIX_ADMIN_USER: owner,
+    MATRIX_ADMIN_TOKEN: administrator.token,
+    ...(registrationToken === undefined ? {} : { MATRIX_REGISTRATION_TOKEN: registrationToken }),
+  };
   let saved = save(identity);
 
   const roomVersion = options.roomVersion ?? (await chooseRoomVersion(client, { signal }));
@@ -89,19 +101,29 @@ export async function setUpMatrix(options: SetupOptions): Promise<SetupResult> {
     const what = outcome === 'repaired' ? `: ${repaired.join('; ')}` : linked && outcome === 'kept' ? ': linked to the space again' : '';
     report(kind.label, linked && outcome === 'kept' ? 'repaired' : outcome, `#${kind.alias}:${serverName} is ${roomId}${what}`);
   }
-  for (const [name, content] of Object.entries(STANDARD_TEMPLATES)) await publishTemplate(context, rooms['template'] as RoomId, name, content, report);
+  for (const [name, content] of Object.entries(STANDARD_TEMPLATES))
+    await publishTemplate(context, rooms['template'] as RoomId, name, content, report);
   saved = save(keys) || saved;
   report('credential file', saved ? 'made' : 'kept', credentialFilePath);
   return { serverName, homeserverUrl, administrator: owner, rooms, changed };
 }
 
 function requireToken(credentials: CredentialFile, registrationToken: string | undefined, path: string): void {
-  if (registrationToken !== undefined || credentials.get('MATRIX_ADMIN_TOKEN') !== undefined || existsSync(administratorPasswordFile(path))) return;
-  throw new UsageError('matrix_registration_token_missing', `Expected a registration token: there is neither a token of the administrator nor MATRIX_REGISTRATION_TOKEN in ${path}; give --registration-token-file`, { data: { path } });
+  if (registrationToken !== undefined || credentials.get('MATRIX_ADMIN_TOKEN') !== undefined || existsSync(administratorPasswordFile(path)))
+    return;
+  throw new UsageError(
+    'matrix_registration_token_missing',
+    `Expected a registration token: there is neither a token of the administrator nor MATRIX_REGISTRATION_TOKEN in ${path}; give --registration-token-file`,
+    { data: { path } },
+  );
 }
 
 function administratorMessage({ userId, outcome }: Administrator): string {
-  return outcome === 'made' ? `${userId} registered` : outcome === 'kept' ? `${userId}, token still good` : `${userId} logged in anew, its former token is dead`;
+  return outcome === 'made'
+    ? `${userId} registered`
+    : outcome === 'kept'
+      ? `${userId}, token still good`
+      : `${userId} logged in anew, its former token is dead`;
 }
 
 /** Links a room into the space. True when it had to. */
@@ -112,10 +134,17 @@ async function ensureChild({ client, serverName, signal }: RoomContext, space: R
   return true;
 }
 
-async function publishTemplate(context: RoomContext, room: RoomId, name: string, content: Content, report: (step: string, outcome: SetupStep['outcome'], message: string) => void): Promise<void> {
+async function publishTemplate(
+  context: RoomContext,
+  room: RoomId,
+  name: string,
+  content: Content,
+  report: (step: string, outcome: SetupStep['outcome'], message: string) => void,
+): Promise<void> {
   const { client, signal } = context;
   const state = templateState(await client.state(room, EVENT_TYPES.template, name, { signal }));
-  if (state === 'good' || state === 'newer') return report(`template ${name}`, 'kept', state === 'newer' ? 'written by a newer Bureau' : 'published');
+  if (state === 'good' || state === 'newer')
+    return report(`template ${name}`, 'kept', state === 'newer' ? 'written by a newer Bureau' : 'published');
   await client.setState(room, EVENT_TYPES.template, name, content, { signal });
   report(`template ${name}`, state === 'missing' ? 'made' : 'repaired', 'published');
 }

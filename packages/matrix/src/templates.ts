@@ -8,7 +8,12 @@ const TEMPLATE_VERSION = 1;
 
 /** Templates that set-up publishes. `default`: the launcher's fixed sandbox and nothing more; the assignment brings the command. */
 export const STANDARD_TEMPLATES: Readonly<Record<string, TemplateContent>> = {
-  default: { v: 1, description: "The host's /usr read-only, own /tmp, home and /workspace; no network but the proxy", environment: {}, mounts: [] },
+  default: {
+    v: 1,
+    description: "The host's /usr read-only, own /tmp, home and /workspace; no network but the proxy",
+    environment: {},
+    mounts: [],
+  },
 };
 
 /**

@@ -54,7 +54,12 @@ export class TestServer implements AsyncDisposable {
 
   /** A fresh account. */
   async user(name: string): Promise<MatrixClient> {
-    const session = await this.client().register({ username: parseLocalpart(name), password: `password of ${name}`, registrationToken: this.registrationToken, deviceId: 'TEST' });
+    const session = await this.client().register({
+      username: parseLocalpart(name),
+      password: `password of ${name}`,
+      registrationToken: this.registrationToken,
+      deviceId: 'TEST',
+    });
     return this.client().withToken(session.accessToken);
   }
 

@@ -2,7 +2,14 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { BureauError, parseServerName, type Clock, type ServerName } from '@bureau/core';
-import { ensureFirstAccounts, findFreePort, homeserverCommand, homeserverLibrary, waitForHomeserver, writeHomeserverFiles } from '@bureau/homeserver';
+import {
+  ensureFirstAccounts,
+  findFreePort,
+  homeserverCommand,
+  homeserverLibrary,
+  waitForHomeserver,
+  writeHomeserverFiles,
+} from '@bureau/homeserver';
 
 /** What a stopping Synapse may take (measured 27–98 ms); after it, KILL and an error. */
 const STOP_DEADLINE_MS = 20_000;
@@ -44,17 +51,44 @@ export async function startHomeserver(options: TestHomeserverOptions): Promise<T
   const port = options.port ?? (await findFreePort());
   const url = `http://127.0.0.1:${port}`;
   const { directory, uid, testing = true } = options;
-  const layout = writeHomeserverFiles({ directory, serverName, port, uid, testing, library: testLibrary(), ...(options.roomVersion === undefined ? {} : { roomVersion: options.roomVersion }) });
+  const layout = writeHomeserverFiles({
+    directory,
+    serverName,
+    port,
+    uid,
+    testing,
+    library: testLibrary(),
+    ...(options.roomVersion === undefined ? {} : { roomVersion: options.roomVersion }),
+  });
   const { command, args, env, cwd } = homeserverCommand(layout);
   // As the service manager starts it; and it dies with the test's process, should that be killed.
-  const drop = ['--reuid', `${uid}`, '--regid', `${uid}`, '--clear-groups', '--no-new-privs', '--inh-caps=-all', '--bounding-set=-all', '--pdeathsig', 'KILL', '--'];
+  const drop = [
+    '--reuid',
+    `${uid}`,
+    '--regid',
+    `${uid}`,
+    '--clear-groups',
+    '--no-new-privs',
+    '--inh-caps=-all',
+    '--bounding-set=-all',
+    '--pdeathsig',
+    'KILL',
+    '--',
+  ];
   const child = spawn('/usr/bin/setpriv', [...drop, command, ...args], { env: { ...env }, cwd, stdio: ['ignore', 'ignore', 'pipe'] });
   let log = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (log = (log + text).slice(-LOG_TAIL_BYTES)));
   const exited = new Promise<void>((resolve) => child.once('close', () => resolve()));
   const ended = new AbortController();
   child.once('error', (cause) => ended.abort(cause));
-  child.once('close', (code, signal) => ended.abort(new BureauError('homeserver_ended', `Expected the test homeserver to start, and it ended with ${code ?? signal}; its log ends: ${log}`)));
+  child.once('close', (code, signal) =>
+    ended.abort(
+      new BureauError(
+        'homeserver_ended',
+        `Expected the test homeserver to start, and it ended with ${code ?? signal}; its log ends: ${log}`,
+      ),
+    ),
+  );
   const stop = (): Promise<void> => stopChild(child, exited);
   try {
     await waitForHomeserver({ url, clock: realClock(), signal: ended.signal });
@@ -81,7 +115,11 @@ async function stopChild(child: ChildProcess, exited: Promise<void>): Promise<vo
   child.kill('SIGTERM');
   await exited;
   clearTimeout(timer);
-  if (killed) throw new BureauError('homeserver_did_not_stop', `Expected the test homeserver to end within ${STOP_DEADLINE_MS} ms of SIGTERM; it was killed`);
+  if (killed)
+    throw new BureauError(
+      'homeserver_did_not_stop',
+      `Expected the test homeserver to end within ${STOP_DEADLINE_MS} ms of SIGTERM; it was killed`,
+    );
 }
 
 function realClock(): Clock {
