@@ -76,7 +76,7 @@ test('script/setup fails when what npm installed is not what is locked', () => {
 
 test('two runs at once do the work once', async () => {
   // The first npm waits until the second run has found the lock taken.
-  write('script/npm', '#!/bin/sh\ncd "$(dirname "$0")/.."; echo npm >> calls; [ -e go ] || cat < gate > /dev/null; mkdir -p node_modules\n');
+  write('script/npm', '#!/bin/sh\ncd "$(dirname "$0")/.."; echo npm >> calls; [ -e go ] || timeout 10 cat gate > /dev/null; mkdir -p node_modules\n');
   spawnSync('mkfifo', [join(root, 'gate')]);
   const start = (): { done: Promise<unknown[]>; stdout: NodeJS.ReadableStream } => {
     const child = spawn(join(root, 'script/setup'), { stdio: ['ignore', 'pipe', 'inherit'] });
