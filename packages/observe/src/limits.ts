@@ -44,3 +44,7 @@ export const FAILURE_TAIL_BYTES = 2_000;
 export const SEQUENCE_MAX_BYTES = 256;
 /** Longest string (DCS, APC, …) that is swallowed while it is not ended; larger pictures show as text. */
 export const STRING_MAX_BYTES = 1024 * 1024;
+/** Between two looks at whether a killed init is gone: the kernel needs one or two of these. */
+export const GONE_CHECK_MILLISECONDS = 2;
+/** After a stop an observer may take this long between two chunks: the launcher kills a relay 3 s after the payload's grace. */
+export const FINISH_STOPPED_MILLISECONDS = 1_500;

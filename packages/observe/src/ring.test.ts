@@ -20,7 +20,7 @@ test('OutputRing.tail gives no more than asked and says what is missing', () => 
   const ring = new OutputRing(10);
   ring.push('output', text('abcd'));
   ring.push('output', text('efg'));
-  assert.deepEqual(read(ring, 4), ['output:d', 'output:efg']);
+  assert.deepEqual(read(ring, 4), ['output:defg']);
   assert.equal(ring.tail(4).missing, 3);
   assert.deepEqual(read(ring, 0), []);
   assert.equal(ring.tail(0).missing, 7);
@@ -44,6 +44,33 @@ test('OutputRing equals the tail of everything pushed, whatever the pieces', () 
       const expected = Math.min(most, capacity, whole.length);
       assert.deepEqual(kept, whole.slice(whole.length - expected));
       assert.equal(ring.tail(most).missing, whole.length - expected);
+    }),
+  );
+});
+
+test('OutputRing merges small pieces and bounds the number of records', () => {
+  const ring = new OutputRing(1024 * 1024);
+  for (let index = 0; index < 10_000; index += 1) ring.push('output', text('x'));
+  assert.equal(ring.tail(Infinity).records.length, 3);
+  for (let index = 0; index < 100_000; index += 1) ring.push(index % 2 === 0 ? 'output' : 'error', text('y'));
+  assert.equal(ring.size, 16 * 1024);
+  assert.equal(ring.dropped, 110_000 - 16 * 1024);
+});
+
+test('OutputRing.shift takes everything out in order, in pieces of the size asked for', () => {
+  fc.assert(
+    fc.property(fc.array(fc.uint8Array({ maxLength: 6_000 }), { maxLength: 20 }), fc.integer({ min: 1, max: 5_000 }), (all, most) => {
+      const ring = new OutputRing(Infinity);
+      const out: Uint8Array[] = [];
+      for (const [index, data] of all.entries()) {
+        ring.push('output', data.slice());
+        if (index % 3 === 0) out.push(ring.shift(most)?.data ?? new Uint8Array(0));
+      }
+      for (let record = ring.shift(most); record !== undefined; record = ring.shift(most)) out.push(record.data);
+      assert.ok(out.every((piece) => piece.length <= most));
+      assert.deepEqual(Buffer.concat(out), Buffer.concat(all));
+      assert.equal(ring.size, 0);
+      assert.equal(ring.dropped, 0);
     }),
   );
 });

@@ -9,6 +9,13 @@ export interface OutputRecord {
   readonly data: Uint8Array;
 }
 
+/** Pieces up to this are copied together: a payload that writes single bytes must not cost an object for each. */
+const MERGED_BYTES = 4 * 1024;
+/** Most records, for the payload that writes a byte to each output in turn; then the ring is full with fewer bytes. */
+const RECORDS_MAX = 16 * 1024;
+
+const EMPTY: OutputRecord = Object.freeze({ from: 'output', data: new Uint8Array(0) });
+
 /**
  * The newest output of a payload, at most `capacity` bytes. Holds on to the arrays it is given: the caller must not write to them
  * afterwards. The oldest record is cut in the middle rather than dropped whole, so that the ring is full when it can be.
@@ -22,7 +29,7 @@ export class OutputRing {
   #dropped = 0;
 
   constructor(capacity: number) {
-    if (!Number.isSafeInteger(capacity) || capacity < 0) throw new RangeError(`Expected a capacity of 0 or more bytes, found ${capacity}`);
+    if (!(capacity >= 0)) throw new RangeError(`Expected a capacity of 0 or more bytes, found ${capacity}`);
     this.#capacity = capacity;
   }
 
@@ -39,9 +46,28 @@ export class OutputRing {
   /** Takes `data` over. */
   push(from: OutputSource, data: Uint8Array): void {
     if (data.length === 0) return;
-    this.#records.push({ from, data });
+    const last = this.#records.length > this.#first ? this.#records.at(-1) : undefined;
+    if (last !== undefined && last.from === from && last.data.length + data.length <= MERGED_BYTES) {
+      const merged = new Uint8Array(last.data.length + data.length);
+      merged.set(last.data);
+      merged.set(data, last.data.length);
+      this.#records[this.#records.length - 1] = { from, data: merged };
+    } else {
+      this.#records.push({ from, data });
+    }
     this.#size += data.length;
     this.#trim();
+  }
+
+  /** Takes the oldest record out, or its first `most` bytes when it is longer; undefined when the ring is empty. Not counted as dropped. */
+  shift(most: number): OutputRecord | undefined {
+    const oldest = this.#records[this.#first];
+    if (oldest === undefined) return undefined;
+    const taken = oldest.data.length > most ? { from: oldest.from, data: oldest.data.subarray(0, most) } : oldest;
+    if (taken === oldest) this.#dropFirst();
+    else this.#records[this.#first] = { from: oldest.from, data: oldest.data.subarray(most) };
+    this.#size -= taken.data.length;
+    return taken;
   }
 
   /** The newest records, `most` bytes of them at most, oldest first, and how many earlier bytes (dropped or left out) are missing. */
@@ -59,11 +85,11 @@ export class OutputRing {
   }
 
   #trim(): void {
-    while (this.#size > this.#capacity) {
+    while (this.#size > this.#capacity || this.#records.length - this.#first > RECORDS_MAX) {
       const oldest = this.#records[this.#first]!;
-      const excess = this.#size - this.#capacity;
-      if (oldest.data.length <= excess) {
-        this.#first += 1;
+      const excess = Math.max(this.#size - this.#capacity, 0);
+      if (excess === 0 || oldest.data.length <= excess) {
+        this.#dropFirst();
         this.#size -= oldest.data.length;
         this.#dropped += oldest.data.length;
       } else {
@@ -73,6 +99,12 @@ export class OutputRing {
         this.#dropped += excess;
       }
     }
+  }
+
+  #dropFirst(): void {
+    // Let go of the bytes now: the slot itself may stay for a while.
+    this.#records[this.#first] = EMPTY;
+    this.#first += 1;
     if (this.#first > 64 && this.#first * 2 > this.#records.length) {
       this.#records = this.#records.slice(this.#first);
       this.#first = 0;

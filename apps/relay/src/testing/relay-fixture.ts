@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from 'node:assert/strict';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { chownSync, closeSync, constants, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
+import { connect, encodeFrame, readFrames, type IpcClient } from '@bureau/ipc';
+import { listenUnix } from '@bureau/native';
+import { dropPrivileges, readProcesses, systemClock } from '@bureau/process';
+import { relayContract, relayReport, type ExitReport, type OutputChunk, type RelayConfig, type RelayReport, type relayConfig } from '@bureau/protocol';
+import * as v from 'valibot';
+import type { RelayProgram } from './relay-program.ts';
+
+/** In nobody's range: 200000 + 65536k are instances, their payloads begin at +16. */
+export const TEST_UID = 199_000;
+/** Any single wait in a test; nothing here takes a tenth of it. */
+const WAIT_MILLISECONDS = 20_000;
+/** `return SECCOMP_RET_ALLOW`: the filter itself is tested where it is made. */
+const ALLOW_ALL = Buffer.from([0x06, 0, 0, 0, 0, 0, 0xff, 0x7f]);
+
+const OPTIONS = [
+  ...['--unshare-all', '--cap-drop', 'ALL', '--die-with-parent', '--ro-bind', '/usr', '/usr', '--symlink', 'usr/bin', '/bin', '--symlink', 'usr/lib', '/lib'],
+  ...['--symlink', 'usr/lib64', '/lib64', '--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp', '--chdir', '/tmp', '--setenv', 'PATH', '/usr/bin:/bin', '--setenv', 'TERM', 'xterm'],
+];
+
+export interface RelayFixtureOptions extends Partial<Pick<RelayConfig, 'terminal' | 'holdForObserver' | 'seccomp' | 'exitFile'>> {
+  readonly moreOptions?: readonly string[];
+  /** Instead of the configuration. */
+  readonly rawConfig?: Uint8Array;
+  /** Descriptors behind 6, which the relay is not told about: what a careless launcher leaves open. */
+  readonly stray?: readonly number[];
+}
+
+/** A running relay, as the launcher sees it. Disposing kills what is left and asserts that nothing of its uid lives. */
+export class RelayFixture implements AsyncDisposable {
+  readonly process: ChildProcess;
+  readonly exited: Promise<number | null>;
+  readonly socket: string;
+  readonly exitFile: string;
+  readonly logFile: string;
+  readonly outputFile: string;
+  readonly #directory: string;
+  readonly #reports: AsyncGenerator<unknown, void>;
+  readonly #clients: IpcClient<typeof relayContract>[] = [];
+
+  constructor(program: RelayProgram, command: readonly string[], options: RelayFixtureOptions = {}) {
+    const { moreOptions = [], rawConfig, stray = [], ...overrides } = options;
+    this.#directory = mkdtempSync(join(tmpdir(), 'bureau-relay-'));
+    chownSync(this.#directory, TEST_UID, TEST_UID);
+    mkdirSync(join(this.#directory, 'exit'));
+    chownSync(join(this.#directory, 'exit'), TEST_UID, TEST_UID);
+    this.socket = join(this.#directory, 'relay.sock');
+    this.exitFile = overrides.exitFile ?? join(this.#directory, 'exit/exit.json');
+    this.logFile = join(this.#directory, 'relay.log');
+    this.outputFile = join(this.#directory, 'output.log');
+    const log = openSync(this.logFile, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT, 0o600);
+    const output = openSync(this.outputFile, constants.O_RDWR | constants.O_APPEND | constants.O_CREAT, 0o600);
+    const listener = listenUnix(this.socket, { mode: 0o666 });
+    const line = dropPrivileges(TEST_UID, program.node, [program.script]);
+    this.process = spawn(line.command, line.args, { env: {}, cwd: '/', detached: true, stdio: ['ignore', log, log, 'pipe', 'pipe', listener, output, ...stray] });
+    for (const descriptor of [log, output, listener]) closeSync(descriptor);
+    this.exited = new Promise((resolve) => this.process.once('exit', (code) => resolve(code)));
+    this.#reports = readFrames(this.process.stdio[4] as Readable, 16 * 1024);
+    const config: v.InferInput<typeof relayConfig> = {
+      v: 1,
+      build: 'test',
+      principal: 'test/relay',
+      options: [...OPTIONS, ...moreOptions],
+      command: [...command],
+      seccomp: ALLOW_ALL,
+      terminal: false,
+      holdForObserver: false,
+      exitFile: this.exitFile,
+      allowedUids: [0],
+      ...overrides,
+    };
+    this.launcherPipe.on('error', () => undefined);
+    this.launcherPipe.write(rawConfig ?? encodeFrame(config));
+  }
+
+  /** The launcher's end of descriptor 3. */
+  get launcherPipe(): Writable {
+    return this.process.stdio[3] as Writable;
+  }
+
+  /** The next report; fails the test when it is of another type. */
+  async report<T extends RelayReport['type']>(type: T): Promise<Extract<RelayReport, { type: T }>> {
+    const { value, done } = await within(this.#reports.next(), `report ${type}`);
+    assert.ok(done !== true, `relay ended instead of ${type}: ${this.log}`);
+    const report = v.parse(relayReport, value);
+    assert.equal(report.type, type, JSON.stringify(report));
+    return report as Extract<RelayReport, { type: T }>;
+  }
+
+  /** Brings the payload to run; its init's pid. */
+  async go(): Promise<number> {
+    await this.report('ready');
+    const { pid } = await this.report('started');
+    this.launcherPipe.end('g');
+    return pid;
+  }
+
+  async running(): Promise<number> {
+    const pid = await this.go();
+    await this.report('running');
+    return pid;
+  }
+
+  /** What a launcher's death looks like to the relay. */
+  launcherDies(): void {
+    for (const index of [3, 4]) (this.process.stdio[index] as Readable).destroy();
+  }
+
+  async connect(limits: { streamCredit?: number } = {}): Promise<IpcClient<typeof relayContract>> {
+    const client = await connect({ path: this.socket, contract: relayContract, role: 'test', build: 'test', expectUid: TEST_UID, clock: systemClock, limits });
+    this.#clients.push(client);
+    return client;
+  }
+
+  async attach(mode: 'control' | 'observe', more: { replay?: number; columns?: number; rows?: number } = {}): Promise<View> {
+    const client = await this.connect();
+    return new View(client, client.stream('attach', { mode, ...more }));
+  }
+
+  get log(): string {
+    return readFileSync(this.logFile, 'utf8');
+  }
+
+  get output(): Buffer {
+    return readFileSync(this.outputFile);
+  }
+
+  /** The exit report as it is on disk. */
+  get exitReport(): ExitReport {
+    return JSON.parse(readFileSync(this.exitFile, 'utf8')) as ExitReport;
+  }
+
+  async ended(): Promise<number | null> {
+    return within(this.exited, 'end of the relay');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const client of this.#clients) client.close();
+    this.process.kill('SIGKILL');
+    await this.ended();
+    await within(nothingOf(TEST_UID), `end of all processes of uid ${TEST_UID}`);
+    rmSync(this.#directory, { recursive: true, force: true });
+    assert.ok(!existsSync(this.#directory));
+  }
+}
+
+/** One attached observer that collects what it sees. */
+export class View {
+  readonly client: IpcClient<typeof relayContract>;
+  readonly chunks: OutputChunk[] = [];
+  readonly result: Promise<ExitReport>;
+  readonly #iterator: AsyncIterator<OutputChunk>;
+
+  constructor(client: IpcClient<typeof relayContract>, stream: AsyncIterable<OutputChunk> & { readonly result: Promise<ExitReport> }) {
+    this.client = client;
+    this.#iterator = stream[Symbol.asyncIterator]();
+    this.result = stream.result;
+    this.result.catch(() => undefined);
+  }
+
+  /** Reads one chunk more; false at the end. */
+  async step(what = 'chunk'): Promise<boolean> {
+    const { value, done } = await within(this.#iterator.next(), `${what}; so far: ${JSON.stringify(this.text)}`);
+    if (done === true) return false;
+    this.chunks.push(value.type === 'output' ? { ...value, data: Uint8Array.from(value.data) } : value);
+    return true;
+  }
+
+  /** Reads until the output matches; the output. */
+  async until(pattern: RegExp): Promise<string> {
+    while (!pattern.test(this.text)) assert.ok(await this.step(String(pattern)), `output ended before ${pattern}: ${JSON.stringify(this.text)}`);
+    return this.text;
+  }
+
+  /** Reads to the end; the exit report. */
+  async all(): Promise<ExitReport> {
+    while (await this.step('end of output'));
+    return within(this.result, 'exit report');
+  }
+
+  type(text: string, end = false): Promise<object> {
+    return this.client.call('input', { data: Buffer.from(text), end });
+  }
+
+  bytes(from?: 'output' | 'error'): Buffer {
+    return Buffer.concat(this.chunks.flatMap((chunk) => (chunk.type === 'output' && (from === undefined || chunk.from === from) ? [chunk.data] : [])));
+  }
+
+  get text(): string {
+    return this.bytes().toString('utf8');
+  }
+}
+
+/** Resolves when no live process has this uid. */
+async function nothingOf(uid: number): Promise<void> {
+  const lives = (): boolean => readProcesses().some((entry) => !entry.zombie && ownerOf(entry.pid) === uid);
+  while (lives()) await new Promise((resolve) => setImmediate(resolve));
+}
+
+export function ownerOf(pid: number): number | undefined {
+  try {
+    return Number(/^Uid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Rejects when the promise takes longer than any wait should. */
+export async function within<T>(promise: Promise<T>, what: string): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error(`Waited ${WAIT_MILLISECONDS} ms for ${what}`)), WAIT_MILLISECONDS);
+  try {
+    return await Promise.race([promise, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+import { spawn, type ChildProcess } from 'node:child_process';
+import { closeSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { closeOnExecFrom, openPipe } from '@bureau/native';
+import type { PayloadStdio } from './payload-stdio.ts';
+
+const BWRAP = '/usr/bin/bwrap';
+/**
+ * Makes the payload leader of its own session and, with a terminal, of its foreground group. Inside the sandbox, not around it: bwrap
+ * itself would be in the terminal's first group and die of the first Ctrl-C, and with it a payload that handles Ctrl-C. It also gives
+ * 126 and 127 for a command that cannot be executed, as a shell does.
+ */
+const SETSID = '/usr/bin/setsid';
+
+/** The first descriptors that bwrap gets behind 0, 1 and 2. */
+const ARGUMENTS_FD = 3;
+const SECCOMP_FD = 4;
+const STATUS_FD = 5;
+const BLOCK_FD = 6;
+
+/** What bwrap is started with. */
+export interface BwrapOptions {
+  /** bwrap's own options, passed by descriptor so that nobody sees them in `/proc/1/cmdline`. */
+  readonly options: readonly string[];
+  readonly command: readonly string[];
+  readonly seccomp: Uint8Array;
+  readonly stdio: PayloadStdio;
+}
+
+/** bwrap, started and standing before the command until a byte is written to `block`. */
+export interface BwrapProcess {
+  readonly process: ChildProcess;
+  /** Lines of `--json-status-fd`; ends with bwrap. */
+  readonly status: Socket;
+  readonly block: Socket;
+}
+
+/** bwrap's command line, without the options that go by descriptor. Pure. */
+export function bwrapCommandLine(command: readonly string[], terminal: boolean): string[] {
+  const numbers = ['--args', String(ARGUMENTS_FD), '--seccomp', String(SECCOMP_FD), '--json-status-fd', String(STATUS_FD), '--block-fd', String(BLOCK_FD)];
+  return [...numbers, '--die-with-parent', '--', SETSID, ...(terminal ? ['--ctty'] : []), '--', ...command];
+}
+
+/**
+ * Starts bwrap with exactly its descriptors, an empty environment and a session of its own (without a controlling terminal). A start that
+ * fails shows as the process's `error` event.
+ */
+export function spawnBwrap(options: BwrapOptions): BwrapProcess {
+  const { stdio } = options;
+  const [args, seccomp, status, block] = [openPipe(), openPipe(), openPipe(), openPipe()];
+  const theirs = [args.read, seccomp.read, status.write, block.read];
+  // Node and its libraries leave descriptors open across exec (a PTY master among them); this must come last before the spawn.
+  closeOnExecFrom(3);
+  const child = spawn(BWRAP, bwrapCommandLine(options.command, stdio.terminal), {
+    stdio: [...stdio.descriptors, ...theirs],
+    env: {},
+    cwd: '/',
+    detached: true,
+  });
+  for (const descriptor of theirs) closeSync(descriptor);
+  stdio.started();
+  feed(args.write, Buffer.from(options.options.map((option) => `${option}\0`).join('')));
+  feed(seccomp.write, options.seccomp);
+  return { process: child, status: new Socket({ fd: status.read, readable: true, writable: false }), block: quiet(new Socket({ fd: block.write, readable: false, writable: true })) };
+}
+
+/** Writes all and closes, however slowly it is read; a pipe holds 64 KiB and arguments may be longer. */
+function feed(descriptor: number, data: Uint8Array): void {
+  quiet(new Socket({ fd: descriptor, readable: false, writable: true })).end(data);
+}
+
+/** A bwrap that ended early does not read: its exit tells, not the write. */
+function quiet(socket: Socket): Socket {
+  return socket.on('error', () => undefined);
+}
