@@ -50,7 +50,8 @@ export async function sealBundle(content: BundleContent, options: SealOptions): 
   }
 }
 
-function encrypterFor(recipients: readonly string[]): Encrypter {
+/** age for these X25519 recipients. Throws `recipient_invalid`. */
+export function encrypterFor(recipients: readonly string[]): Encrypter {
   if (recipients.length === 0 || recipients.length > RECIPIENTS_MAX) {
     throw new UsageError('recipient_invalid', `Cannot seal to ${recipients.length} recipients: expected 1 to ${RECIPIENTS_MAX}`);
   }
@@ -61,7 +62,9 @@ function encrypterFor(recipients: readonly string[]): Encrypter {
       if (!/^age1[a-z0-9]{58}$/.test(recipient)) throw new Error('not an X25519 recipient');
       encrypter.addRecipient(recipient);
     } catch (cause) {
-      throw new UsageError('recipient_invalid', `Cannot seal to ${JSON.stringify(recipient.slice(0, 100))}: expected an age X25519 recipient, "age1" and 58 characters`, { cause });
+      // Anything else may be an identity, given by mistake.
+      const shown = /^age1[a-z0-9]{0,80}$/.test(recipient) ? recipient : 'this recipient';
+      throw new UsageError('recipient_invalid', `Cannot seal to ${shown}: expected an age X25519 recipient, "age1" and 58 characters`, { cause });
     }
   }
   return encrypter;
@@ -87,7 +90,7 @@ function headerBytes(content: BundleContent): Buffer {
 }
 
 /** Through a stream: the library's way for whole buffers loads the HTTP client and copies once more. */
-async function encrypt(encrypter: Encrypter, plain: Buffer): Promise<Uint8Array> {
+export async function encrypt(encrypter: Encrypter, plain: Buffer): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   const source = new ReadableStream<Uint8Array>({
     start(controller) {
