@@ -2,6 +2,7 @@
 // One principal's proxy. Started by the service manager with three descriptors: 3 = the agent's listener, 4 = the launcher's listener,
 // 5 = readiness pipe. Arguments: --number N --payload-uid UID --build HASH. Ends with status 0 on SIGTERM.
 import { closeSync, writeSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
 import { parseArgs } from 'node:util';
 import { UsageError, describeError } from '@bureau/core';
 import { createLogger } from '@bureau/log';
@@ -41,7 +42,8 @@ async function main(): Promise<void> {
   logger.info({ build, payload_uid: payloadUid }, 'ready');
 }
 
-main().catch((error: unknown) => {
+if (process.argv[2] === '--version') console.log(basename(dirname(import.meta.dirname)));
+else main().catch((error: unknown) => {
   process.stderr.write(`proxy: ${describeError(error)}\n`);
   process.exit(1);
 });

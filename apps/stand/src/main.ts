@@ -9,6 +9,9 @@ import { CgroupTree, OrphanReaper, systemClock } from '@bureau/process';
 import { Stand } from '@bureau/supervise';
 import { basename, dirname } from 'node:path';
 
+/** After the last word of a child's end. */
+const REAP_AFTER_MILLISECONDS = 500;
+
 const { values } = parseArgs({ options: { instance: { type: 'string', default: '' }, version: { type: 'boolean', default: false } } });
 // This file is <build>/lib/stand.js when installed.
 const buildDirectory = dirname(import.meta.dirname);
@@ -47,7 +50,14 @@ async function main(name: string): Promise<void> {
     { clock: systemClock, logger, tree, leave },
   );
   const reaper = new OrphanReaper(() => stand.children());
-  process.on('SIGCHLD', () => reaper.reap());
+  // Node has collected its own children long before this; what is still a zombie then is an orphan that came to us as subreaper.
+  let reaping: NodeJS.Timeout | undefined;
+  process.on('SIGCHLD', () => {
+    reaping ??= setTimeout(() => {
+      reaping = undefined;
+      reaper.reap();
+    }, REAP_AFTER_MILLISECONDS);
+  });
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => {
       stand.shutDown(10_000).catch((error: unknown) => logger.error({ error: describeError(error) }, 'shut down failed')).finally(leave);

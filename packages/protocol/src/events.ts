@@ -46,6 +46,8 @@ export const credentialsContent = v.object({
   principal: principalName,
   /** base64 (standard alphabet) of the age file. */
   bundle: v.pipe(v.string(), v.maxLength(Math.ceil(BUNDLE_MAX_BYTES / 3) * 4), v.base64()),
+  /** Whom it is sealed to, so that an operator sees when a machine's key has changed. */
+  recipients: v.optional(v.pipe(v.array(text(200)), v.maxLength(8)), []),
 });
 export type CredentialsContent = v.InferOutput<typeof credentialsContent>;
 

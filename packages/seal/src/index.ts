@@ -21,3 +21,4 @@ export { decodeSecrets, openBundle } from './open-bundle.ts';
 export type { BundleRules, OpenOptions, OpenedBundle } from './open-bundle.ts';
 export { generateOperatorKey, operatorSigner, readOperatorKeys } from './operator-keys.ts';
 export type { BundleRefusal } from './refusal.ts';
+export { openBytes, sealBytes } from './sealed-bytes.ts';

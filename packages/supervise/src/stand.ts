@@ -8,8 +8,8 @@ import { listenUnix } from '@bureau/native';
 import type { CgroupTree } from '@bureau/process';
 import { standContract } from '@bureau/protocol';
 import { prepareDirectories } from './directories.ts';
+import { endEverything } from './end-everything.ts';
 import { STOP_GRACE_MILLISECONDS } from './limits.ts';
-import { endSandboxes } from './sandboxes.ts';
 import type { ServiceDefinition } from './service-definition.ts';
 import { daemonService, homeserverService, launcherService, proxyService, type StandFacts } from './service-table.ts';
 import { Service } from './service.ts';
@@ -55,12 +55,8 @@ export class Stand implements AsyncDisposable {
   /** Ends everything of the stand: daemon and launcher first, so that nobody starts anew what is being ended. */
   async shutDown(graceMilliseconds: number): Promise<void> {
     this.#leaving = true;
-    await this.#own('daemon').stop(STOP_GRACE_MILLISECONDS);
-    await this.#own('launcher').stop(STOP_GRACE_MILLISECONDS);
-    await endSandboxes(this.#deps.tree, graceMilliseconds, this.#deps.clock);
-    const rest = [...this.#services.values()].filter(({ definition }) => definition.outlivesHandOver);
-    await Promise.all(rest.map((service) => service.stop(STOP_GRACE_MILLISECONDS)));
-    this.#deps.tree.remove();
+    for (const service of this.#services.values()) service.release();
+    await endEverything(this.#deps.tree, graceMilliseconds, this.#deps.clock);
     rmSync(this.#facts.paths.runDir, { recursive: true, force: true });
   }
 

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+import { UsageError } from '@bureau/core';
+import { principalName, principalStatus, templateName } from '@bureau/protocol';
+import * as v from 'valibot';
+import { readAssignment, writeAssignment } from '../assignments.ts';
+import { connectDaemon } from '../daemon-client.ts';
+import { openOperator } from '../operator.ts';
+import { ensurePrincipal } from '../principals.ts';
+import { defineOperation, type AnyOperation } from '../registry/operation.ts';
+import { describeStatus } from './describe.ts';
+import { waitRunning } from './wait.ts';
+
+/** `NAME=value` pairs into a record. Throws `invalid_environment`. */
+export function parseEnvironment(pairs: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const at = pair.indexOf('=');
+      if (at < 1) throw new UsageError('invalid_environment', `Cannot read ${JSON.stringify(pair)} as an environment variable: expected NAME=value`);
+      return [pair.slice(0, at), pair.slice(at + 1)];
+    }),
+  );
+}
+
+/** `bureau agent deploy <principal> -- CMD…`: an agent that is kept running. */
+export const agentDeploy: AnyOperation = defineOperation({
+  name: 'agent deploy',
+  summary: 'Keep a command running as an agent of this machine',
+  description: 'Makes the account when it is new, seals its keys for this machine, and writes its assignment. Deploying again replaces what runs.',
+  grant: 'agent/deploy',
+  input: v.strictObject({
+    principal: principalName,
+    command: v.optional(v.array(v.string()), []),
+    template: v.optional(templateName, 'default'),
+    env: v.optional(v.array(v.string()), []),
+    restart: v.optional(v.picklist(['always', 'on-failure', 'never']), 'always'),
+    wait: v.optional(v.boolean(), true),
+  }),
+  output: v.strictObject({ principal: principalName, event_id: v.string(), status: v.nullable(principalStatus) }),
+  fields: {
+    principal: { help: 'the name of the agent, such as demo/hello' },
+    command: { help: 'the command and its arguments; without it the template’s', placeholder: 'CMD' },
+    template: { help: 'the template to run it by', placeholder: 'NAME' },
+    env: { help: 'an environment variable for it (may be repeated)', placeholder: 'NAME=VALUE', short: 'e' },
+    restart: { help: 'when to start it again after it ended', placeholder: 'always|on-failure|never' },
+    wait: { help: 'wait until it runs', negatable: true },
+  },
+  positionals: ['principal'],
+  rest: 'command',
+  examples: [{ command: 'bureau agent deploy demo/clock -- sh -c "while date; do sleep 60; done"', shows: 'an agent that prints the time' }],
+  async handler(input, context) {
+    const environment = parseEnvironment(input.env);
+    using daemon = await connectDaemon(context);
+    const operator = openOperator(context);
+    const before = await readAssignment(operator, input.principal, context.signal);
+    await ensurePrincipal(operator, input.principal, context);
+    const generation = (before?.generation ?? 0) + (before === undefined ? 0 : 1);
+    const event = await writeAssignment(
+      operator,
+      { v: 1, principal: input.principal, template: input.template, command: input.command, environment, restart: input.restart, generation },
+      context.signal,
+    );
+    const status = input.wait ? await waitRunning(daemon, input.principal, generation, context) : null;
+    return { principal: input.principal, event_id: event, status };
+  },
+  render: ({ principal, status }) => (status === null ? `${principal} is assigned` : describeStatus(status)),
+});

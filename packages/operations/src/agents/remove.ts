@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+import { principalName } from '@bureau/protocol';
+import * as v from 'valibot';
+import { clearAssignment } from '../assignments.ts';
+import { connectDaemon } from '../daemon-client.ts';
+import { openOperator } from '../operator.ts';
+import { revokePrincipal } from '../principals.ts';
+import { defineOperation, type AnyOperation } from '../registry/operation.ts';
+
+const REMOVE_WAIT_MILLISECONDS = 20_000;
+
+/** `bureau agent remove`: ends it, takes its keys away; the account and the workspace stay. Idempotent. */
+export const agentRemove: AnyOperation = defineOperation({
+  name: 'agent remove',
+  summary: 'End an agent and take its keys away; its account and workspace stay',
+  grant: 'agent/remove',
+  input: v.strictObject({ principal: principalName }),
+  output: v.strictObject({ principal: principalName, workspace: v.string() }),
+  fields: { principal: { help: 'the name of the agent' } },
+  positionals: ['principal'],
+  examples: [{ command: 'bureau agent remove demo/clock', shows: 'the agent gone, its files kept' }],
+  async handler({ principal }, context) {
+    using daemon = await connectDaemon(context);
+    const operator = openOperator(context);
+    await revokePrincipal(operator, principal, context);
+    await clearAssignment(operator, principal);
+    await daemon.call('wait', { principal, state: 'absent', milliseconds: REMOVE_WAIT_MILLISECONDS }, { deadlineMilliseconds: REMOVE_WAIT_MILLISECONDS + 1_000 });
+    return { principal, workspace: context.paths.workspaceOf(principal) };
+  },
+  render: ({ principal, workspace }) => `${principal} removed; its files are kept in ${workspace}`,
+});

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+import { TERMINAL_CHUNK_MAX } from '@bureau/protocol';
+import type { PrincipalName } from '@bureau/core';
+import type { DaemonClient } from '../daemon-client.ts';
+import type { OperationContext } from '../registry/context.ts';
+
+/** Ctrl-\ */
+export const DETACH_BYTE = 0x1c;
+
+export interface TypingOptions {
+  readonly daemon: DaemonClient;
+  readonly principal: PrincipalName;
+  /** Called when Ctrl-\ was typed on a terminal; what was typed before it has been passed on. */
+  readonly onDetach?: () => void;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Passes what the caller types (or pipes) to the payload, in order, one write at a time, so that a payload that does not read holds
+ * the caller and not our memory. At the end of the input the payload's stdin ends as well. Resolves then, or when `signal` is aborted.
+ */
+export async function passInput(context: OperationContext, options: TypingOptions): Promise<void> {
+  const { daemon, principal, signal } = options;
+  const terminal = context.input.isTTY === true;
+  try {
+    for await (const piece of context.input.iterator({ destroyOnReturn: false })) {
+      if (signal.aborted) return;
+      const bytes = piece as Buffer;
+      const detach = terminal && options.onDetach !== undefined ? bytes.indexOf(DETACH_BYTE) : -1;
+      await send(daemon, principal, detach < 0 ? bytes : bytes.subarray(0, detach), signal);
+      if (detach >= 0) return options.onDetach?.();
+    }
+    if (!signal.aborted) await daemon.call('input', { principal, data: new Uint8Array(0), end: true }, { signal });
+  } catch (error) {
+    // The payload has ended, or the caller: its exit report says the rest.
+    if (!signal.aborted && !isOver(error)) throw error;
+  }
+}
+
+async function send(daemon: DaemonClient, principal: PrincipalName, bytes: Buffer, signal: AbortSignal): Promise<void> {
+  for (let at = 0; at < bytes.length; at += TERMINAL_CHUNK_MAX) {
+    const data = bytes.subarray(at, at + TERMINAL_CHUNK_MAX);
+    await daemon.call('input', { principal, data }, { signal, deadlineMilliseconds: INPUT_MILLISECONDS });
+  }
+}
+
+/** A payload may leave its stdin unread for as long as it likes: a day is the longest that a call may take. */
+const INPUT_MILLISECONDS = 86_400_000;
+
+function isOver(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return code === 'not_running' || code === 'connection_lost' || code === 'cancelled' || code === 'input_closed' || code === 'connection_refused';
+}
+
+/** Puts the caller's terminal into raw mode; the returned handle puts it back, however the operation ends. */
+export function rawTerminal(context: OperationContext): Disposable {
+  const input = context.input as OperationContext['input'] & { setRawMode?: (raw: boolean) => void };
+  if (input.isTTY !== true || input.setRawMode === undefined) return { [Symbol.dispose]: () => undefined };
+  input.setRawMode(true);
+  return { [Symbol.dispose]: () => input.setRawMode?.(false) };
+}
+
+/** Tells the payload's terminal the caller's size, now and at each change, until disposed. */
+export function followSize(context: OperationContext, options: Pick<TypingOptions, 'daemon' | 'principal'>): Disposable {
+  const { output } = context;
+  const tell = (): void => {
+    if (output.columns === undefined || output.rows === undefined || output.columns < 1 || output.rows < 1) return;
+    options.daemon.call('resize', { principal: options.principal, columns: output.columns, rows: output.rows }).catch(() => undefined);
+  };
+  tell();
+  output.on('resize', tell);
+  return { [Symbol.dispose]: () => void output.off('resize', tell) };
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+import { BureauError, type PrincipalName } from '@bureau/core';
+import { EVENT_TYPES, assignmentContent, type AssignmentContent } from '@bureau/protocol';
+import * as v from 'valibot';
+import type { Operator } from './operator.ts';
+
+/** The principal's assignment on this machine; `undefined` when there is none. Throws `assignment_malformed` for one that we did not write. */
+export async function readAssignment(operator: Operator, principal: PrincipalName, signal: AbortSignal): Promise<AssignmentContent | undefined> {
+  const content = await operator.client.state(operator.machine.configRoom, EVENT_TYPES.assignment, principal, { signal });
+  if (content === undefined || Object.keys(content).length === 0) return undefined;
+  const newer = content['v'];
+  if (typeof newer === 'number' && newer > 1) {
+    throw new BureauError('assignment_newer', `The assignment of "${principal}" was written by a newer Bureau (version ${newer}); this one would lose what it does not know`, { data: { principal } });
+  }
+  const parsed = v.safeParse(assignmentContent, content);
+  if (!parsed.success) {
+    throw new BureauError('assignment_malformed', `The assignment of "${principal}" is not one that Bureau writes; remove it with "bureau agent remove ${principal}" and deploy again`, { data: { principal } });
+  }
+  return parsed.output;
+}
+
+/** The principal's assignment. Throws `not_assigned` when there is none. */
+export async function requireAssignment(operator: Operator, principal: PrincipalName, signal: AbortSignal): Promise<AssignmentContent> {
+  const assignment = await readAssignment(operator, principal, signal);
+  if (assignment === undefined || assignment.run !== undefined) {
+    throw new BureauError('not_assigned', `"${principal}" is not deployed on this machine; see "bureau agent list", or deploy it: bureau agent deploy ${principal} -- CMD`, { data: { principal } });
+  }
+  return assignment;
+}
+
+/** Writes the assignment; answers with the event's ID. */
+export function writeAssignment(operator: Operator, content: v.InferInput<typeof assignmentContent>, signal: AbortSignal): Promise<string> {
+  return operator.client.setState(operator.machine.configRoom, EVENT_TYPES.assignment, content.principal, content, { signal });
+}
+
+/** Takes the assignment away. State events cannot be deleted in Matrix: an empty content says that there is none. */
+export async function clearAssignment(operator: Operator, principal: PrincipalName): Promise<void> {
+  await operator.client.setState(operator.machine.configRoom, EVENT_TYPES.assignment, principal, {});
+}

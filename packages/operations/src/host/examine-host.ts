@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+import { execFile } from 'node:child_process';
+import { existsSync, readFileSync, statfsSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { describeError } from '@bureau/core';
+import { CgroupTree, dropPrivileges } from '@bureau/process';
+import type { InferOutput } from 'valibot';
+import type { OperationContext } from '../registry/context.ts';
+import type { Check, checkReport } from './checks.ts';
+
+/** A probe of the sandbox takes 10 ms; a host that needs longer has another fault. */
+const PROBE_MILLISECONDS = 10_000;
+/** Below this a homeserver's database and a few workspaces fill the disk within days. */
+const DISK_FREE_LEAST = 1024 ** 3;
+/** The uid that the probe runs as: nobody's, above every range of ours. */
+const PROBE_UID = 4_000_000;
+
+/** Looks at the host; findings are values. */
+export async function examineHost(context: OperationContext): Promise<InferOutput<typeof checkReport>> {
+  const checks: Check[] = [examineRoot(context), examinePrograms(), examineCgroups(), examineDisk(context), examineIdentityStore()];
+  checks.push(await examineSandbox(context));
+  return { checks, ok: checks.every(({ status }) => status !== 'fail') };
+}
+
+function examineRoot({ uid }: OperationContext): Check {
+  const name = 'root';
+  if (uid === 0) return { name, status: 'pass', message: 'this is root' };
+  return { name, status: 'fail', message: `this is uid ${uid}, and Bureau needs root for now`, fix: 'run it with sudo' };
+}
+
+function examinePrograms(): Check {
+  const needed = ['/usr/bin/bwrap', '/usr/bin/setpriv', '/usr/bin/unshare', '/usr/bin/setsid'];
+  const missing = needed.filter((path) => !existsSync(path));
+  if (missing.length === 0) return { name: 'programs', status: 'pass', message: 'bubblewrap and util-linux are installed' };
+  return { name: 'programs', status: 'fail', message: `missing: ${missing.join(', ')}`, fix: 'apt-get install bubblewrap util-linux' };
+}
+
+function examineCgroups(): Check {
+  const name = 'cgroups';
+  try {
+    CgroupTree.open('bureau-probe');
+    const controllers = readController();
+    if (controllers === '') return { name, status: 'warn', message: 'the unified tree has no controllers: kill and liveness work, limits do not', fix: 'boot with systemd.unified_cgroup_hierarchy=1 for limits' };
+    return { name, status: 'pass', message: `unified tree with ${controllers}` };
+  } catch (error) {
+    return { name, status: 'fail', message: describeError(error), fix: 'mount the unified tree: mount -t cgroup2 none /sys/fs/cgroup/unified' };
+  }
+}
+
+function readController(): string {
+  for (const root of ['/sys/fs/cgroup/unified', '/sys/fs/cgroup']) {
+    const path = `${root}/cgroup.controllers`;
+    if (existsSync(path)) return readFileSync(path, 'utf8').trim();
+  }
+  return '';
+}
+
+function examineDisk({ paths }: OperationContext): Check {
+  const name = 'disk';
+  const place = ['/var/lib', '/'].find((path) => existsSync(path)) ?? '/';
+  const { bavail, bsize } = statfsSync(existsSync(paths.stateDir) ? paths.stateDir : place);
+  const gibibytes = ((bavail * bsize) / 1024 ** 3).toFixed(1);
+  if (bavail * bsize >= DISK_FREE_LEAST) return { name, status: 'pass', message: `${gibibytes} GiB free` };
+  return { name, status: 'fail', message: `${gibibytes} GiB free for ${paths.stateDir}`, fix: 'free at least 1 GiB' };
+}
+
+function examineIdentityStore(): Check {
+  const name = 'identity store';
+  const better = existsSync('/dev/tpmrm0') ? 'there is a TPM, not used yet' : 'there is no TPM';
+  return { name, status: 'warn', message: `the machine's age identity is a 0600 file of root's (${better})`, fix: 'keep the disk encrypted' };
+}
+
+/** Makes a real sandbox as an unprivileged uid: the one proof that user namespaces are allowed. */
+async function examineSandbox({ uid, signal }: OperationContext): Promise<Check> {
+  const name = 'sandbox';
+  if (uid !== 0 || !existsSync('/usr/bin/bwrap')) return { name, status: 'skip', message: 'not tried, since something above is missing' };
+  const probe = ['--unshare-all', '--disable-userns', '--unshare-user', '--cap-drop', 'ALL', '--ro-bind', '/', '/', '--proc', '/proc', '--dev', '/dev', '--', '/bin/true'];
+  const { command, args } = dropPrivileges(PROBE_UID, '/usr/bin/bwrap', probe);
+  try {
+    await promisify(execFile)(command, args, { timeout: PROBE_MILLISECONDS, signal, env: {} });
+    return { name, status: 'pass', message: 'an unprivileged uid can make one' };
+  } catch (error) {
+    const said = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : '';
+    return {
+      name,
+      status: 'fail',
+      message: `an unprivileged uid cannot make one: ${said === '' ? describeError(error) : said}`.slice(0, 500),
+      fix: 'allow user namespaces: sysctl user.max_user_namespaces=10000 kernel.unprivileged_userns_clone=1 (and kernel.apparmor_restrict_unprivileged_userns=0 where it exists)',
+    };
+  }
+}

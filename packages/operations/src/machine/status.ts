@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+import { formatDuration } from '@bureau/core';
+import { daemonContract, serviceStatus } from '@bureau/protocol';
+import * as v from 'valibot';
+import { statusTable } from '../agents/describe.ts';
+import { connectDaemon, connectStand } from '../daemon-client.ts';
+import { defineOperation, type AnyOperation } from '../registry/operation.ts';
+
+/** `bureau machine status`: the machine as its daemon and its service manager see it. */
+export const machineStatus: AnyOperation = defineOperation({
+  name: 'machine status',
+  summary: 'Show this machine: its processes, its sync, its agents',
+  grant: 'machine/status',
+  input: v.strictObject({}),
+  output: v.strictObject({ now: v.number(), services: v.array(serviceStatus), daemon: v.nullable(daemonContract.methods.status.output) }),
+  fields: {},
+  positionals: [],
+  examples: [{ command: 'bureau machine status', shows: 'what runs, since when, and how often it was started again' }],
+  async handler(_input, context) {
+    using stand = await connectStand(context);
+    const { services } = await stand.call('status', {});
+    const daemon = await connectDaemon(context).then(
+      async (client) => {
+        using connected = client;
+        return await connected.call('status', {});
+      },
+      () => null,
+    );
+    return { now: context.clock.now(), services, daemon };
+  },
+  render({ now, services, daemon }) {
+    const width = Math.max(...services.map(({ name }) => name.length));
+    const lines = services.map((service) => {
+      const parts = [`${service.name.padEnd(width)}  ${service.state}`, `for ${formatDuration(now - service.since)}`, `uid ${service.uid}`];
+      if (service.pid !== null) parts.push(`pid ${service.pid}`);
+      if (service.restarts > 0) parts.push(`started again ${service.restarts}× (last: ${service.lastExit ?? 'unknown'})`);
+      else if (service.state !== 'running' && service.lastExit !== undefined) parts.push(service.lastExit);
+      return parts.join('  ');
+    });
+    if (daemon === null) return [...lines, '', 'the daemon does not answer right now'].join('\n');
+    const sync = daemon.lastSyncAt === null ? '' : `, last answer ${formatDuration(now - daemon.lastSyncAt)} ago`;
+    return [
+      `${daemon.machine}  build ${daemon.build}`,
+      `sync ${daemon.sync}${sync}  launcher ${daemon.launcher}`,
+      '',
+      ...lines,
+      '',
+      statusTable(daemon.status.principals),
+    ].join('\n');
+  },
+});

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+import { BureauError, parsePrincipalName, sleep, userIdOf, type PrincipalName } from '@bureau/core';
+import { assignmentContent } from '@bureau/protocol';
+import * as v from 'valibot';
+import { waitRunning } from '../agents/wait.ts';
+import { readAssignment, writeAssignment } from '../assignments.ts';
+import type { DaemonClient } from '../daemon-client.ts';
+import type { Operator } from '../operator.ts';
+import { ensurePrincipal } from '../principals.ts';
+import type { OperationContext } from '../registry/context.ts';
+
+/** Its message comes right after its start. */
+const MESSAGE_MILLISECONDS = 30_000;
+const LOOK_MILLISECONDS = 100;
+
+export interface DemoMessage {
+  readonly principal: PrincipalName;
+  readonly event_id: string;
+  readonly body: string;
+}
+
+/**
+ * Sees to it that the demo agent runs (as the build has it now), and answers with its newest message in the agents room. An agent
+ * that the operator has stopped stays stopped.
+ */
+export async function ensureDemo(operator: Operator, daemon: DaemonClient, context: OperationContext): Promise<{ message: DemoMessage; started: boolean }> {
+  const principal = parsePrincipalName('demo/hello');
+  await ensurePrincipal(operator, principal, context);
+  const before = await readAssignment(operator, principal, context.signal);
+  const wanted = v.parse(assignmentContent, {
+    v: 1,
+    principal,
+    command: [`${context.buildDirectory}/bin/node`, `${context.buildDirectory}/lib/demo-agent.js`, operator.machine.agentsRoom],
+    generation: before?.generation ?? 0,
+    desired: before?.desired ?? 'running',
+  });
+  const started = JSON.stringify(before) !== JSON.stringify(wanted);
+  if (started) await writeAssignment(operator, wanted, context.signal);
+  if (wanted.desired === 'running') await waitRunning(daemon, principal, wanted.generation, context);
+  return { message: await newestMessage(operator, principal, context), started };
+}
+
+async function newestMessage(operator: Operator, principal: PrincipalName, context: OperationContext): Promise<DemoMessage> {
+  const sender = userIdOf(principal, operator.machine.serverName);
+  const until = context.clock.monotonic() + MESSAGE_MILLISECONDS;
+  for (;;) {
+    const { events } = await operator.client.messages(operator.machine.agentsRoom, { limit: 50, direction: 'backward' }, { signal: context.signal });
+    const found = events.find((event) => event.sender === sender && event.type === 'm.room.message');
+    if (found !== undefined) return { principal, event_id: found.event_id, body: String(found.content['body'] ?? '').slice(0, 500) };
+    if (context.clock.monotonic() > until) {
+      throw new BureauError('deadline_exceeded', `Expected a message of ${sender} in the agents room within ${MESSAGE_MILLISECONDS / 1_000} s; "bureau agent logs ${principal}" shows what it did`);
+    }
+    await sleep(context.clock, LOOK_MILLISECONDS, context.signal);
+  }
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+import { existsSync } from 'node:fs';
+import { BureauError, parseRoomId, parseUserId, userIdOf } from '@bureau/core';
+import { readBounded, readJson, writeFileAtomic } from '@bureau/files';
+import { readMachine, uidsOf, writeMachine, type InstanceSettings, type MachineSettings } from '@bureau/instance';
+import { chooseRoomVersion, createAccount, ensureMachineRoom, ensureMember, type MatrixClient, type RoomContext } from '@bureau/matrix';
+import { EVENT_TYPES } from '@bureau/protocol';
+import { SecretBytes } from '@bureau/secret';
+import * as v from 'valibot';
+import { operatorClient } from '../operator.ts';
+import { deviceOf, escrowedPasswords } from '../principals.ts';
+import type { OperationContext } from '../registry/context.ts';
+import type { StepResult } from './steps.ts';
+
+/** What the daemon reads as its session; its own file. */
+const session = v.strictObject({ v: v.literal(1), accessToken: v.string() });
+
+/**
+ * Makes this host a machine of the homeserver: its account, its config room (pinned with its creator in a root-owned file), its place
+ * in the rooms that it reads, its published key. Repeats what is missing.
+ */
+export async function provisionMachine(settings: InstanceSettings, context: OperationContext): Promise<StepResult> {
+  const { paths } = context;
+  const { client, credentials } = operatorClient(context, paths.credentialFile);
+  const recipient = readBounded(`${paths.launcherStateDirectory}/recipient`, 200).toString('utf8').trim();
+  const owner = parseUserId((await client.whoami({ signal: context.signal })).userId);
+  const token = await ensureSession(settings, client, credentials.get('MATRIX_REGISTRATION_TOKEN'), context);
+  using machineToken = token.secret;
+  const machineClient = client.withToken(machineToken);
+
+  const room: RoomContext = { client, owner, serverName: settings.serverName, roomVersion: await chooseRoomVersion(client, { signal: context.signal }), signal: context.signal };
+  const { roomId, creator } = await ensureMachineRoom(room, settings.machine, machineClient);
+  const template = parseRoomId(requireKey(credentials.get('MATRIX_TEMPLATE_ROOM'), 'MATRIX_TEMPLATE_ROOM'));
+  const agents = parseRoomId(requireKey(credentials.get('MATRIX_AGENTS_ROOM'), 'MATRIX_AGENTS_ROOM'));
+  const user = userIdOf(settings.machine, settings.serverName);
+  await ensureMember(template, user, { inviter: client, member: machineClient }, { signal: context.signal });
+  const machine: MachineSettings = {
+    v: 1,
+    machine: settings.machine,
+    userId: user,
+    configRoom: roomId,
+    configRoomCreator: creator,
+    templateRoom: template,
+    agentsRoom: agents,
+    homeserverUrl: settings.homeserverUrl,
+    serverName: settings.serverName,
+    recipient,
+  };
+  await machineClient.setState(roomId, EVENT_TYPES.machineKey, user, { v: 1, algorithm: 'age-x25519', recipient }, { signal: context.signal });
+  const pinned = existsSync(paths.machineFile) ? readMachine(paths) : undefined;
+  refuseOtherRoom(pinned, machine);
+  const same = pinned !== undefined && JSON.stringify(pinned) === JSON.stringify(machine);
+  if (!same) writeMachine(paths, machine, uidsOf(settings.uidBase).daemon);
+  return { outcome: same && !token.made ? 'there' : 'done', message: `${user}, config room ${roomId}` };
+}
+
+async function ensureSession(settings: InstanceSettings, client: MatrixClient, registrationToken: string | undefined, context: OperationContext): Promise<{ secret: SecretBytes; made: boolean }> {
+  const path = `${context.paths.daemonStateDirectory}/session.json`;
+  if (existsSync(path)) {
+    const secret = SecretBytes.from(Buffer.from(readJson(path, session, 4_096).accessToken, 'latin1'));
+    if (await works(client.withToken(secret), context)) return { secret, made: false };
+    secret[Symbol.dispose]();
+  }
+  const account = await createAccount({
+    client,
+    username: settings.machine,
+    ...(registrationToken === undefined ? {} : { registrationToken }),
+    deviceId: deviceOf(settings.machine),
+    deviceName: 'Bureau daemon',
+    passwords: escrowedPasswords(settings.machine, context),
+    signal: context.signal,
+  });
+  const secret = SecretBytes.from(account.accessToken);
+  const uid = uidsOf(settings.uidBase).daemon;
+  writeFileAtomic(path, JSON.stringify({ v: 1, accessToken: secret.bytes.toString('latin1') }), { mode: 0o600, uid, gid: uid });
+  return { secret, made: true };
+}
+
+async function works(client: MatrixClient, { signal }: OperationContext): Promise<boolean> {
+  try {
+    await client.whoami({ signal });
+    return true;
+  } catch (error) {
+    if (error instanceof BureauError && error.data['errcode'] === 'M_UNKNOWN_TOKEN') return false;
+    throw error;
+  }
+}
+
+/** A pinned room is for life: another room behind the same alias is what an attacker would want us to follow. */
+function refuseOtherRoom(pinned: MachineSettings | undefined, found: MachineSettings): void {
+  if (pinned === undefined || pinned.configRoom === found.configRoom) return;
+  throw new BureauError('config_room_changed', `This machine is pinned to ${pinned.configRoom}, and its alias now names ${found.configRoom}; find out why. To follow the new room, remove machine.json and run script/up again`, {
+    data: { pinned: pinned.configRoom, found: found.configRoom },
+  });
+}
+
+function requireKey(value: string | undefined, key: string): string {
+  if (value !== undefined) return value;
+  throw new BureauError('credential_missing', `Expected ${key} in the credential file; run "bureau matrix setup" to write it`);
+}

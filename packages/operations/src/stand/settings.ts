@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+import { existsSync, mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { parseMachineName, parseServerName, type MachineName } from '@bureau/core';
+import { ensureDirectory } from '@bureau/files';
+import { findFreePort } from '@bureau/homeserver';
+import { allocateUidBase, readSettings, writeSettings, type InstanceSettings } from '@bureau/instance';
+import type { OperationContext } from '../registry/context.ts';
+
+/** The playbook's port; other instances get a free one. */
+const DEFAULT_PORT = 6167;
+
+/** What the caller of `stand up` may choose, once. */
+export interface SettingsChoice {
+  readonly serverName: string | undefined;
+  readonly machine: string | undefined;
+}
+
+/** The instance's settings: read, or decided and written. Only the build changes from run to run. */
+export async function ensureSettings(choice: SettingsChoice, context: OperationContext): Promise<{ settings: InstanceSettings; made: boolean }> {
+  const { paths, build } = context;
+  ensureDirectory(paths.configDir, { mode: 0o755, uid: 0, gid: 0 });
+  mkdirSync(paths.operatorsDirectory, { recursive: true, mode: 0o755 });
+  ensureDirectory(paths.stateDir, { mode: 0o755, uid: 0, gid: 0 });
+  ensureDirectory(paths.logDir, { mode: 0o750, uid: 0, gid: 0 });
+  const uidBase = allocateUidBase(paths.name);
+  if (existsSync(paths.settingsFile)) {
+    const settings = { ...readSettings(paths), uidBase, build };
+    writeSettings(paths, settings);
+    return { settings, made: false };
+  }
+  const port = paths.name === '' ? DEFAULT_PORT : await findFreePort();
+  const settings: InstanceSettings = {
+    v: 1,
+    name: paths.name,
+    uidBase,
+    serverName: parseServerName(choice.serverName ?? 'bureau.local'),
+    homeserverPort: port,
+    homeserverUrl: `http://127.0.0.1:${port}`,
+    machine: choice.machine === undefined ? machineOfHost() : parseMachineName(`machine/${choice.machine}`),
+    build,
+  };
+  writeSettings(paths, settings);
+  return { settings, made: true };
+}
+
+/** `machine/<host name>`, as far as our grammar takes it. */
+function machineOfHost(): MachineName {
+  const name = hostname().toLowerCase().split('.')[0]?.replaceAll(/[^a-z0-9-]/g, '-').replaceAll(/^-+|-+$/g, '').slice(0, 40) ?? '';
+  return parseMachineName(`machine/${name === '' ? 'local' : name}`);
+}
+
+/** Points `/etc/bureau/current` at this build; whole or not at all. */
+export function linkBuild({ paths, buildDirectory }: OperationContext): void {
+  const fresh = `${paths.buildLink}.new`;
+  rmSync(fresh, { force: true });
+  symlinkSync(buildDirectory, fresh);
+  renameSync(fresh, paths.buildLink);
+}
