@@ -60,7 +60,13 @@ class ProxyProcess implements AsyncDisposable {
 test('the process serves its inherited sockets, cannot be dumped, and ends with 0 on SIGTERM', async () => {
   await using proxy = await ProxyProcess.start();
   assert.deepEqual(await proxy.get('/healthz'), { status: 503, text: '{"status":"unconfigured"}' });
-  using admin = await connect({ path: join(proxy.directory, 'admin.sock'), contract: proxyContract, role: 'launcher', build: 'hash', clock: systemClock });
+  using admin = await connect({
+    path: join(proxy.directory, 'admin.sock'),
+    contract: proxyContract,
+    role: 'launcher',
+    build: 'hash',
+    clock: systemClock,
+  });
   assert.deepEqual(await admin.call('status', {}), { build: 'hash', principal: null, requests: 1 });
   assert.match(readFileSync(`/proc/${proxy.child.pid}/limits`, 'utf8'), /Max core file size +0 +0 /);
   assert.deepEqual(await proxy.child.stop(5_000), { code: 0, signal: null });

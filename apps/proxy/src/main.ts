@@ -15,13 +15,23 @@ const ADMIN_LISTENER = 4;
 const READINESS_PIPE = 5;
 
 function readArguments(): { number: number; payloadUid: number; build: string } {
-  const { values } = parseArgs({ options: { number: { type: 'string' }, 'payload-uid': { type: 'string' }, build: { type: 'string' } }, strict: true });
-  return { number: wholeNumber('--number', values.number), payloadUid: wholeNumber('--payload-uid', values['payload-uid']), build: values.build ?? 'unknown' };
+  const { values } = parseArgs({
+    options: { number: { type: 'string' }, 'payload-uid': { type: 'string' }, build: { type: 'string' } },
+    strict: true,
+  });
+  return {
+    number: wholeNumber('--number', values.number),
+    payloadUid: wholeNumber('--payload-uid', values['payload-uid']),
+    build: values.build ?? 'unknown',
+  };
 }
 
 function wholeNumber(name: string, text: string | undefined): number {
   if (text === undefined || !/^(0|[1-9][0-9]{0,8})$/.test(text)) {
-    throw new UsageError('invalid_argument', `Expected ${name} with a whole number, found ${JSON.stringify(text ?? null)}; the service manager starts this program`);
+    throw new UsageError(
+      'invalid_argument',
+      `Expected ${name} with a whole number, found ${JSON.stringify(text ?? null)}; the service manager starts this program`,
+    );
   }
   return Number(text);
 }
@@ -32,10 +42,23 @@ async function main(): Promise<void> {
   disableCoreDumps();
   const { number, payloadUid, build } = readArguments();
   const logger = createLogger({ name: `proxy-${number}` });
-  const proxy = await startProxy({ agent: { fd: AGENT_LISTENER }, admin: { fd: ADMIN_LISTENER }, payloadUid, build, clock: systemClock, logger });
+  const proxy = await startProxy({
+    agent: { fd: AGENT_LISTENER },
+    admin: { fd: ADMIN_LISTENER },
+    payloadUid,
+    build,
+    clock: systemClock,
+    logger,
+  });
   process.once('SIGTERM', () => {
     logger.info('stopping');
-    void proxy.stop().then(() => process.exit(0));
+    proxy.stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        logger.error({ err: error }, 'did not stop in order');
+        process.exit(1);
+      },
+    );
   });
   writeSync(READINESS_PIPE, 'ready\n');
   closeSync(READINESS_PIPE);
@@ -43,7 +66,8 @@ async function main(): Promise<void> {
 }
 
 if (process.argv[2] === '--version') console.log(basename(dirname(import.meta.dirname)));
-else main().catch((error: unknown) => {
-  process.stderr.write(`proxy: ${describeError(error)}\n`);
-  process.exit(1);
-});
+else
+  main().catch((error: unknown) => {
+    process.stderr.write(`proxy: ${describeError(error)}\n`);
+    process.exit(1);
+  });

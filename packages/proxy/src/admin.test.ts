@@ -52,7 +52,10 @@ test('rotation: what runs ends on the old key, what starts after the acknowledge
   assert.equal((await fixture.send(ROOM, { body: 'new' })).status, 200);
   release();
   assert.equal((await old).status, 200);
-  assert.deepEqual(homeserver.seen.map((seen) => seen.headers.authorization), ['Bearer token-0-xxxxxxxx', 'Bearer token-1-xxxxxxxx']);
+  assert.deepEqual(
+    homeserver.seen.map((seen) => seen.headers.authorization),
+    ['Bearer token-0-xxxxxxxx', 'Bearer token-1-xxxxxxxx'],
+  );
 });
 
 test('rotation under load: no request that starts after an acknowledgement carries an older key, and none fails', async () => {
@@ -116,9 +119,17 @@ test('no key is in any log line, answer or error after a run of everything that 
   await fixture.configure({ url: 'http://127.0.0.1:1' });
   await fixture.send(ROOM, { body: 'x' });
   const everything = fixture.log() + fixture.received.join('\n');
-  assert.ok(homeserver.seen.some((seen) => seen.headers.authorization === `Bearer ${TOKEN}`), 'the control: the key was in use');
+  assert.ok(
+    homeserver.seen.some((seen) => seen.headers.authorization === `Bearer ${TOKEN}`),
+    'the control: the key was in use',
+  );
   assert.ok(everything.length > 5_000, 'the control: there is something to search');
-  for (const form of [TOKEN, TOKEN.slice(0, 20), Buffer.from(TOKEN).toString('base64').slice(0, 24), encodeURIComponent(`Bearer ${TOKEN}`)]) {
+  for (const form of [
+    TOKEN,
+    TOKEN.slice(0, 20),
+    Buffer.from(TOKEN).toString('base64').slice(0, 24),
+    encodeURIComponent(`Bearer ${TOKEN}`),
+  ]) {
     assert.ok(!everything.includes(form), `found ${form}`);
   }
 });

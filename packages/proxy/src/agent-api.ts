@@ -82,7 +82,12 @@ export class AgentApi {
     const { request, response } = exchange;
     checkRequest(request, services.limits.requestHeaders);
     if (this.#running > services.limits.concurrentRequests) {
-      throw new Problem(503, 'too_busy', `This proxy works on ${services.limits.concurrentRequests} requests at once (limit concurrentRequests); try again in a moment.`, { headers: { 'retry-after': '1' } });
+      throw new Problem(
+        503,
+        'too_busy',
+        `This proxy works on ${services.limits.concurrentRequests} requests at once (limit concurrentRequests); try again in a moment.`,
+        { headers: { 'retry-after': '1' } },
+      );
     }
     const { route, params } = router.match(request.method ?? '', request.url ?? '');
     exchange.route = route;
@@ -90,21 +95,33 @@ export class AgentApi {
     if (route.body === undefined && announcesBody(request)) {
       throw new Problem(400, 'unexpected_body', `${request.method} ${route.path} takes no body; leave it out.`, { close: true });
     }
-    const body: unknown = route.body === undefined ? undefined : await readBody(request, response, route.body, services.limits.requestBodyBytes);
+    const body: unknown =
+      route.body === undefined ? undefined : await readBody(request, response, route.body, services.limits.requestBodyBytes);
     exchange.bodyRead = true;
     const signal = (): AbortSignal => signalOf(exchange);
     return await route.handle({ params, body: body as never, trace: exchange.trace, signal }, services);
   }
 
   #fail(exchange: Exchange, error: unknown): void {
-    const problem = error instanceof Problem ? error : new Problem(500, 'internal', 'The proxy failed; its log says more under this trace_id.', { cause: error });
+    const problem =
+      error instanceof Problem
+        ? error
+        : new Problem(500, 'internal', 'The proxy failed; its log says more under this trace_id.', { cause: error });
     if (problem !== error) {
       this.#options.logger.error({ trace_id: exchange.trace.id, err: error }, 'a route failed');
     }
     this.#send(exchange, problem.status, PROBLEM_TYPE, problemBody(problem, exchange.trace.id), problem.headers, problem.close, problem);
   }
 
-  #send(exchange: Exchange, status: number, type: string, body: string, headers: Readonly<Record<string, string>>, close: boolean, problem?: Problem): void {
+  #send(
+    exchange: Exchange,
+    status: number,
+    type: string,
+    body: string,
+    headers: Readonly<Record<string, string>>,
+    close: boolean,
+    problem?: Problem,
+  ): void {
     const { request, response } = exchange;
     const bytes = Buffer.byteLength(body);
     const delivered = !exchange.isGone && !response.headersSent && !response.destroyed;
@@ -124,7 +141,12 @@ export class AgentApi {
       path: exchange.route?.path ?? '-',
       status: delivered ? status : STATUS_CLIENT_GONE,
       code: problem?.code,
-      cause: problem?.cause === undefined ? undefined : problem.status === 500 ? describeError(problem.cause) : describeUpstreamError(problem.cause),
+      cause:
+        problem?.cause === undefined
+          ? undefined
+          : problem.status === 500
+            ? describeError(problem.cause)
+            : describeUpstreamError(problem.cause),
       milliseconds: this.#options.clock.monotonic() - exchange.started,
       bytes: delivered ? bytes : 0,
       traceId: exchange.trace.id,

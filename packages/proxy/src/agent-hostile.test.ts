@@ -8,7 +8,8 @@ import { ProxyFixture } from './testing/proxy-fixture.ts';
 const PATH = '/v1/matrix/rooms/!room%3Atest.local/messages';
 const BODY = '{"body":"x"}';
 const CRLF = '\r\n';
-const head = (...lines: string[]): string => [`POST ${PATH} HTTP/1.1`, 'Host: bureau', 'Content-Type: application/json', ...lines, '', ''].join(CRLF);
+const head = (...lines: string[]): string =>
+  [`POST ${PATH} HTTP/1.1`, 'Host: bureau', 'Content-Type: application/json', ...lines, '', ''].join(CRLF);
 /** What an attacker hopes is taken for a second request. */
 const SMUGGLED = `POST ${PATH} HTTP/1.1${CRLF}Host: bureau${CRLF}Content-Type: application/json${CRLF}Content-Length: 19${CRLF}${CRLF}{"body":"smuggled"}`;
 const CHUNKED = `c${CRLF}${BODY}${CRLF}0${CRLF}${CRLF}`;
@@ -58,7 +59,7 @@ const REFUSED: Readonly<Record<string, string>> = {
   'HTTP/1.2': `GET /v1/identity HTTP/1.2${CRLF}Host: a${CRLF}${CRLF}`,
   'HTTP/0.9': `GET /v1/identity${CRLF}${CRLF}`,
   'unknown method': `TRACK /v1/identity HTTP/1.1${CRLF}Host: a${CRLF}${CRLF}`,
-  'TLS': '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03',
+  TLS: '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03',
   'header without a name': head(': x', 'Content-Length: 12') + BODY,
   'header without a colon': head('X', 'Content-Length: 12') + BODY,
 };
@@ -96,8 +97,14 @@ test('CONNECT is 403 with a reason, an upgrade 426, a wrong expectation 417: eac
   await using fixture = await ProxyFixture.start();
   const cases: [string, number][] = [
     [`CONNECT example.org:443 HTTP/1.1${CRLF}Host: example.org:443${CRLF}${CRLF}`, 403],
-    [`GET /v1/identity HTTP/1.1${CRLF}Host: a${CRLF}Connection: Upgrade${CRLF}Upgrade: websocket${CRLF}Sec-WebSocket-Key: x${CRLF}Sec-WebSocket-Version: 13${CRLF}${CRLF}`, 426],
-    [`GET /nothing HTTP/1.1${CRLF}Host: a${CRLF}Connection: Upgrade, HTTP2-Settings${CRLF}Upgrade: h2c${CRLF}HTTP2-Settings: AAMAAABk${CRLF}${CRLF}`, 426],
+    [
+      `GET /v1/identity HTTP/1.1${CRLF}Host: a${CRLF}Connection: Upgrade${CRLF}Upgrade: websocket${CRLF}Sec-WebSocket-Key: x${CRLF}Sec-WebSocket-Version: 13${CRLF}${CRLF}`,
+      426,
+    ],
+    [
+      `GET /nothing HTTP/1.1${CRLF}Host: a${CRLF}Connection: Upgrade, HTTP2-Settings${CRLF}Upgrade: h2c${CRLF}HTTP2-Settings: AAMAAABk${CRLF}${CRLF}`,
+      426,
+    ],
     [head('Expect: 200-maybe', 'Content-Length: 12', 'Connection: close'), 417],
   ];
   for (const [bytes, status] of cases) {
@@ -181,11 +188,14 @@ test('requests beyond the limit are told to come back', async () => {
   const third = await fixture.request('GET', '/v1/identity');
   assert.deepEqual([third.status, third.json['code'], third.headers['retry-after']], [503, 'too_busy', '1']);
   for (const release of releases) release();
-  assert.deepEqual((await Promise.all(running)).map((answer) => answer.status), [200, 200]);
+  assert.deepEqual(
+    (await Promise.all(running)).map((answer) => answer.status),
+    [200, 200],
+  );
   assert.equal((await fixture.request('GET', '/v1/identity')).status, 200);
 });
 
-test('a client that has gone ends its call upstream', async () => {
+test('a client that has gone ends its call upstream', { timeout: 10_000 }, async () => {
   await using fixture = await ProxyFixture.start();
   const gone = new AbortController();
   const cut = new Promise<void>((resolve) => {
@@ -196,14 +206,20 @@ test('a client that has gone ends its call upstream', async () => {
     };
   });
   const path = '/v1/matrix/rooms/!room%3Atest.local/messages';
-  await assert.rejects(fixture.request('POST', path, { headers: { 'content-type': 'application/json' }, body: BODY, signal: gone.signal }), { name: 'AbortError' });
+  await assert.rejects(
+    fixture.request('POST', path, { headers: { 'content-type': 'application/json' }, body: BODY, signal: gone.signal }),
+    { name: 'AbortError' },
+  );
   await cut;
   assert.equal((await fixture.request('GET', '/healthz')).status, 200);
   assert.equal(fixture.accessLines()[0]?.['status'], 499);
 });
 
-test('a client that never reads is cut, and costs its own connection only', async () => {
-  await using fixture = await ProxyFixture.start({ limits: { stalledMilliseconds: 1_500 } });
+test('a client that never reads is cut, and costs its own connection only', { timeout: 10_000 }, async () => {
+  // The limits on slow requests would cut it too, later; here they must not.
+  await using fixture = await ProxyFixture.start({
+    limits: { stalledMilliseconds: 1_500, headMilliseconds: 600_000, requestMilliseconds: 600_000 },
+  });
   const socket = connect(fixture.agentPath);
   socket.pause();
   const closed = new Promise<void>((resolve) => socket.on('error', () => undefined).once('close', () => resolve()));

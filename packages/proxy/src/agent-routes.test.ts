@@ -12,7 +12,10 @@ test('before configure: health and calls answer 503, unknown paths 404', async (
   const health = await fixture.request('GET', '/healthz');
   assert.deepEqual([health.status, health.json], [503, { status: 'unconfigured' }]);
   for (const answer of [await fixture.request('GET', '/v1/identity'), await fixture.send(ROOM, { body: 'x' })]) {
-    assert.deepEqual([answer.status, answer.json['code'], answer.headers['content-type'], answer.headers['retry-after']], [503, 'not_configured', 'application/problem+json', '1']);
+    assert.deepEqual(
+      [answer.status, answer.json['code'], answer.headers['content-type'], answer.headers['retry-after']],
+      [503, 'not_configured', 'application/problem+json', '1'],
+    );
   }
   assert.equal((await fixture.request('GET', '/nothing')).status, 404);
 });
@@ -20,7 +23,10 @@ test('before configure: health and calls answer 503, unknown paths 404', async (
 test('GET /v1/identity says who the caller is', async () => {
   await using fixture = await ProxyFixture.start();
   const answer = await fixture.request('GET', '/v1/identity');
-  assert.deepEqual([answer.status, answer.json], [200, { principal: PRINCIPAL, user_id: `@${PRINCIPAL}:test.local`, server_name: 'test.local', machine: 'machine/test' }]);
+  assert.deepEqual(
+    [answer.status, answer.json],
+    [200, { principal: PRINCIPAL, user_id: `@${PRINCIPAL}:test.local`, server_name: 'test.local', machine: 'machine/test' }],
+  );
   assert.deepEqual((await fixture.request('GET', '/healthz')).json, { status: 'ok' });
   const head = await fixture.request('HEAD', '/v1/identity');
   assert.deepEqual([head.status, head.text, head.headers['content-length']], [200, '', String(answer.text.length)]);
@@ -29,7 +35,11 @@ test('GET /v1/identity says who the caller is', async () => {
 test('a message is sent with the key of the bundle and with nothing of the agent', async () => {
   await using fixture = await ProxyFixture.start();
   const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
-  const answer = await fixture.send(ROOM, { body: 'hello', transaction_id: 'tx.1' }, { authorization: 'Bearer mine', cookie: 'a=b', 'x-api-key': 'k', traceparent, 'x-custom': 'c' });
+  const answer = await fixture.send(
+    ROOM,
+    { body: 'hello', transaction_id: 'tx.1' },
+    { authorization: 'Bearer mine', cookie: 'a=b', 'x-api-key': 'k', traceparent, 'x-custom': 'c' },
+  );
   assert.deepEqual([answer.status, answer.json], [200, { event_id: '$event-1' }]);
   const [seen] = fixture.homeserver.seen;
   assert.ok(seen);
@@ -42,7 +52,21 @@ test('a message is sent with the key of the bundle and with nothing of the agent
   const [line] = fixture.accessLines();
   assert.deepEqual(
     { ...line, time: 0, pid: 0, ms: 0 },
-    { level: 'info', time: 0, pid: 0, name: 'proxy-test', principal: PRINCIPAL, service: 'matrix', method: 'POST', path: '/v1/matrix/rooms/{room}/messages', status: 200, ms: 0, bytes: answer.text.length, trace_id: '0af7651916cd43dd8448eb211c80319c', msg: 'request' },
+    {
+      level: 'info',
+      time: 0,
+      pid: 0,
+      name: 'proxy-test',
+      principal: PRINCIPAL,
+      service: 'matrix',
+      method: 'POST',
+      path: '/v1/matrix/rooms/{room}/messages',
+      status: 200,
+      ms: 0,
+      bytes: answer.text.length,
+      trace_id: '0af7651916cd43dd8448eb211c80319c',
+      msg: 'request',
+    },
   );
 });
 
@@ -63,7 +87,10 @@ test('an alias is resolved once, and again after its room refused', async () => 
   await fixture.send(alias, { body: 'one' });
   await fixture.send(alias, { body: 'two', msgtype: 'm.notice' });
   const directory = '/_matrix/client/v3/directory/room/%23iree%2Famdgpu%2Fgeneral%3Atest.local';
-  assert.deepEqual(homeserver.seen.map((seen) => seen.url === directory), [true, false, false]);
+  assert.deepEqual(
+    homeserver.seen.map((seen) => seen.url === directory),
+    [true, false, false],
+  );
   homeserver.script = (seen, response) => {
     if (seen.method !== 'PUT') return false;
     json(response, 403, { errcode: 'M_FORBIDDEN', error: 'User @probe/one:test.local not in room' });
@@ -79,9 +106,24 @@ test('an alias is resolved once, and again after its room refused', async () => 
 test('errors of the homeserver become problems, never 401', async () => {
   await using fixture = await ProxyFixture.start();
   const cases = [
-    { upstream: { status: 401, body: { errcode: 'M_UNKNOWN_TOKEN', error: 'gone' } }, status: 502, code: 'credentials_rejected', says: /operator/ },
-    { upstream: { status: 403, body: { errcode: 'M_FORBIDDEN', error: 'Power too low' } }, status: 403, code: 'matrix_forbidden', says: /Power too low/ },
-    { upstream: { status: 403, body: { errcode: 'M_FORBIDDEN', error: 'User @probe/one:test.local not in room !x' } }, status: 403, code: 'matrix_not_joined', says: /invite/ },
+    {
+      upstream: { status: 401, body: { errcode: 'M_UNKNOWN_TOKEN', error: 'gone' } },
+      status: 502,
+      code: 'credentials_rejected',
+      says: /operator/,
+    },
+    {
+      upstream: { status: 403, body: { errcode: 'M_FORBIDDEN', error: 'Power too low' } },
+      status: 403,
+      code: 'matrix_forbidden',
+      says: /Power too low/,
+    },
+    {
+      upstream: { status: 403, body: { errcode: 'M_FORBIDDEN', error: 'User @probe/one:test.local not in room !x' } },
+      status: 403,
+      code: 'matrix_not_joined',
+      says: /invite/,
+    },
     { upstream: { status: 404, body: { errcode: 'M_NOT_FOUND', error: 'no' } }, status: 404, code: 'matrix_not_found', says: /spelling/ },
     { upstream: { status: 413, body: { errcode: 'M_TOO_LARGE', error: 'no' } }, status: 413, code: 'message_too_large', says: /parts/ },
     { upstream: { status: 400, body: { errcode: 'M_BAD_JSON', error: 'no' } }, status: 400, code: 'matrix_refused', says: /M_BAD_JSON/ },
@@ -112,7 +154,10 @@ test('a rate limit is passed on with its pause', async () => {
     return true;
   };
   const answer = await fixture.send(ROOM, { body: 'x' });
-  assert.deepEqual([answer.status, answer.headers['retry-after'], answer.json['retry_after_ms'], answer.json['code']], [429, '2', 1_500, 'matrix_rate_limited']);
+  assert.deepEqual(
+    [answer.status, answer.headers['retry-after'], answer.json['retry_after_ms'], answer.json['code']],
+    [429, '2', 1_500, 'matrix_rate_limited'],
+  );
 });
 
 test('bodies: type, size, encoding, JSON and fields are checked before anything is sent', async () => {
@@ -150,7 +195,11 @@ test('bodies: type, size, encoding, JSON and fields are checked before anything 
     assert.deepEqual([answer.status, answer.json['code'], answer.json['field']], [status, code, field], shown);
   }
   assert.equal(fixture.homeserver.seen.length, 0);
-  assert.equal((await fixture.request('POST', path, { headers: { 'content-type': 'Application/JSON; charset="UTF-8"' }, body: '{"body":"x"}' })).status, 200);
+  assert.equal(
+    (await fixture.request('POST', path, { headers: { 'content-type': 'Application/JSON; charset="UTF-8"' }, body: '{"body":"x"}' }))
+      .status,
+    200,
+  );
 });
 
 test('paths and methods: only the written spelling is served', async () => {

@@ -28,11 +28,17 @@ export async function readBody<Schema extends v.GenericSchema>(
 ): Promise<v.InferOutput<Schema>> {
   const type = request.headers['content-type'] ?? '';
   if (!JSON_TYPE.test(type)) {
-    throw new Problem(415, 'unsupported_media_type', `Expected "content-type: application/json", found ${quoted(type)}.`, { headers: { accept: 'application/json' } });
+    throw new Problem(415, 'unsupported_media_type', `Expected "content-type: application/json", found ${quoted(type)}.`, {
+      headers: { accept: 'application/json' },
+    });
   }
   const encoding = request.headers['content-encoding'];
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
-    throw new Problem(415, 'unsupported_encoding', `Expected a body without content-encoding, found ${quoted(encoding)}; send it as it is.`);
+    throw new Problem(
+      415,
+      'unsupported_encoding',
+      `Expected a body without content-encoding, found ${quoted(encoding)}; send it as it is.`,
+    );
   }
   return validate(parse(await readBytes(request, response, longest)), schema);
 }
@@ -56,12 +62,17 @@ function readBytes(request: IncomingMessage, response: ServerResponse, longest: 
     });
     request.once('end', () => resolve(Buffer.concat(chunks, size)));
     request.once('error', reject);
-    request.once('close', () => reject(new Problem(400, 'body_incomplete', 'The connection ended before the whole body had arrived.', { close: true })));
+    request.once('close', () =>
+      reject(new Problem(400, 'body_incomplete', 'The connection ended before the whole body had arrived.', { close: true })),
+    );
   });
 }
 
 function tooLarge(longest: number): Problem {
-  return new Problem(413, 'body_too_large', `Expected a body of at most ${longest} bytes (limit requestBodyBytes); send less.`, { close: true, extensions: { limit: longest } });
+  return new Problem(413, 'body_too_large', `Expected a body of at most ${longest} bytes (limit requestBodyBytes); send less.`, {
+    close: true,
+    extensions: { limit: longest },
+  });
 }
 
 function parse(bytes: Buffer): unknown {

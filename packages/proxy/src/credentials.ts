@@ -54,7 +54,8 @@ export class Credentials implements Disposable {
     const headers: Record<string, string> = {};
     for (const rule of this.header.upstreams[service]?.inject ?? []) {
       const secret = this.#secrets.get(rule.secret);
-      if (secret === undefined) throw new BureauError('secret_missing', `Secret ${rule.secret} of upstream ${service} is not in the bundle`);
+      if (secret === undefined)
+        throw new BureauError('secret_missing', `Secret ${rule.secret} of upstream ${service} is not in the bundle`);
       headers[rule.header.toLowerCase()] = rule.prefix + secret.bytes.toString('latin1');
     }
     return headers;
@@ -84,7 +85,10 @@ function readHeader(bytes: Uint8Array): BundleHeader {
   const result = v.safeParse(bundleHeader, value);
   if (result.success) return result.output;
   const [issue] = result.issues;
-  throw new BureauError('header_malformed', `Field ${JSON.stringify(v.getDotPath(issue) ?? '')} of the bundle's header is wrong: ${issue.message}`);
+  throw new BureauError(
+    'header_malformed',
+    `Field ${JSON.stringify(v.getDotPath(issue) ?? '')} of the bundle's header is wrong: ${issue.message}`,
+  );
 }
 
 /** Takes each secret out of the packed map; the views that msgpackr gives are zeroed as `SecretBytes` takes them over. */
@@ -104,7 +108,10 @@ function readSecrets(bytes: Uint8Array, most: number): ReadonlyMap<string, Secre
 }
 
 function secretsMalformed(): BureauError {
-  return new BureauError('secrets_malformed', 'Expected the secrets of the bundle to be a msgpack map of names such as "MATRIX_TOKEN" to bytes, found something else; seal it again');
+  return new BureauError(
+    'secrets_malformed',
+    'Expected the secrets of the bundle to be a msgpack map of names such as "MATRIX_TOKEN" to bytes, found something else; seal it again',
+  );
 }
 
 /** Everything that would only fail at the first request, found when the bundle arrives. */
@@ -113,14 +120,23 @@ function checkUpstreams(header: BundleHeader, secrets: ReadonlyMap<string, Secre
     checkUpstreamUrl(service, upstream.url);
     for (const rule of upstream.inject) {
       if (forbiddenInjection(rule.header)) {
-        throw new BureauError('injection_unsafe', `Upstream ${service} injects a secret into header ${rule.header}, which frames or routes the request; use another header`);
+        throw new BureauError(
+          'injection_unsafe',
+          `Upstream ${service} injects a secret into header ${rule.header}, which frames or routes the request; use another header`,
+        );
       }
       const secret = secrets.get(rule.secret);
       if (secret === undefined) {
-        throw new BureauError('secret_missing', `Upstream ${service} injects ${rule.secret}, which is not among the secrets of the bundle; seal it again with that secret`);
+        throw new BureauError(
+          'secret_missing',
+          `Upstream ${service} injects ${rule.secret}, which is not among the secrets of the bundle; seal it again with that secret`,
+        );
       }
       if (!secret.bytes.every((byte) => byte >= 0x21 && byte <= 0x7e)) {
-        throw new BureauError('secret_unusable', `Secret ${rule.secret} holds a space, a line end or another byte that a header cannot carry; seal it again without`);
+        throw new BureauError(
+          'secret_unusable',
+          `Secret ${rule.secret} holds a space, a line end or another byte that a header cannot carry; seal it again without`,
+        );
       }
     }
   }

@@ -46,28 +46,58 @@ export function matrixProblem(status: number, failure: MatrixFailure, user: stri
   const extensions: ProblemExtensions = { errcode };
   const said = reason === '' ? errcode : `${errcode}: ${reason}`;
   if (status === 401) {
-    return new Problem(502, 'credentials_rejected', `The homeserver refused the key of ${user} (${said}). Calls will fail until an operator has provisioned a new one.`, { extensions });
+    return new Problem(
+      502,
+      'credentials_rejected',
+      `The homeserver refused the key of ${user} (${said}). Calls will fail until an operator has provisioned a new one.`,
+      { extensions },
+    );
   }
   if (status === 403 && /not (?:in|joined|a member)|isn't (?:in|a member)/i.test(reason)) {
-    return new Problem(403, 'matrix_not_joined', `${user} is not a member of the room (${said}). Ask an operator or a member to invite it; it can send after it has joined.`, { extensions });
+    return new Problem(
+      403,
+      'matrix_not_joined',
+      `${user} is not a member of the room (${said}). Ask an operator or a member to invite it; it can send after it has joined.`,
+      { extensions },
+    );
   }
   if (status === 403) {
-    return new Problem(403, 'matrix_forbidden', `The homeserver refused (${said}). If ${user} is not in the room, ask to be invited; if it is, its power level there is too low.`, { extensions });
+    return new Problem(
+      403,
+      'matrix_forbidden',
+      `The homeserver refused (${said}). If ${user} is not in the room, ask to be invited; if it is, its power level there is too low.`,
+      { extensions },
+    );
   }
   if (status === 429) return rateLimited(failure, said);
   if (status === 404) {
-    return new Problem(404, 'matrix_not_found', `The homeserver knows no such room or alias (${said}). Check the spelling, server name included.`, { extensions });
+    return new Problem(
+      404,
+      'matrix_not_found',
+      `The homeserver knows no such room or alias (${said}). Check the spelling, server name included.`,
+      { extensions },
+    );
   }
-  if (status === 413) return new Problem(413, 'message_too_large', `The homeserver found the message too large (${said}); send it in parts.`, { extensions });
-  if (status >= 400 && status < 500) return new Problem(400, 'matrix_refused', `The homeserver refused the request (${said}).`, { extensions });
-  if (status >= 500) return new Problem(502, 'upstream_failed', `The homeserver failed with status ${status} (${said}); try again later.`, { extensions });
-  return new Problem(502, 'upstream_malformed', `Expected an answer of the Matrix API, found status ${status}; redirects are not followed. An operator has to check the homeserver's URL in the bundle.`);
+  if (status === 413)
+    return new Problem(413, 'message_too_large', `The homeserver found the message too large (${said}); send it in parts.`, { extensions });
+  if (status >= 400 && status < 500)
+    return new Problem(400, 'matrix_refused', `The homeserver refused the request (${said}).`, { extensions });
+  if (status >= 500)
+    return new Problem(502, 'upstream_failed', `The homeserver failed with status ${status} (${said}); try again later.`, { extensions });
+  return new Problem(
+    502,
+    'upstream_malformed',
+    `Expected an answer of the Matrix API, found status ${status}; redirects are not followed. An operator has to check the homeserver's URL in the bundle.`,
+  );
 }
 
 function rateLimited(failure: MatrixFailure, said: string): Problem {
   const seconds = Math.min(RETRY_SECONDS_MOST, Math.max(RETRY_SECONDS_LEAST, Math.ceil(failure.retryAfterMilliseconds / 1_000)));
   return new Problem(429, 'matrix_rate_limited', `The homeserver asks to wait ${seconds} s (${said}); nothing was sent.`, {
     headers: { 'retry-after': String(seconds) },
-    extensions: { errcode: failure.errcode, retry_after_ms: Math.min(RETRY_SECONDS_MOST * 1_000, Math.ceil(failure.retryAfterMilliseconds)) },
+    extensions: {
+      errcode: failure.errcode,
+      retry_after_ms: Math.min(RETRY_SECONDS_MOST * 1_000, Math.ceil(failure.retryAfterMilliseconds)),
+    },
   });
 }

@@ -33,7 +33,11 @@ export function parseRoom(text: string): RoomId | RoomAlias {
   } catch {
     // Told below, for both kinds.
   }
-  throw new Problem(400, 'invalid_room', `Expected a room ID ("!…") or a room alias ("#name:server"), percent-encoded, found ${quoted(text)}.`);
+  throw new Problem(
+    400,
+    'invalid_room',
+    `Expected a room ID ("!…") or a room alias ("#name:server"), percent-encoded, found ${quoted(text)}.`,
+  );
 }
 
 /** The Matrix account of one lease: each method is one thing that the homeserver is asked to do, with its errors as `Problem`s. */
@@ -54,7 +58,11 @@ export class MatrixAccount {
     const key = this.#cacheKey(room);
     const known = this.#options.aliases.get(key);
     if (known !== undefined) return known;
-    const answer = await this.#call({ method: 'GET', path: `/_matrix/client/v3/directory/room/${encodeURIComponent(room)}`, idempotent: true });
+    const answer = await this.#call({
+      method: 'GET',
+      path: `/_matrix/client/v3/directory/room/${encodeURIComponent(room)}`,
+      idempotent: true,
+    });
     const found = this.#read(answer, resolved).room_id;
     this.#options.aliases.set(key, found);
     return found;
@@ -93,7 +101,12 @@ export class MatrixAccount {
 
   #read<Schema extends v.GenericSchema>(answer: UpstreamAnswer, schema: Schema): v.InferOutput<Schema> {
     const result = v.safeParse(schema, parseJson(answer.body));
-    if (!result.success) throw new Problem(502, 'upstream_malformed', `${this.#upstream.service} at ${this.#upstream.url.origin} answered 200 with something that the Matrix API does not define; an operator has to check the homeserver.`);
+    if (!result.success)
+      throw new Problem(
+        502,
+        'upstream_malformed',
+        `${this.#upstream.service} at ${this.#upstream.url.origin} answered 200 with something that the Matrix API does not define; an operator has to check the homeserver.`,
+      );
     this.#refuseReflection(JSON.stringify(result.output));
     return result.output;
   }
@@ -101,6 +114,10 @@ export class MatrixAccount {
   /** A hostile or broken upstream that echoes what it was sent must not hand the key to the agent. */
   #refuseReflection(text: string): void {
     if (!this.#options.lease.credentials.appearIn(text)) return;
-    throw new Problem(502, 'upstream_reflected_secret', `${this.#upstream.service} at ${this.#upstream.url.origin} put a key into its answer, which is withheld; an operator has to check the homeserver.`);
+    throw new Problem(
+      502,
+      'upstream_reflected_secret',
+      `${this.#upstream.service} at ${this.#upstream.url.origin} put a key into its answer, which is withheld; an operator has to check the homeserver.`,
+    );
   }
 }

@@ -45,7 +45,15 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   const aliases = new AliasCache(clock, limits.aliasEntries, limits.aliasMilliseconds);
   const services = { store, aliases, limits, randomId: options.randomId ?? randomUUID };
   const api = new AgentApi({ router: new Router(ROUTES), services, logger, clock });
-  const admin = await serveAdmin({ listen: options.admin, allowUids: options.adminUids ?? [0], store, requests: () => api.total, build, clock, logger });
+  const admin = await serveAdmin({
+    listen: options.admin,
+    allowUids: options.adminUids ?? [0],
+    store,
+    requests: () => api.total,
+    build,
+    clock,
+    logger,
+  });
   const agent = await AgentServer.start({ listen: options.agent, payloadUid: options.payloadUid, api, limits, clock, logger });
   let stopping: Promise<void> | undefined;
   const stop = async (): Promise<void> => {

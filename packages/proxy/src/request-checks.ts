@@ -3,7 +3,16 @@ import type { IncomingMessage } from 'node:http';
 import { Problem } from './problem.ts';
 
 /** Headers of which two would let two readers disagree. Node keeps the first without a word. */
-const SINGLE_HEADERS: readonly string[] = ['host', 'content-length', 'content-type', 'content-encoding', 'transfer-encoding', 'expect', 'upgrade', 'traceparent'];
+const SINGLE_HEADERS: readonly string[] = [
+  'host',
+  'content-length',
+  'content-type',
+  'content-encoding',
+  'transfer-encoding',
+  'expect',
+  'upgrade',
+  'traceparent',
+];
 
 /**
  * What Node's strict parser lets through and this API does not: throws a `Problem` that closes the connection, 400 or 431 for what no
@@ -12,7 +21,9 @@ const SINGLE_HEADERS: readonly string[] = ['host', 'content-length', 'content-ty
 export function checkRequest(request: IncomingMessage, headersMost: number): void {
   const target = request.url ?? '';
   if (request.rawHeaders.length / 2 > headersMost) {
-    throw new Problem(431, 'too_many_headers', `Expected at most ${headersMost} headers (limit requestHeaders); send fewer.`, { close: true });
+    throw new Problem(431, 'too_many_headers', `Expected at most ${headersMost} headers (limit requestHeaders); send fewer.`, {
+      close: true,
+    });
   }
   if (request.httpVersion !== '1.1' && request.httpVersion !== '1.0') {
     throw new Problem(400, 'invalid_http', 'Expected HTTP/1.1.', { close: true });
@@ -28,13 +39,23 @@ export function checkRequest(request: IncomingMessage, headersMost: number): voi
   if (/^[a-z][a-z0-9+.-]*:/i.test(target)) throw forwardProxyUnavailable();
   if (!target.startsWith('/')) throw new Problem(400, 'invalid_target', 'Expected a request target that starts with "/".', { close: true });
   if (request.headers.upgrade !== undefined) {
-    throw new Problem(426, 'upgrade_unavailable', 'This API speaks HTTP/1.1 only: no WebSocket, no h2c. Send the request without "Upgrade".', { close: true, headers: { upgrade: 'HTTP/1.1' } });
+    throw new Problem(
+      426,
+      'upgrade_unavailable',
+      'This API speaks HTTP/1.1 only: no WebSocket, no h2c. Send the request without "Upgrade".',
+      { close: true, headers: { upgrade: 'HTTP/1.1' } },
+    );
   }
 }
 
 /** What CONNECT and absolute targets are told (issue C1 brings an allow-list). Never a refused connection: clients wait for ever then. */
 export function forwardProxyUnavailable(): Problem {
-  return new Problem(403, 'forward_proxy_unavailable', 'This socket is an API, not a way to other hosts: ask for a path such as /v1/identity. Other hosts need an upstream in this principal\'s bundle.', { close: true });
+  return new Problem(
+    403,
+    'forward_proxy_unavailable',
+    "This socket is an API, not a way to other hosts: ask for a path such as /v1/identity. Other hosts need an upstream in this principal's bundle.",
+    { close: true },
+  );
 }
 
 function repeatedHeader(rawHeaders: readonly string[]): string | undefined {

@@ -51,7 +51,10 @@ export interface Route {
 export interface RouteDefinition<Schema extends GenericSchema | undefined> extends Omit<Route, 'handle' | 'body' | 'unconfigured'> {
   readonly unconfigured?: boolean;
   readonly body?: Schema;
-  handle(call: RouteCall<Schema extends GenericSchema ? InferOutput<Schema> : undefined>, services: RouteServices): Promise<Answer> | Answer;
+  handle(
+    call: RouteCall<Schema extends GenericSchema ? InferOutput<Schema> : undefined>,
+    services: RouteServices,
+  ): Promise<Answer> | Answer;
 }
 
 /** Declares a route; the type of the body comes from its schema. */
@@ -81,11 +84,19 @@ export class Router {
     const segments = path.split('/');
     const found = this.#routes.filter((entry) => fits(entry.segments, segments));
     if (found.length === 0) {
-      throw new Problem(404, 'no_such_path', `Nothing is served at ${quoted(path)}. Paths: ${this.#routes.map(({ route }) => route.path).join(', ')}.`);
+      throw new Problem(
+        404,
+        'no_such_path',
+        `Nothing is served at ${quoted(path)}. Paths: ${this.#routes.map(({ route }) => route.path).join(', ')}.`,
+      );
     }
     const wanted = method === 'HEAD' ? 'GET' : method;
     const entry = found.find(({ route }) => route.method === wanted);
-    if (entry === undefined) throw methodNotAllowed(method, found.map(({ route }) => route.method));
+    if (entry === undefined)
+      throw methodNotAllowed(
+        method,
+        found.map(({ route }) => route.method),
+      );
     if (query !== undefined) throw new Problem(400, 'invalid_query', `${entry.route.path} takes no query; leave out what follows "?".`);
     return { route: entry.route, params: paramsOf(entry.segments, segments) };
   }
@@ -97,11 +108,16 @@ function methodNotAllowed(method: string, methods: readonly string[]): Problem {
 }
 
 function fits(wanted: readonly string[], found: readonly string[]): boolean {
-  return wanted.length === found.length && wanted.every((segment, index) => (segment.startsWith('{') ? found[index] !== '' : segment === found[index]));
+  return (
+    wanted.length === found.length &&
+    wanted.every((segment, index) => (segment.startsWith('{') ? found[index] !== '' : segment === found[index]))
+  );
 }
 
 function paramsOf(wanted: readonly string[], found: readonly string[]): Readonly<Record<string, string>> {
-  const entries = wanted.flatMap((segment, index) => (segment.startsWith('{') ? [[segment.slice(1, -1), decode(found[index] ?? '')] as const] : []));
+  const entries = wanted.flatMap((segment, index) =>
+    segment.startsWith('{') ? [[segment.slice(1, -1), decode(found[index] ?? '')] as const] : [],
+  );
   return Object.fromEntries(entries);
 }
 

@@ -9,7 +9,7 @@ import { logAccess } from './access-log.ts';
 import type { AgentApi } from './agent-api.ts';
 import { BODY_BROKEN } from './body.ts';
 import type { ProxyLimits } from './limits.ts';
-import { Problem } from './problem.ts';
+import type { Problem } from './problem.ts';
 import { endWithProblem, problemOfParser } from './raw-answers.ts';
 import { forwardProxyUnavailable } from './request-checks.ts';
 
@@ -92,9 +92,13 @@ export class AgentServer {
     this.#server.on('request', handle);
     // "Expect: 100-continue" is answered when the body is wanted; another expectation is an ordinary request that says so.
     this.#server.on('checkContinue', handle);
-    this.#server.on('connect', (request: IncomingMessage, socket: Duplex) => this.#endRaw(socket, forwardProxyUnavailable(), request.method ?? '-'));
+    this.#server.on('connect', (request: IncomingMessage, socket: Duplex) =>
+      this.#endRaw(socket, forwardProxyUnavailable(), request.method ?? '-'),
+    );
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => this.#parserError(error, socket));
-    this.#server.on('drop', () => this.#options.logger.warn({ limit: this.#options.limits.connections }, 'connection closed: limit connections is reached'));
+    this.#server.on('drop', () =>
+      this.#options.logger.warn({ limit: this.#options.limits.connections }, 'connection closed: limit connections is reached'),
+    );
   }
 
   /** Closes a connection of anyone but the payload before a byte of it is read. */
@@ -139,6 +143,15 @@ export class AgentServer {
   #endRaw(socket: Duplex, problem: Problem, method: string): void {
     const traceId = newTraceId();
     endWithProblem(socket, problem, traceId);
-    logAccess(this.#options.logger, undefined, { service: '-', method, path: '-', status: problem.status, code: problem.code, milliseconds: 0, bytes: 0, traceId });
+    logAccess(this.#options.logger, undefined, {
+      service: '-',
+      method,
+      path: '-',
+      status: problem.status,
+      code: problem.code,
+      milliseconds: 0,
+      bytes: 0,
+      traceId,
+    });
   }
 }

@@ -17,7 +17,10 @@ test('stop: nothing new is accepted, what runs ends, its connection is closed', 
   await using fixture = await ProxyFixture.start();
   const { answer, release } = await heldMessage(fixture);
   const stopped = fixture.proxy.stop();
-  await assert.rejects(fixture.raw('GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n').then((text) => assert.notEqual(text, '')), 'a new connection finds nobody');
+  await assert.rejects(
+    fixture.raw('GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n').then((text) => assert.notEqual(text, '')),
+    'a new connection finds nobody',
+  );
   release();
   const { status, headers } = await answer;
   assert.deepEqual([status, headers.connection], [200, 'close']);

@@ -51,7 +51,11 @@ test('CredentialStore: unused keys are zeroed at once by a rotation and by its e
 
 test('CredentialStore.configure zeroes what it was handed, also when it refuses', () => {
   using store = new CredentialStore(PROXY_LIMITS, clockAt());
-  for (const [overrides, code] of [[{}, undefined], [{ header: { v: 2 } }, 'header_malformed'], [{ url: 'http://example.org' }, 'upstream_insecure']] as const) {
+  for (const [overrides, code] of [
+    [{}, undefined],
+    [{ header: { v: 2 } }, 'header_malformed'],
+    [{ url: 'http://example.org' }, 'upstream_insecure'],
+  ] as const) {
     const { principal, header, secrets } = bundle(URL, overrides);
     if (code === undefined) store.configure(principal, header, secrets);
     else assert.throws(() => store.configure(principal, header, secrets), { code });
@@ -112,12 +116,19 @@ test('CredentialStore.configure refuses bundles that could not be used safely, w
   for (const [overrides, code] of cases) {
     assert.throws(
       () => configure(store, overrides),
-      (error: Error & { code?: string }) => error.code === code && !/hidden.*(x: y|space)|hidd\u00e9n/.test(error.message + String(error.cause)),
+      (error: Error & { code?: string }) =>
+        error.code === code && !/hidden.*(x: y|space)|hidd\u00e9n/.test(error.message + String(error.cause)),
       `${JSON.stringify(overrides)} → ${code}`,
     );
   }
   const { principal, header } = bundle(URL);
-  for (const bytes of [Buffer.alloc(0), Buffer.from([0xc1]), Buffer.from(pack(['a'])), Buffer.from(pack(new Map([['A', 'text']]))), Buffer.from(pack(new Map([[1, Buffer.from('x')]])))]) {
+  for (const bytes of [
+    Buffer.alloc(0),
+    Buffer.from([0xc1]),
+    Buffer.from(pack(['a'])),
+    Buffer.from(pack(new Map([['A', 'text']]))),
+    Buffer.from(pack(new Map([[1, Buffer.from('x')]]))),
+  ]) {
     assert.throws(() => store.configure(principal, header, bytes), { code: 'secrets_malformed' });
   }
   for (const bytes of [Buffer.alloc(0), Buffer.from('{'), Buffer.from([0xff]), Buffer.from('null')]) {

@@ -49,7 +49,11 @@ class Generation {
   #upstream(service: string): Upstream {
     const upstream = this.#upstreams.get(service);
     if (upstream !== undefined) return upstream;
-    throw new Problem(403, 'upstream_not_granted', `This principal's bundle has no upstream ${JSON.stringify(service)}; an operator can add it by sealing a new bundle.`);
+    throw new Problem(
+      403,
+      'upstream_not_granted',
+      `This principal's bundle has no upstream ${JSON.stringify(service)}; an operator can add it by sealing a new bundle.`,
+    );
   }
 
   #endWhenUnused(): void {
@@ -98,7 +102,11 @@ export class CredentialStore implements Disposable {
   lease(): CredentialLease {
     if (this.#current === undefined) throw notConfigured();
     if (this.#clock.now() >= this.#current.credentials.header.expires_at) {
-      throw new Problem(403, 'credentials_expired', `The keys of ${this.#current.credentials.header.principal} lapsed at ${new Date(this.#current.credentials.header.expires_at).toISOString()}; an operator has to provision new ones.`);
+      throw new Problem(
+        403,
+        'credentials_expired',
+        `The keys of ${this.#current.credentials.header.principal} lapsed at ${new Date(this.#current.credentials.header.expires_at).toISOString()}; an operator has to provision new ones.`,
+      );
     }
     return this.#current.lease();
   }
@@ -112,15 +120,23 @@ export class CredentialStore implements Disposable {
   #check(principal: string, header: BundleHeader): void {
     const serves = this.header?.principal ?? principal;
     if (header.principal !== principal || serves !== principal) {
-      throw new BureauError('principal_mismatch', `Expected a bundle of ${serves}, found a configuration for ${principal} with a bundle of ${header.principal}; a proxy serves one principal for its life`);
+      throw new BureauError(
+        'principal_mismatch',
+        `Expected a bundle of ${serves}, found a configuration for ${principal} with a bundle of ${header.principal}; a proxy serves one principal for its life`,
+      );
     }
     if (this.#clock.now() >= header.expires_at) {
-      throw new BureauError('bundle_expired', `The bundle of ${principal} lapsed at ${new Date(header.expires_at).toISOString()}; seal a new one`);
+      throw new BureauError(
+        'bundle_expired',
+        `The bundle of ${principal} lapsed at ${new Date(header.expires_at).toISOString()}; seal a new one`,
+      );
     }
   }
 }
 
 /** What every call answers before the launcher has handed over a bundle. */
 export function notConfigured(): Problem {
-  return new Problem(503, 'not_configured', 'This proxy has not received its keys yet; try again in a moment.', { headers: { 'retry-after': '1' } });
+  return new Problem(503, 'not_configured', 'This proxy has not received its keys yet; try again in a moment.', {
+    headers: { 'retry-after': '1' },
+  });
 }

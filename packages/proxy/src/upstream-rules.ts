@@ -6,13 +6,32 @@ type UpstreamRule = BundleHeader['upstreams'][string];
 
 /** Headers that belong to one hop or frame a message; never injected, never passed on. */
 const HOP_HEADERS: readonly string[] = [
-  'connection', 'content-length', 'expect', 'host', 'http2-settings', 'keep-alive', 'proxy-authenticate', 'proxy-authorization',
-  'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade',
+  'connection',
+  'content-length',
+  'expect',
+  'host',
+  'http2-settings',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
 ];
 
 /** Headers in which clients put keys. What an agent sends there is a placeholder or stolen: it never leaves. */
 const CREDENTIAL_HEADERS: readonly string[] = [
-  'api-key', 'authorization', 'cookie', 'proxy-authorization', 'x-access-token', 'x-amz-security-token', 'x-api-key', 'x-auth-token', 'x-goog-api-key',
+  'api-key',
+  'authorization',
+  'cookie',
+  'proxy-authorization',
+  'x-access-token',
+  'x-amz-security-token',
+  'x-api-key',
+  'x-auth-token',
+  'x-goog-api-key',
 ];
 
 /** True for a header that a bundle must not inject into. */
@@ -30,10 +49,16 @@ export function checkUpstreamUrl(service: string, text: string): URL {
     throw new BureauError('upstream_invalid', `Upstream ${service} must have an http or https URL, found ${JSON.stringify(url.protocol)}`);
   }
   if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
-    throw new BureauError('upstream_insecure', `Upstream ${service} at ${url.host} has an http URL: keys would cross the network in the open; use https (http only for 127.0.0.1, [::1] and localhost)`);
+    throw new BureauError(
+      'upstream_insecure',
+      `Upstream ${service} at ${url.host} has an http URL: keys would cross the network in the open; use https (http only for 127.0.0.1, [::1] and localhost)`,
+    );
   }
   if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
-    throw new BureauError('upstream_invalid', `The URL of upstream ${service} must not have a user name, a query or a fragment; keys belong among the secrets`);
+    throw new BureauError(
+      'upstream_invalid',
+      `The URL of upstream ${service} must not have a user name, a query or a fragment; keys belong among the secrets`,
+    );
   }
   return url;
 }
@@ -62,9 +87,19 @@ export function hasDotSegment(path: string): boolean {
  * The headers of a call to an upstream: the given ones without hop-by-hop headers, those that `Connection` names, and credentials;
  * then the injected ones, which nothing can override. Names come out in lower case.
  */
-export function outgoingHeaders(given: Readonly<Record<string, string>>, injected: Readonly<Record<string, string>>): Record<string, string> {
+export function outgoingHeaders(
+  given: Readonly<Record<string, string>>,
+  injected: Readonly<Record<string, string>>,
+): Record<string, string> {
   const lowered = Object.entries(given).map(([name, value]) => [name.toLowerCase(), value] as const);
-  const named = lowered.filter(([name]) => name === 'connection').flatMap(([, value]) => value.toLowerCase().split(',').map((part) => part.trim()));
+  const named = lowered
+    .filter(([name]) => name === 'connection')
+    .flatMap(([, value]) =>
+      value
+        .toLowerCase()
+        .split(',')
+        .map((part) => part.trim()),
+    );
   const kept = lowered.filter(([name]) => !HOP_HEADERS.includes(name) && !CREDENTIAL_HEADERS.includes(name) && !named.includes(name));
   return { ...Object.fromEntries(kept), ...injected };
 }

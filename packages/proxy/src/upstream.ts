@@ -89,13 +89,21 @@ export class Upstream {
     const rule = credentials.header.upstreams[this.service];
     const path = request.path.split('?', 1)[0] ?? '';
     if (!path.startsWith('/') || !/^[\x21-\x7e]+$/.test(request.path) || hasDotSegment(path)) {
-      throw new BureauError('upstream_path_invalid', 'A route made an upstream path that is not percent-encoded or has dot segments; this is a bug in the route');
+      throw new BureauError(
+        'upstream_path_invalid',
+        'A route made an upstream path that is not percent-encoded or has dot segments; this is a bug in the route',
+      );
     }
     const refused = rule === undefined ? 'paths' : refusedBy(rule, request.method, path);
     if (refused !== undefined) {
-      throw new Problem(403, 'upstream_rule_refused', `The ${refused} of upstream ${this.service} in this principal's bundle do not allow ${request.method} ${path}; an operator can allow it by sealing a bundle with wider ${refused}.`, {
-        extensions: { rule: `upstreams.${this.service}.${refused}` },
-      });
+      throw new Problem(
+        403,
+        'upstream_rule_refused',
+        `The ${refused} of upstream ${this.service} in this principal's bundle do not allow ${request.method} ${path}; an operator can allow it by sealing a bundle with wider ${refused}.`,
+        {
+          extensions: { rule: `upstreams.${this.service}.${refused}` },
+        },
+      );
     }
   }
 
@@ -137,21 +145,46 @@ export class Upstream {
     const where = `${this.service} at ${this.url.origin}`;
     const options = { cause: error };
     if (late || code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT') {
-      return new Problem(504, 'upstream_timeout', `Expected the whole answer of ${where} within ${limits.upstreamAnswerMilliseconds} ms (limit upstreamAnswerMilliseconds); try again later.`, options);
+      return new Problem(
+        504,
+        'upstream_timeout',
+        `Expected the whole answer of ${where} within ${limits.upstreamAnswerMilliseconds} ms (limit upstreamAnswerMilliseconds); try again later.`,
+        options,
+      );
     }
     if (code === 'UND_ERR_CONNECT_TIMEOUT') {
-      return new Problem(504, 'upstream_timeout', `Expected a connection to ${where} within ${limits.upstreamConnectMilliseconds} ms (limit upstreamConnectMilliseconds); try again later.`, options);
+      return new Problem(
+        504,
+        'upstream_timeout',
+        `Expected a connection to ${where} within ${limits.upstreamConnectMilliseconds} ms (limit upstreamConnectMilliseconds); try again later.`,
+        options,
+      );
     }
     if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE' || code === 'UND_ERR_HEADERS_OVERFLOW') {
-      return new Problem(502, 'upstream_answer_too_large', `Expected an answer of ${where} with at most ${limits.upstreamHeadBytes} bytes of headers and ${limits.upstreamBodyBytes} bytes of body, found more.`, options);
+      return new Problem(
+        502,
+        'upstream_answer_too_large',
+        `Expected an answer of ${where} with at most ${limits.upstreamHeadBytes} bytes of headers and ${limits.upstreamBodyBytes} bytes of body, found more.`,
+        options,
+      );
     }
     if (code.startsWith('HPE_') || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH' || code === 'UND_ERR_INFO') {
       return new Problem(502, 'upstream_malformed', `${where} did not answer in valid HTTP (${code}).`, options);
     }
     if (/^(CERT_|ERR_TLS_|ERR_SSL_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|HOSTNAME_)/.test(code)) {
-      return new Problem(502, 'upstream_untrusted', `The TLS certificate of ${where} was refused (${code}); an operator has to look at the server.`, options);
+      return new Problem(
+        502,
+        'upstream_untrusted',
+        `The TLS certificate of ${where} was refused (${code}); an operator has to look at the server.`,
+        options,
+      );
     }
-    return new Problem(502, 'upstream_unreachable', `Cannot reach ${where} (${code === '' ? 'no reason given' : code}); try again later.`, options);
+    return new Problem(
+      502,
+      'upstream_unreachable',
+      `Cannot reach ${where} (${code === '' ? 'no reason given' : code}); try again later.`,
+      options,
+    );
   }
 }
 
@@ -168,7 +201,8 @@ async function readAll(body: AsyncIterable<Buffer>, longest: number): Promise<Bu
 
 function codeOf(error: unknown): string {
   // undici's parser does not always say which rule was broken.
-  if (error instanceof Error && error.name === 'HTTPParserError' && !('code' in error && typeof error.code === 'string')) return 'HPE_INVALID';
+  if (error instanceof Error && error.name === 'HTTPParserError' && !('code' in error && typeof error.code === 'string'))
+    return 'HPE_INVALID';
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
 }
 

@@ -8,5 +8,6 @@ export const healthz = defineRoute({
   service: 'proxy',
   summary: 'Says whether the proxy has its keys',
   unconfigured: true,
-  handle: (_call, { store }) => (store.header === undefined ? { status: 503, body: { status: 'unconfigured' } } : { status: 200, body: { status: 'ok' } }),
+  handle: (_call, { store }) =>
+    store.header === undefined ? { status: 503, body: { status: 'unconfigured' } } : { status: 200, body: { status: 'ok' } },
 });

@@ -5,7 +5,11 @@ import { Problem } from '../problem.ts';
 import { defineRoute, type RouteCall, type RouteServices } from '../router.ts';
 
 const message = v.strictObject({
-  body: v.pipe(v.string(), v.minLength(1, 'expected some text'), v.check((text) => text.isWellFormed(), 'expected text without half surrogate pairs')),
+  body: v.pipe(
+    v.string(),
+    v.minLength(1, 'expected some text'),
+    v.check((text) => text.isWellFormed(), 'expected text without half surrogate pairs'),
+  ),
   msgtype: v.optional(v.picklist(['m.text', 'm.notice', 'm.emote']), 'm.text'),
   transaction_id: v.optional(
     v.pipe(
@@ -29,7 +33,13 @@ export const matrixMessages = defineRoute({
     const transactionId = call.body.transaction_id ?? services.randomId();
     // Taken only now, with the whole body here: a slow body never holds old keys.
     using lease = services.store.lease();
-    const account = new MatrixAccount({ lease, aliases: services.aliases, reasonCharacters: services.limits.reasonCharacters, signal: call.signal(), trace: call.trace });
+    const account = new MatrixAccount({
+      lease,
+      aliases: services.aliases,
+      reasonCharacters: services.limits.reasonCharacters,
+      signal: call.signal(),
+      trace: call.trace,
+    });
     try {
       return { status: 200, body: { event_id: await account.sendMessage(room, content, transactionId) } };
     } catch (error) {
@@ -42,7 +52,12 @@ function contentOf(body: RouteCall<v.InferOutput<typeof message>>['body'], { lim
   const content: MessageContent = { msgtype: body.msgtype, body: body.body };
   const size = Buffer.byteLength(JSON.stringify(content));
   if (size <= limits.messageBytes) return content;
-  throw new Problem(413, 'message_too_large', `Expected a message of at most ${limits.messageBytes} bytes as JSON (limit messageBytes), found ${size}; send it in parts.`, { extensions: { limit: limits.messageBytes } });
+  throw new Problem(
+    413,
+    'message_too_large',
+    `Expected a message of at most ${limits.messageBytes} bytes as JSON (limit messageBytes), found ${size}; send it in parts.`,
+    { extensions: { limit: limits.messageBytes } },
+  );
 }
 
 /** Whether the message was sent is unknown after a 502 or 504: the identifier makes another try safe. */

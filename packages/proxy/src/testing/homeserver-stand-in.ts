@@ -43,11 +43,6 @@ export class HomeserverStandIn implements AsyncDisposable {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  /** Breaks every kept connection, as a restart does. */
-  dropConnections(): void {
-    this.#server.closeAllConnections();
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     this.#server.closeAllConnections();
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
@@ -56,7 +51,12 @@ export class HomeserverStandIn implements AsyncDisposable {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
-    const seen: SeenRequest = { method: request.method ?? '', url: request.url ?? '', headers: request.headers, body: Buffer.concat(chunks).toString('utf8') };
+    const seen: SeenRequest = {
+      method: request.method ?? '',
+      url: request.url ?? '',
+      headers: request.headers,
+      body: Buffer.concat(chunks).toString('utf8'),
+    };
     this.seen.push(seen);
     if (this.script !== undefined && (await this.script(seen, response))) return;
     this.#behave(seen, response);
@@ -64,11 +64,14 @@ export class HomeserverStandIn implements AsyncDisposable {
 
   #behave(seen: SeenRequest, response: ServerResponse): void {
     const token = /^Bearer (.+)$/.exec(seen.headers.authorization ?? '')?.[1];
-    if (token === undefined || !this.tokens.has(token)) return json(response, 401, { errcode: 'M_UNKNOWN_TOKEN', error: 'Invalid access token passed.', soft_logout: false });
+    if (token === undefined || !this.tokens.has(token))
+      return json(response, 401, { errcode: 'M_UNKNOWN_TOKEN', error: 'Invalid access token passed.', soft_logout: false });
     const alias = /^\/_matrix\/client\/v3\/directory\/room\/([^/]+)$/.exec(seen.url)?.[1];
     if (alias !== undefined && seen.method === 'GET') {
       const room = this.aliases.get(decodeURIComponent(alias));
-      return room === undefined ? json(response, 404, { errcode: 'M_NOT_FOUND', error: 'Room alias not found.' }) : json(response, 200, { room_id: room, servers: ['test.local'] });
+      return room === undefined
+        ? json(response, 404, { errcode: 'M_NOT_FOUND', error: 'Room alias not found.' })
+        : json(response, 200, { room_id: room, servers: ['test.local'] });
     }
     const send = /^\/_matrix\/client\/v3\/rooms\/([^/]+)\/send\/m\.room\.message\/([^/]+)$/.exec(seen.url);
     if (send === null || seen.method !== 'PUT') return json(response, 404, { errcode: 'M_UNRECOGNIZED', error: 'Unrecognized request' });

@@ -29,7 +29,10 @@ export interface BundleOverrides {
 }
 
 /** The header and secrets of a bundle that only has a homeserver. */
-export function bundle(url: string, overrides: BundleOverrides = {}): { principal: string; header: Uint8Array<ArrayBuffer>; secrets: Uint8Array<ArrayBuffer> } {
+export function bundle(
+  url: string,
+  overrides: BundleOverrides = {},
+): { principal: string; header: Uint8Array<ArrayBuffer>; secrets: Uint8Array<ArrayBuffer> } {
   const principal = overrides.principal ?? PRINCIPAL;
   const header = {
     v: 1,
@@ -38,7 +41,13 @@ export function bundle(url: string, overrides: BundleOverrides = {}): { principa
     user_id: `@${principal}:test.local`,
     issued_at: 1,
     expires_at: NEVER,
-    upstreams: { matrix: { url: overrides.url ?? url, inject: [{ secret: 'MATRIX_TOKEN', header: 'Authorization', prefix: 'Bearer ' }], ...overrides.upstream } },
+    upstreams: {
+      matrix: {
+        url: overrides.url ?? url,
+        inject: [{ secret: 'MATRIX_TOKEN', header: 'Authorization', prefix: 'Bearer ' }],
+        ...overrides.upstream,
+      },
+    },
     ...overrides.header,
   };
   const secrets = overrides.secrets ?? { MATRIX_TOKEN: Buffer.from(overrides.token ?? TOKEN) };
@@ -108,7 +117,13 @@ export class ProxyFixture implements AsyncDisposable {
 
   /** The launcher's side of the admin socket. */
   async admin(): Promise<IpcClient<typeof proxyContract>> {
-    this.#admin ??= await connect({ path: this.adminPath, contract: proxyContract, role: 'launcher', build: 'test-build', clock: systemClock });
+    this.#admin ??= await connect({
+      path: this.adminPath,
+      contract: proxyContract,
+      role: 'launcher',
+      build: 'test-build',
+      clock: systemClock,
+    });
     return this.#admin;
   }
 
@@ -118,9 +133,20 @@ export class ProxyFixture implements AsyncDisposable {
   }
 
   /** One request over a kept connection. */
-  request(method: string, path: string, options: { headers?: Record<string, string | string[]>; body?: string | Uint8Array; signal?: AbortSignal } = {}): Promise<HttpAnswer> {
+  request(
+    method: string,
+    path: string,
+    options: { headers?: Record<string, string | string[]>; body?: string | Uint8Array; signal?: AbortSignal } = {},
+  ): Promise<HttpAnswer> {
     return new Promise((resolve, reject) => {
-      const request = httpRequest({ socketPath: this.agentPath, method, path, headers: { host: 'bureau', ...options.headers }, agent: this.#agent, ...(options.signal === undefined ? {} : { signal: options.signal }) });
+      const request = httpRequest({
+        socketPath: this.agentPath,
+        method,
+        path,
+        headers: { host: 'bureau', ...options.headers },
+        agent: this.#agent,
+        ...(options.signal === undefined ? {} : { signal: options.signal }),
+      });
       request.once('error', reject);
       request.once('response', (response) => {
         const chunks: Buffer[] = [];
@@ -129,7 +155,12 @@ export class ProxyFixture implements AsyncDisposable {
         response.once('end', () => {
           const text = Buffer.concat(chunks).toString('utf8');
           this.received.push(JSON.stringify(response.headers), text);
-          resolve({ status: response.statusCode ?? 0, headers: response.headers, text, json: text === '' ? {} : (JSON.parse(text) as Record<string, unknown>) });
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: response.headers,
+            text,
+            json: text === '' ? {} : (JSON.parse(text) as Record<string, unknown>),
+          });
         });
       });
       request.end(options.body);
@@ -151,7 +182,11 @@ export class ProxyFixture implements AsyncDisposable {
       const chunks: Buffer[] = [];
       const timer = setTimeout(() => {
         socket.destroy();
-        reject(new Error(`the proxy kept the connection open for ${RAW_DEADLINE_MILLISECONDS} ms; read: ${Buffer.concat(chunks).toString('latin1')}`));
+        reject(
+          new Error(
+            `the proxy kept the connection open for ${RAW_DEADLINE_MILLISECONDS} ms; read: ${Buffer.concat(chunks).toString('latin1')}`,
+          ),
+        );
       }, RAW_DEADLINE_MILLISECONDS);
       socket.on('data', (chunk) => chunks.push(chunk));
       // A proxy that closes while we still write resets the connection: what it said before is what counts.
@@ -173,7 +208,10 @@ export class ProxyFixture implements AsyncDisposable {
 
   /** The access lines of the log. */
   accessLines(): Record<string, unknown>[] {
-    const lines = this.log().split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as Record<string, unknown>);
+    const lines = this.log()
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
     return lines.filter((line) => line['msg'] === 'request');
   }
 
