@@ -29,7 +29,6 @@ export async function runCommandLine(words: readonly string[], surroundings: Sur
     .exitOverride()
     .configureOutput({ writeOut: (text) => output.write(text), writeErr: (text) => error.write(text) })
     .showSuggestionAfterError(true)
-    .enablePositionalOptions()
     .addHelpText('after', `\nExample:\n  bureau run probe/one -- id\n\nExit codes: 0 done · 1 failed · 2 wrong command line · run: the command's, 124 time up, 125 Bureau failed`);
   const run = async (operation: AnyOperation, input: unknown, json: boolean): Promise<void> => {
     const context = contextFor(program.opts<{ instance?: string }>().instance, json, surroundings);
@@ -38,12 +37,15 @@ export async function runCommandLine(words: readonly string[], surroundings: Sur
     else if (operation.render !== undefined) writeText(output, operation.render(result as never));
     exitCode = operation.exitCode?.(result as never) ?? EXIT_CODES.ok;
   };
-  for (const operation of OPERATIONS) addOperation(program, operation, run);
+  // What follows `--` is a payload's command: not one word of it is ours to read.
+  const at = words.indexOf('--');
+  const [ours, rest] = at < 0 ? [words, []] : [words.slice(0, at), words.slice(at + 1)];
+  for (const operation of OPERATIONS) addOperation(program, operation, rest, run);
   try {
-    await program.parseAsync([...words], { from: 'user' });
+    await program.parseAsync([...ours], { from: 'user' });
     return exitCode;
   } catch (failure) {
-    return report(failure, words, surroundings);
+    return report(failure, ours, surroundings);
   }
 }
 

@@ -7,8 +7,11 @@ import { fieldKind, isRequired } from './field-kind.ts';
 
 export type RunOperation = (operation: AnyOperation, input: unknown, json: boolean) => Promise<void>;
 
-/** Puts one operation into the tree of commands: its words, arguments, options, help and examples all come from its definition. */
-export function addOperation(program: Command, operation: AnyOperation, run: RunOperation): void {
+/**
+ * Puts one operation into the tree of commands: its words, arguments, options, help and examples all come from its definition.
+ * `rest` is what followed `--` on the command line.
+ */
+export function addOperation(program: Command, operation: AnyOperation, rest: readonly string[], run: RunOperation): void {
   const words = operation.name.split(' ');
   const parent = words.slice(0, -1).reduce(groupOf, program);
   const command = parent
@@ -17,7 +20,7 @@ export function addOperation(program: Command, operation: AnyOperation, run: Run
     .description(operation.description === undefined ? operation.summary : `${operation.summary}.\n\n${operation.description}`)
     .option('--json', 'print the result as one JSON object on stdout');
   for (const name of operation.positionals) command.addArgument(new Argument(isRequired(operation.input.entries[name]) ? `<${name}>` : `[${name}]`, operation.fields[name]?.help));
-  if (operation.rest !== undefined) command.addArgument(new Argument('[cmd...]', operation.fields[operation.rest]?.help)).passThroughOptions();
+  if (operation.rest !== undefined) command.usage(`${operation.positionals.map((name) => `<${name}>`).join(' ')} [options] -- CMD…`);
   for (const [name, surface] of Object.entries(operation.fields)) {
     if (operation.positionals.includes(name) || name === operation.rest) continue;
     for (const option of optionsOf(name, surface, operation)) command.addOption(option);
@@ -25,14 +28,14 @@ export function addOperation(program: Command, operation: AnyOperation, run: Run
   command.addHelpText('after', `\nExample${operation.examples.length > 1 ? 's' : ''}:\n${operation.examples.map((example) => `  ${example.command}\n      ${example.shows}`).join('\n')}`);
   command.action(async (...given: unknown[]) => {
     const options = command.opts<Record<string, unknown>>();
-    await run(operation, readInput(operation, given, options), options['json'] === true);
+    await run(operation, readInput(operation, given, rest, options), options['json'] === true);
   });
 }
 
 /** The command of a group such as `agent`, made when it is new. */
 function groupOf(parent: Command, word: string): Command {
   const known = parent.commands.find((command) => command.name() === word);
-  return known ?? parent.command(word).description(`${word} commands`).showSuggestionAfterError(true).enablePositionalOptions();
+  return known ?? parent.command(word).description(`${word} commands`).showSuggestionAfterError(true);
 }
 
 function optionsOf(name: string, surface: FieldSurface, operation: AnyOperation): Option[] {
@@ -49,10 +52,11 @@ function optionsOf(name: string, surface: FieldSurface, operation: AnyOperation)
 }
 
 /** The operation's input from arguments and options, judged by its schema. Throws a UsageError that names the field. */
-function readInput(operation: AnyOperation, given: readonly unknown[], options: Readonly<Record<string, unknown>>): unknown {
+function readInput(operation: AnyOperation, given: readonly unknown[], rest: readonly string[], options: Readonly<Record<string, unknown>>): unknown {
   const input: Record<string, unknown> = {};
   for (const [at, name] of operation.positionals.entries()) if (given[at] !== undefined) input[name] = given[at];
-  if (operation.rest !== undefined) input[operation.rest] = given[operation.positionals.length] ?? [];
+  if (operation.rest !== undefined) input[operation.rest] = rest;
+  else if (rest.length > 0) throw new UsageError('invalid_input', `"bureau ${operation.name}" takes nothing after "--"; see "bureau ${operation.name} --help"`);
   for (const name of Object.keys(operation.fields)) {
     const value = options[camelCase(name)];
     if (!(name in input) && value !== undefined) input[name] = fieldKind(operation.input.entries[name]) === 'number' ? Number(value) : value;

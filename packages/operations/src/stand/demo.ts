@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { existsSync } from 'node:fs';
 import { BureauError, parsePrincipalName, sleep, userIdOf, type PrincipalName } from '@bureau/core';
 import { assignmentContent } from '@bureau/protocol';
 import * as v from 'valibot';
@@ -27,10 +28,13 @@ export async function ensureDemo(operator: Operator, daemon: DaemonClient, conte
   const principal = parsePrincipalName('demo/hello');
   await ensurePrincipal(operator, principal, context);
   const before = await readAssignment(operator, principal, context.signal);
+  // One that runs from an older build goes on: a new build is no reason to end a sandbox.
+  const fresh = [`${context.buildDirectory}/bin/node`, `${context.buildDirectory}/lib/demo-agent.js`, operator.machine.agentsRoom];
+  const stands = before?.command[1]?.endsWith('/demo-agent.js') === true && before.command.slice(0, 2).every((path) => existsSync(path)) && before.command[2] === operator.machine.agentsRoom;
   const wanted = v.parse(assignmentContent, {
     v: 1,
     principal,
-    command: [`${context.buildDirectory}/bin/node`, `${context.buildDirectory}/lib/demo-agent.js`, operator.machine.agentsRoom],
+    command: stands ? before.command : fresh,
     generation: before?.generation ?? 0,
     desired: before?.desired ?? 'running',
   });
