@@ -39,7 +39,8 @@ export const daemonContract = {
     plan: call(v.strictObject({}), v.strictObject({ actions: v.array(plannedAction) })),
     /**
      * Holds the life of one run: as long as this stream is open, an assignment that carries `run` is wanted.
-     * Fails with `principal_busy` when the principal is live or assigned. Each change of its state is a chunk.
+     * Fails with `principal_busy` when the principal is live or assigned. The first chunk (`pending`) says that it is held; then each
+     * change of its state is one.
      */
     run: stream(v.strictObject({ principal: principalName, run: runId }), principalStatus, v.strictObject({})),
     /** As the relay's, for the sandbox of this principal. `not_running` when there is none. */

@@ -47,6 +47,7 @@ export function daemonHandlers(deps: DaemonServiceDeps): Handlers<typeof daemonC
       using _lease = runs.hold({ principal, run, wake: () => changes.wake() });
       context.signal.addEventListener('abort', () => changes.wake(), { once: true });
       try {
+        yield { principal, state: 'pending', run, restarts: 0 };
         while (!context.signal.aborted) {
           const status = await changes.next();
           if (status?.run === run) yield status;

@@ -64,7 +64,8 @@ export const run: AnyOperation = defineOperation({
     const id = randomBytes(10).toString('hex');
     const lease = daemon.stream('run', { principal, run: id });
     const states = lease[Symbol.asyncIterator]();
-    await accepted(daemon, lease);
+    // The first word of the lease says that the daemon has taken it. Nothing was written before, so nothing is taken away when it did not.
+    await states.next();
     let stands = false;
     try {
       await ensurePrincipal(operator, principal, context);
@@ -87,11 +88,6 @@ export const run: AnyOperation = defineOperation({
 
 /** Marks an exit report that our own time limit brought about. */
 const TIMED_OUT = 'timeout';
-
-/** Resolves when the daemon has taken the lease: it answers calls in order, and refuses a busy principal at once. */
-async function accepted(daemon: DaemonClient, lease: { readonly result: Promise<unknown> }): Promise<void> {
-  await Promise.race([lease.result, daemon.call('status', {})]);
-}
 
 /** Resolves when an observer can attach. Throws `blocked` with the machine's reason. */
 async function started(states: AsyncIterator<{ state: string; message?: string | undefined }>, principal: PrincipalName, context: OperationContext): Promise<void> {

@@ -39,21 +39,28 @@ export async function ensureDemo(operator: Operator, daemon: DaemonClient, conte
     desired: before?.desired ?? 'running',
   });
   const started = JSON.stringify(before) !== JSON.stringify(wanted);
+  const earlier = (await newestMessage(operator, principal, context))?.event_id;
   if (started) await writeAssignment(operator, wanted, context.signal);
   if (wanted.desired === 'running') await waitRunning(daemon, principal, wanted.generation, context);
-  return { message: await newestMessage(operator, principal, context), started };
+  return { message: await awaitMessage(operator, principal, started ? earlier : undefined, context), started };
 }
 
-async function newestMessage(operator: Operator, principal: PrincipalName, context: OperationContext): Promise<DemoMessage> {
-  const sender = userIdOf(principal, operator.machine.serverName);
+/** The agent's newest message; another than `earlier`, when that is given. */
+async function awaitMessage(operator: Operator, principal: PrincipalName, earlier: string | undefined, context: OperationContext): Promise<DemoMessage> {
   const until = context.clock.monotonic() + MESSAGE_MILLISECONDS;
   for (;;) {
-    const { events } = await operator.client.messages(operator.machine.agentsRoom, { limit: 50, direction: 'backward' }, { signal: context.signal });
-    const found = events.find((event) => event.sender === sender && event.type === 'm.room.message');
-    if (found !== undefined) return { principal, event_id: found.event_id, body: String(found.content['body'] ?? '').slice(0, 500) };
+    const found = await newestMessage(operator, principal, context);
+    if (found !== undefined && found.event_id !== earlier) return found;
     if (context.clock.monotonic() > until) {
-      throw new BureauError('deadline_exceeded', `Expected a message of ${sender} in the agents room within ${MESSAGE_MILLISECONDS / 1_000} s; "bureau agent logs ${principal}" shows what it did`);
+      throw new BureauError('deadline_exceeded', `Expected a message of ${principal} in the agents room within ${MESSAGE_MILLISECONDS / 1_000} s; "bureau agent logs ${principal}" shows what it did`);
     }
     await sleep(context.clock, LOOK_MILLISECONDS, context.signal);
   }
+}
+
+async function newestMessage(operator: Operator, principal: PrincipalName, context: OperationContext): Promise<DemoMessage | undefined> {
+  const sender = userIdOf(principal, operator.machine.serverName);
+  const { events } = await operator.client.messages(operator.machine.agentsRoom, { limit: 50, direction: 'backward' }, { signal: context.signal });
+  const found = events.find((event) => event.sender === sender && event.type === 'm.room.message');
+  return found === undefined ? undefined : { principal, event_id: found.event_id, body: String(found.content['body'] ?? '').slice(0, 500) };
 }
