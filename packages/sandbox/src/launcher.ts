@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { BureauError, type Clock, type PrincipalName } from '@bureau/core';
 import { ensureDirectory } from '@bureau/files';
@@ -57,6 +57,12 @@ export class Launcher {
       if (record === undefined) continue;
       if (record.exit !== undefined) {
         this.#ended.set(number, record);
+        continue;
+      }
+      if (!this.#deps.tree.group(`relay-${number}`).populated() && !existsSync(this.#deps.paths.principal(number).exitFile)) {
+        // Ended with the whole stand or the machine: no relay, no report. It is as if it had not been made.
+        this.#deps.tree.group(`sandbox-${number}`).kill();
+        this.#discard(record);
         continue;
       }
       this.#deps.logger.info({ principal: record.principal, id: record.id }, 'found again');

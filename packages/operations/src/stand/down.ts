@@ -30,9 +30,11 @@ export const standDown: AnyOperation = defineOperation({
     const { paths } = context;
     using lock = existsSync(paths.stateDir) ? tryLockFile(`${paths.stateDir}/up.lock`) : { [Symbol.dispose]: () => undefined };
     if (lock === null) throw new BureauError('stand_busy', 'Another script/up or script/down of this instance is at work; wait for its end');
-    const running = await shutDown(context);
+    const asked = await shutDown(context);
     // What a killed service manager left, or none at all: the cgroups know it.
-    await endEverything(CgroupTree.open(paths.cgroupName), GRACE_MILLISECONDS, context.clock);
+    const tree = CgroupTree.open(paths.cgroupName);
+    const running = asked || tree.list().some((name) => tree.group(name).populated());
+    await endEverything(tree, GRACE_MILLISECONDS, context.clock);
     rmSync(paths.runDir, { recursive: true, force: true });
     if (purge) {
       for (const directory of [paths.stateDir, paths.logDir]) rmSync(directory, { recursive: true, force: true });
