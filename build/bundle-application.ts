@@ -40,7 +40,8 @@ export async function bundleApplication(root: string, application: Application, 
     minify: false,
     comments: { legal: true, annotation: false, jsdoc: false },
   } as const;
-  const output: RolldownOutput = directory === undefined ? await bundle.generate(options) : await bundle.write({ ...options, dir: directory });
+  const output: RolldownOutput =
+    directory === undefined ? await bundle.generate(options) : await bundle.write({ ...options, dir: directory });
   return { application, chunks: output.output.filter((item) => item.type === 'chunk') };
 }
 

@@ -55,8 +55,12 @@ function pointCurrentTo(builds: string, name: string): void {
 }
 
 function removeOldBuilds(builds: string, name: string): void {
-  const others = readdirSync(builds, { withFileTypes: true }).filter((entry) => entry.isDirectory() && BUILD_NAME.test(entry.name) && entry.name !== name);
-  const byAge = others.map((entry) => ({ path: join(builds, entry.name), time: modified(join(builds, entry.name)) })).toSorted((a, b) => b.time - a.time);
+  const others = readdirSync(builds, { withFileTypes: true }).filter(
+    (entry) => entry.isDirectory() && BUILD_NAME.test(entry.name) && entry.name !== name,
+  );
+  const byAge = others
+    .map((entry) => ({ path: join(builds, entry.name), time: modified(join(builds, entry.name)) }))
+    .toSorted((a, b) => b.time - a.time);
   for (const old of byAge.slice(KEPT_BUILDS)) rmSync(old.path, { recursive: true, force: true });
 }
 

@@ -17,7 +17,17 @@ import { nearestName } from './nearest-name.ts';
 /** Findings that are printed of one check: more than a screen helps nobody. */
 const PRINTED_FINDINGS = 40;
 
-const CHECKS: readonly Check[] = [typesCheck, pureTypesCheck, lintCheck, formatCheck, layersCheck, ledgerCheck, lockfileCheck, dependenciesCheck, sourcesCheck];
+const CHECKS: readonly Check[] = [
+  typesCheck,
+  pureTypesCheck,
+  lintCheck,
+  formatCheck,
+  layersCheck,
+  ledgerCheck,
+  lockfileCheck,
+  dependenciesCheck,
+  sourcesCheck,
+];
 
 /** What one check came to. */
 export interface CheckResult {
@@ -73,7 +83,11 @@ async function main(args: readonly string[]): Promise<number> {
   console.log(formatResults(results));
   const failed = results.filter((result) => result.findings.length > 0);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
-  console.log(failed.length === 0 ? `check: all ${results.length} passed in ${seconds} s` : `check: FAILED (${failed.map((result) => result.name).join(', ')}) in ${seconds} s`);
+  console.log(
+    failed.length === 0
+      ? `check: all ${results.length} passed in ${seconds} s`
+      : `check: FAILED (${failed.map((result) => result.name).join(', ')}) in ${seconds} s`,
+  );
   return failed.length === 0 ? 0 : 1;
 }
 

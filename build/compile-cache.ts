@@ -29,7 +29,13 @@ export function warmCompileCache(build: string, applications: readonly string[])
       encoding: 'utf8',
     });
     if (result.status === 0) return [];
-    const reason = result.error?.message ?? (result.stderr.trim().split('\n').find((line) => /error/i.test(line)) ?? `exit code ${result.status}`);
+    const reason =
+      result.error?.message ??
+      result.stderr
+        .trim()
+        .split('\n')
+        .find((line) => /error/i.test(line)) ??
+      `exit code ${result.status}`;
     return [`apps/${application} --version failed (${reason}); it must print its version and end with 0`];
   });
   for (const folder of readdirSync(cache)) {

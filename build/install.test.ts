@@ -1,7 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -41,7 +54,10 @@ test('installBuild makes a build that every uid can run and only root can write,
     assert.deepEqual([uid, gid, mode & 0o022, mode & 0o004], [0, 0, 0, 4], path);
   }
   const asPayload = ['--reuid=200016', '--regid=200016', '--clear-groups', join(target, 'bin/node'), join(target, 'lib/echo.js')];
-  const run = spawnSync('/usr/bin/setpriv', asPayload, { encoding: 'utf8', env: { NODE_COMPILE_CACHE: join(target, 'compile-cache'), NODE_DEBUG_NATIVE: 'COMPILE_CACHE' } });
+  const run = spawnSync('/usr/bin/setpriv', asPayload, {
+    encoding: 'utf8',
+    env: { NODE_COMPILE_CACHE: join(target, 'compile-cache'), NODE_DEBUG_NATIVE: 'COMPILE_CACHE' },
+  });
   assert.match(run.stdout + run.stderr, /code cache for ESM .*echo\.js was accepted/);
 });
 
@@ -81,7 +97,14 @@ test('installBuild says which application does not know --version', () => {
 test('pruneBuilds keeps what is linked, what runs, and what was just installed', () => {
   const configuration = join(folder, 'etc');
   const processes = join(folder, 'proc');
-  const builds = ['aaaaaaaaaaaaaaaa', 'bbbbbbbbbbbbbbbb', 'cccccccccccccccc', 'dddddddddddddddd', 'eeeeeeeeeeeeeeee', '9999999999999999'] as const;
+  const builds = [
+    'aaaaaaaaaaaaaaaa',
+    'bbbbbbbbbbbbbbbb',
+    'cccccccccccccccc',
+    'dddddddddddddddd',
+    'eeeeeeeeeeeeeeee',
+    '9999999999999999',
+  ] as const;
   const [kept, linked, program, argument, mapped, unused] = builds;
   for (const name of builds) mkdirSync(join(library, name), { recursive: true });
   mkdirSync(join(library, 'homeserver'));
@@ -107,7 +130,11 @@ test('bin/bureau runs the build that the instance links to, by its real path', (
     assert.equal(readlinkSync(join(configuration, 'current')), target);
     const bureau = join(import.meta.dirname, '../bin/bureau');
     const expected = [join(target, 'lib/cli.js'), join(target, 'compile-cache')];
-    for (const [args, env] of [[['--instance', name, 'x y'], {}], [[`--instance=${name}`, 'x y'], {}], [['x y'], { BUREAU_INSTANCE: name }]] as const) {
+    for (const [args, env] of [
+      [['--instance', name, 'x y'], {}],
+      [[`--instance=${name}`, 'x y'], {}],
+      [['x y'], { BUREAU_INSTANCE: name }],
+    ] as const) {
       const run = spawnSync(bureau, args, { encoding: 'utf8', env: { PATH: '/usr/bin:/bin', ...env } });
       const [argv, cache] = JSON.parse(run.stdout) as [string[], string];
       assert.deepEqual([argv[0], cache, argv.at(-1)], [...expected, 'x y']);

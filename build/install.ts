@@ -5,7 +5,22 @@
  *   install.ts           prints the build's name
  *   install.ts --prune   also removes builds that nothing refers to
  */
-import { chmodSync, chownSync, copyFileSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, closeSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  closeSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { build } from './bundle.ts';
 import { warmCompileCache } from './compile-cache.ts';
@@ -88,7 +103,8 @@ async function main(): Promise<void> {
   const name = await build(root);
   for (const problem of installBuild(root, library, name, process.execPath)) console.error(`script/install: ${problem}`);
   if (process.argv.includes('--prune')) {
-    for (const removed of pruneBuilds({ library, keep: name, configuration: '/etc', processes: '/proc' })) console.error(`script/install: removed build ${removed}`);
+    for (const removed of pruneBuilds({ library, keep: name, configuration: '/etc', processes: '/proc' }))
+      console.error(`script/install: removed build ${removed}`);
   }
   console.log(name);
 }

@@ -5,7 +5,15 @@ import { dirname, join } from 'node:path';
 /** Packages with a native module: not bundled, copied beside the bundles with only the files that they need to load. */
 export const NATIVE_PACKAGES = ['koffi', 'node-pty'] as const;
 
-const KOFFI_FILES = ['package.json', 'index.js', 'index.cjs', 'src/koffi/index.js', 'src/koffi/index.cjs', 'src/koffi/src/static.js', 'src/koffi/src/static.cjs'];
+const KOFFI_FILES = [
+  'package.json',
+  'index.js',
+  'index.cjs',
+  'src/koffi/index.js',
+  'src/koffi/index.cjs',
+  'src/koffi/src/static.js',
+  'src/koffi/src/static.cjs',
+];
 const NODE_PTY_FILES = [
   'package.json',
   'lib/index.js',

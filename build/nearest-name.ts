@@ -2,7 +2,8 @@
 
 /** Returns the name among `known` that takes the fewest single-character edits to reach; undefined when there is none. */
 export function nearestName(name: string, known: readonly string[]): string | undefined {
-  return known.map((candidate) => ({ candidate, distance: editDistance(name, candidate) })).toSorted((a, b) => a.distance - b.distance)[0]?.candidate;
+  return known.map((candidate) => ({ candidate, distance: editDistance(name, candidate) })).toSorted((a, b) => a.distance - b.distance)[0]
+    ?.candidate;
 }
 
 /** Levenshtein distance, one row at a time. */

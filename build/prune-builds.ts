@@ -38,7 +38,11 @@ function runningBuilds(library: string, processes: string): string[] {
   for (const pid of readdirSync(processes).filter((name) => /^\d+$/.test(name))) {
     const folder = join(processes, pid);
     // A process may end while we look: nothing of it is then in use.
-    const texts = [orEmpty(() => readlinkSync(join(folder, 'exe'))), orEmpty(() => readFileSync(join(folder, 'cmdline'), 'utf8')), orEmpty(() => readFileSync(join(folder, 'maps'), 'utf8'))];
+    const texts = [
+      orEmpty(() => readlinkSync(join(folder, 'exe'))),
+      orEmpty(() => readFileSync(join(folder, 'cmdline'), 'utf8')),
+      orEmpty(() => readFileSync(join(folder, 'maps'), 'utf8')),
+    ];
     for (const text of texts) {
       for (const part of text.split(`${library}/`).slice(1)) {
         const name = part.slice(0, 16);

@@ -3,7 +3,20 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createHash } from 'node:crypto';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -19,8 +32,19 @@ function write(path: string, text: string): void {
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'bureau-setup-'));
   chmodSync(root, 0o755);
-  for (const path of ['build/toolchain/package-lock.json', 'package-lock.json', 'package.json', 'apps/a/package.json', 'packages/a/package.json', 'integration/package.json']) write(path, '{}');
-  write('build/rebuild-native.sh', '#!/bin/sh\necho native >> calls; mkdir -p packages/observe/node_modules/node-pty/build/Release; : > packages/observe/node_modules/node-pty/build/Release/pty.node\n');
+  for (const path of [
+    'build/toolchain/package-lock.json',
+    'package-lock.json',
+    'package.json',
+    'apps/a/package.json',
+    'packages/a/package.json',
+    'integration/package.json',
+  ])
+    write(path, '{}');
+  write(
+    'build/rebuild-native.sh',
+    '#!/bin/sh\necho native >> calls; mkdir -p packages/observe/node_modules/node-pty/build/Release; : > packages/observe/node_modules/node-pty/build/Release/pty.node\n',
+  );
   write('build/verify-installed.ts', '');
   write('script/npm', '#!/bin/sh\necho npm >> "$(dirname "$0")/../calls"; mkdir -p node_modules\n');
   for (const script of ['script/setup', 'script/node']) copyFileSync(join(import.meta.dirname, '..', script), join(root, script));
@@ -42,7 +66,10 @@ function calls(): string {
 test('script/setup does what is missing, then nothing and says so in one line', () => {
   const first = setup();
   assert.equal(first.code, 0, first.err);
-  assert.match(first.out, /^setup: \[1\/2\] npm packages .* \d+ s\nsetup: \[2\/2\] node-pty's native part .* \d+ s\nsetup: done in \d+ s\n$/);
+  assert.match(
+    first.out,
+    /^setup: \[1\/2\] npm packages .* \d+ s\nsetup: \[2\/2\] node-pty's native part .* \d+ s\nsetup: done in \d+ s\n$/,
+  );
   assert.equal(calls(), 'npm\nnpm\nnative\n');
   assert.match(setup().out, /^setup: nothing is missing .*\n$/);
   assert.deepEqual(setup('--quiet'), { code: 0, out: '', err: '' });
@@ -61,7 +88,10 @@ test('script/setup says which step failed, what to do and where the log is; the 
   const { code, out, err } = setup();
   assert.equal(code, 1);
   assert.match(out, /npm packages .*FAILED after \d+ s/);
-  assert.match(err, /step 'packages' failed \(exit code 1\)\n {2}expected: .*\n {2}found: {4}.*\n?.*no route to registry\n {2}do: .*\n {2}log: .*setup\.log\n/);
+  assert.match(
+    err,
+    /step 'packages' failed \(exit code 1\)\n {2}expected: .*\n {2}found: {4}.*\n?.*no route to registry\n {2}do: .*\n {2}log: .*setup\.log\n/,
+  );
   write('script/npm', works);
   assert.match(setup().out, /done in/);
 });
@@ -76,8 +106,12 @@ test('script/setup fails when what npm installed is not what is locked', () => {
 
 test('two runs at once do the work once', async () => {
   // The first npm waits until the second run has found the lock taken.
-  write('script/npm', '#!/bin/sh\ncd "$(dirname "$0")/.."; echo npm >> calls; [ -e go ] || timeout 10 cat gate > /dev/null; mkdir -p node_modules\n');
+  write(
+    'script/npm',
+    '#!/bin/sh\ncd "$(dirname "$0")/.."; echo npm >> calls; [ -e go ] || timeout 10 head -c 1 gate > /dev/null; mkdir -p node_modules\n',
+  );
   spawnSync('mkfifo', [join(root, 'gate')]);
+  const gate = openSync(join(root, 'gate'), 'r+'); // both ends: opening and writing never wait
   const start = (): { done: Promise<unknown[]>; stdout: NodeJS.ReadableStream } => {
     const child = spawn(join(root, 'script/setup'), { stdio: ['ignore', 'pipe', 'inherit'] });
     return { done: once(child, 'close'), stdout: child.stdout };
@@ -90,16 +124,21 @@ test('two runs at once do the work once', async () => {
   second.stdout.resume();
   first.stdout.resume();
   writeFileSync(join(root, 'go'), '');
-  writeFileSync(join(root, 'gate'), 'open'); // blocks until the waiting npm reads
+  writeSync(gate, 'x');
   assert.deepEqual(await Promise.all([first.done, second.done]), [
     [0, null],
     [0, null],
   ]);
+  closeSync(gate);
   assert.equal(calls(), 'npm\nnpm\nnative\n');
 });
 
 test('script/setup refuses other users and unknown arguments in one line', () => {
-  const { status, stderr } = spawnSync('/usr/bin/setpriv', ['--reuid=12345', '--regid=12345', '--clear-groups', join(root, 'script/setup')], { encoding: 'utf8' });
+  const { status, stderr } = spawnSync(
+    '/usr/bin/setpriv',
+    ['--reuid=12345', '--regid=12345', '--clear-groups', join(root, 'script/setup')],
+    { encoding: 'utf8' },
+  );
   assert.equal(status, 1);
   assert.match(stderr, /^setup: needs root [^\n]*\n$/);
   const wrong = setup('--fast');

@@ -11,7 +11,9 @@ export interface TestFile {
 
 /** Finds every `*.test.ts` of a checkout, sorted: beside the sources (unit), and below `integration/`. */
 export function findTestFiles(root: string): TestFile[] {
-  const unit = ['packages', 'apps'].flatMap((group) => readdirSync(join(root, group)).flatMap((name) => testFiles(root, join(group, name), name, 'unit')));
+  const unit = ['packages', 'apps'].flatMap((group) =>
+    readdirSync(join(root, group)).flatMap((name) => testFiles(root, join(group, name), name, 'unit')),
+  );
   return [...unit, ...testFiles(root, 'build', 'build', 'unit'), ...testFiles(root, 'integration', 'integration', 'integration')];
 }
 
@@ -19,9 +21,13 @@ export function findTestFiles(root: string): TestFile[] {
  * Returns the files of the suites that were asked for (all of them for none), or the first name that is no suite.
  * A suite is `unit`, `integration`, a package, an application, or a part of a file's path with a slash or `.test.ts` in it.
  */
-export function selectTestFiles(all: readonly TestFile[], suites: readonly string[]): { files: TestFile[] } | { unknown: string; known: string[] } {
+export function selectTestFiles(
+  all: readonly TestFile[],
+  suites: readonly string[],
+): { files: TestFile[] } | { unknown: string; known: string[] } {
   const known = [...new Set(['unit', 'integration', ...all.map((test) => test.name)])];
-  const belongs = (test: TestFile, suite: string): boolean => test.kind === suite || test.name === suite || (/\/|\.test\.ts$/.test(suite) && test.file.includes(suite));
+  const belongs = (test: TestFile, suite: string): boolean =>
+    test.kind === suite || test.name === suite || (/\/|\.test\.ts$/.test(suite) && test.file.includes(suite));
   const unknown = suites.find((suite) => !known.includes(suite) && !all.some((test) => belongs(test, suite)));
   if (unknown !== undefined) return { unknown, known };
   return { files: suites.length === 0 ? [...all] : all.filter((test) => suites.some((suite) => belongs(test, suite))) };

@@ -26,7 +26,8 @@ function runOn(files: Readonly<Record<string, string>>, ...args: string[]): { co
   }
 }
 
-const PASSES = "test('one', () => {}); describe('group', () => { test('two', () => {}); test('three', async (t) => { await t.test('four', () => {}); }); });";
+const PASSES =
+  "test('one', () => {}); describe('group', () => { test('two', () => {}); test('three', async (t) => { await t.test('four', () => {}); }); });";
 
 test('runTests counts tests, not groups, and ends with a plain line', () => {
   const { code, out } = runOn({ 'packages/a/src/a.test.ts': PASSES, 'integration/b.test.ts': "test('x', () => {});" });
@@ -43,7 +44,9 @@ test('runTests fails with file, line and reason of a failing test', () => {
 });
 
 test('runTests reports a failing subtest once, and counts its parent as failed', () => {
-  const { out } = runOn({ 'packages/a/src/a.test.ts': "test('parent', async (t) => { await t.test('child', () => { throw new Error('no'); }); });" });
+  const { out } = runOn({
+    'packages/a/src/a.test.ts': "test('parent', async (t) => { await t.test('child', () => { throw new Error('no'); }); });",
+  });
   assert.equal(out.split('Error: no').length, 2);
   assert.match(out, /\n0 passed, 2 failed/);
 });

@@ -18,16 +18,35 @@ const TEST_MILLISECONDS = { unit: 120_000, integration: 600_000 };
 /** Files at a time. Integration: one, as each has whole stands and measures times. */
 const FILES_AT_A_TIME = { unit: 2, integration: 1 };
 
-async function runFiles(root: string, kind: TestFile['kind'], files: readonly string[], totals: TestTotals, print: (line: string) => void): Promise<void> {
-  const stream = run({ files: files.map((file) => join(root, file)), cwd: root, concurrency: FILES_AT_A_TIME[kind], timeout: TEST_MILLISECONDS[kind] });
+async function runFiles(
+  root: string,
+  kind: TestFile['kind'],
+  files: readonly string[],
+  totals: TestTotals,
+  print: (line: string) => void,
+): Promise<void> {
+  const stream = run({
+    files: files.map((file) => join(root, file)),
+    cwd: root,
+    concurrency: FILES_AT_A_TIME[kind],
+    timeout: TEST_MILLISECONDS[kind],
+  });
   for await (const { type, data } of stream as AsyncIterable<{ type: string; data: unknown }>) {
-    const event = data as TestEnd & { readonly file?: string; readonly message?: string; readonly success?: boolean; readonly counts?: Record<string, number>; readonly duration_ms?: number };
+    const event = data as TestEnd & {
+      readonly file?: string;
+      readonly message?: string;
+      readonly success?: boolean;
+      readonly counts?: Record<string, number>;
+      readonly duration_ms?: number;
+    };
     if (type === 'test:pass') totals.add(event, 'pass');
     if (type === 'test:fail') totals.add(event, 'fail');
     if (type === 'test:stderr' || type === 'test:stdout') process.stderr.write(event.message ?? '');
     if (type === 'test:summary' && event.file !== undefined) {
       const seconds = ((event.duration_ms ?? 0) / 1000).toFixed(1).padStart(6);
-      print(`${event.success === true ? 'ok    ' : 'FAILED'} ${seconds} s ${String(event.counts?.['tests'] ?? 0).padStart(4)} tests  ${relative(root, event.file)}`);
+      print(
+        `${event.success === true ? 'ok    ' : 'FAILED'} ${seconds} s ${String(event.counts?.['tests'] ?? 0).padStart(4)} tests  ${relative(root, event.file)}`,
+      );
     }
   }
 }
@@ -51,7 +70,9 @@ export async function runTests(root: string, args: readonly string[]): Promise<n
     args.filter((argument) => argument !== '--json'),
   );
   if ('unknown' in selected) {
-    console.error(`script/test: there is no suite '${selected.unknown}'; did you mean '${nearestName(selected.unknown, selected.known)}'? The suites: ${selected.known.join(', ')}`);
+    console.error(
+      `script/test: there is no suite '${selected.unknown}'; did you mean '${nearestName(selected.unknown, selected.known)}'? The suites: ${selected.known.join(', ')}`,
+    );
     return 2;
   }
   const began = performance.now();
@@ -69,7 +90,8 @@ export async function runTests(root: string, args: readonly string[]): Promise<n
   const milliseconds = Math.round(performance.now() - began);
   print('');
   // The lines of node:test's own summary, for all suites together.
-  for (const [name, value] of Object.entries({ tests: passed + failed, pass: passed, fail: failed, duration_ms: milliseconds })) print(`ℹ ${name} ${value}`);
+  for (const [name, value] of Object.entries({ tests: passed + failed, pass: passed, fail: failed, duration_ms: milliseconds }))
+    print(`ℹ ${name} ${value}`);
   print(`${passed} passed, ${failed} failed (${selected.files.length} files, ${(milliseconds / 1000).toFixed(1)} s)`);
   if (asJson) console.log(JSON.stringify({ passed, failed, files: selected.files.length, milliseconds, failures }));
   return failed === 0 && passed > 0 ? 0 : 1;

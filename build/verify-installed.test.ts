@@ -14,19 +14,34 @@ const LOCK = {
 };
 
 test('foldersOf finds packages from npm, each version of its own', () => {
-  assert.deepEqual([...foldersOf(LOCK)], [['valibot@1.5.0', 'node_modules/valibot'], ['valibot@1.4.0', 'node_modules/b/node_modules/valibot']]);
+  assert.deepEqual(
+    [...foldersOf(LOCK)],
+    [
+      ['valibot@1.5.0', 'node_modules/valibot'],
+      ['valibot@1.4.0', 'node_modules/b/node_modules/valibot'],
+    ],
+  );
 });
 
 test('unlocked finds what is installed and not locked', () => {
   const store = 'node_modules/.store/valibot@1.5.0-abc/node_modules/valibot';
   assert.deepEqual(unlocked(LOCK, { [store]: { version: '1.5.0' }, 'node_modules/valibot': { link: true } }), []);
   assert.match(unlocked(LOCK, { [store]: { version: '1.5.1' } }).join(), /holds valibot@1\.5\.1, which package-lock\.json does not name/);
-  assert.match(unlocked({ 'node_modules/c': { version: '1.0.0' } }, { 'node_modules/c': { version: '1.0.0' } }).join(), /no integrity for c@1\.0\.0/);
+  assert.match(
+    unlocked({ 'node_modules/c': { version: '1.0.0' } }, { 'node_modules/c': { version: '1.0.0' } }).join(),
+    /no integrity for c@1\.0\.0/,
+  );
 });
 
 test('manifestDifferences finds a package.json that the lock does not know', () => {
-  assert.deepEqual(manifestDifferences(LOCK, () => ({ dependencies: { valibot: '1.5.0' } })), []);
-  assert.match(manifestDifferences(LOCK, () => ({ dependencies: { valibot: '1.6.0' } })).join(), /packages\/a\/package\.json asks for valibot 1\.6\.0, package-lock\.json says 1\.5\.0/);
+  assert.deepEqual(
+    manifestDifferences(LOCK, () => ({ dependencies: { valibot: '1.5.0' } })),
+    [],
+  );
+  assert.match(
+    manifestDifferences(LOCK, () => ({ dependencies: { valibot: '1.6.0' } })).join(),
+    /packages\/a\/package\.json asks for valibot 1\.6\.0, package-lock\.json says 1\.5\.0/,
+  );
   assert.match(manifestDifferences(LOCK, () => ({})).join(), /asks for valibot \(not at all\)/);
 });
 

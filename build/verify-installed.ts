@@ -52,7 +52,8 @@ export function unlocked(lock: Lock, installed: Lock): string[] {
   const locked = foldersOf(lock);
   return [...foldersOf(installed).keys()].flatMap((id) => {
     const path = locked.get(id);
-    if (path === undefined) return [`node_modules holds ${id}, which package-lock.json does not name: remove node_modules, run script/setup`];
+    if (path === undefined)
+      return [`node_modules holds ${id}, which package-lock.json does not name: remove node_modules, run script/setup`];
     return lock[path]?.integrity === undefined ? [`package-lock.json gives no integrity for ${id}`] : [];
   });
 }
@@ -82,7 +83,8 @@ function verify(root: string, verifiedRoot: string): string[] {
   const lock = readPackages(join(root, 'package-lock.json'));
   const installed = readPackages(join(root, 'node_modules/.package-lock.json'));
   const verified = foldersOf(readPackages(join(verifiedRoot, 'node_modules/.package-lock.json')));
-  const manifestOf = (folder: string): LockedPackage => JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8')) as LockedPackage;
+  const manifestOf = (folder: string): LockedPackage =>
+    JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8')) as LockedPackage;
   const found = [...manifestDifferences(lock, manifestOf), ...unlocked(lock, installed)];
   for (const [id, folder] of foldersOf(installed)) {
     const from = verified.get(id);

@@ -17,7 +17,11 @@ async function main(args: readonly string[]): Promise<number> {
   const areas = findAreas(new URL('../..', import.meta.url).pathname);
   let parsed;
   try {
-    parsed = parseArgs({ args: [...args], allowPositionals: true, options: { json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } });
+    parsed = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: { json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+    });
   } catch (error) {
     process.stderr.write(`bench: ${(error as Error).message}\n\n${USAGE}`);
     return 2;
@@ -29,7 +33,9 @@ async function main(args: readonly string[]): Promise<number> {
   for (const name of parsed.positionals) {
     if (areas.has(name)) continue;
     const known = [...areas.keys()];
-    process.stderr.write(`bench: no area ${JSON.stringify(name)}; did you mean "${nearestName(name, known)}"? There are: ${known.join(', ')}\n`);
+    process.stderr.write(
+      `bench: no area ${JSON.stringify(name)}; did you mean "${nearestName(name, known)}"? There are: ${known.join(', ')}\n`,
+    );
     return 2;
   }
   const chosen = parsed.positionals.length > 0 ? new Set(parsed.positionals) : areas.keys();

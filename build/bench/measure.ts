@@ -56,7 +56,14 @@ export async function runMeasure(measure: Measure): Promise<Row> {
       if (round % 2 === 1) baseline.push(await contest.baseline());
     }
     const [a, b] = [median(ours), median(baseline)];
-    return { name: measure.name, ours: round3(a), baseline: round3(b), ratio: round3(a / b), target: measure.target, ok: measure.holds(a, b) };
+    return {
+      name: measure.name,
+      ours: round3(a),
+      baseline: round3(b),
+      ratio: round3(a / b),
+      target: measure.target,
+      ok: measure.holds(a, b),
+    };
   } finally {
     await contest.close();
   }

@@ -7,11 +7,25 @@ const HEAD = ['name', 'ours', 'baseline', 'ratio', 'target', 'ok'] as const;
 export function formatTable(rows: readonly Row[]): string {
   const lines = [[...HEAD], ...rows.map(cellsOf)];
   const widths = HEAD.map((_, column) => Math.max(...lines.map((cells) => (cells[column] ?? '').length)));
-  return lines.map((cells) => cells.map((cell, column) => pad(cell, widths[column] ?? 0, column)).join('  ').trimEnd()).join('\n');
+  return lines
+    .map((cells) =>
+      cells
+        .map((cell, column) => pad(cell, widths[column] ?? 0, column))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
 }
 
 function cellsOf(row: Row): string[] {
-  return [row.name, number(row.ours), number(row.baseline), row.ratio.toFixed(2), row.target === '' ? '(reported)' : row.target, row.ok ? 'yes' : 'NO'];
+  return [
+    row.name,
+    number(row.ours),
+    number(row.baseline),
+    row.ratio.toFixed(2),
+    row.target === '' ? '(reported)' : row.target,
+    row.ok ? 'yes' : 'NO',
+  ];
 }
 
 function pad(cell: string, width: number, column: number): string {

@@ -8,7 +8,11 @@ const LIST_MAX_BYTES = 16 * 1024 * 1024;
 
 /** Returns the files of a checkout, sorted: what git tracks and what it would track; links and deleted files left out. */
 export function checkoutFiles(root: string): string[] {
-  const output = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: root, encoding: 'utf8', maxBuffer: LIST_MAX_BYTES });
+  const output = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
+    cwd: root,
+    encoding: 'utf8',
+    maxBuffer: LIST_MAX_BYTES,
+  });
   const files = output.split('\0').filter((file) => file !== '' && existsSync(join(root, file)) && lstatSync(join(root, file)).isFile());
   return [...new Set(files)].toSorted();
 }

@@ -27,19 +27,40 @@ export function dependencyFindings(manifests: readonly Manifest[], text: string)
   const used = new Set<string>();
   for (const manifest of manifests) {
     const file = join(manifest.folder, 'package.json');
-    for (const [name, version] of Object.entries({ ...manifest.dependencies, ...manifest.devDependencies, ...manifest.optionalDependencies })) {
-      if (!EXACT.test(version)) found.push({ file, problem: `${name} is '${version}', expected an exact version`, remedy: 'write the version without ^, ~ or a range' });
+    for (const [name, version] of Object.entries({
+      ...manifest.dependencies,
+      ...manifest.devDependencies,
+      ...manifest.optionalDependencies,
+    })) {
+      if (!EXACT.test(version))
+        found.push({
+          file,
+          problem: `${name} is '${version}', expected an exact version`,
+          remedy: 'write the version without ^, ~ or a range',
+        });
       if (name.startsWith('@bureau/')) continue;
       const isFirst = !used.has(name);
       used.add(name);
       const line = documented.get(name);
       if (line === undefined && !isFirst) continue;
-      if (line === undefined) found.push({ file, problem: `${name} has no line in ${DOCUMENT}`, remedy: 'say there why this one, how large, what the alternatives are' });
-      else if (line.version !== version) found.push({ file: DOCUMENT, line: line.line, problem: `${name} is ${line.version} here and ${version} in ${file}`, remedy: 'make them the same version' });
+      if (line === undefined)
+        found.push({
+          file,
+          problem: `${name} has no line in ${DOCUMENT}`,
+          remedy: 'say there why this one, how large, what the alternatives are',
+        });
+      else if (line.version !== version)
+        found.push({
+          file: DOCUMENT,
+          line: line.line,
+          problem: `${name} is ${line.version} here and ${version} in ${file}`,
+          remedy: 'make them the same version',
+        });
     }
   }
   for (const [name, { line }] of documented) {
-    if (!used.has(name)) found.push({ file: DOCUMENT, line, problem: `${name} is described, but no package.json asks for it`, remedy: 'remove the line' });
+    if (!used.has(name))
+      found.push({ file: DOCUMENT, line, problem: `${name} is described, but no package.json asks for it`, remedy: 'remove the line' });
   }
   return found;
 }

@@ -21,7 +21,14 @@ export interface ParsedModule {
 
 type Node = Readonly<Record<string, unknown>> & { readonly type: string; readonly start: number };
 
-const IMPORTING = new Set(['ImportDeclaration', 'ExportNamedDeclaration', 'ExportAllDeclaration', 'ImportExpression', 'TSImportType', 'TSExternalModuleReference']);
+const IMPORTING = new Set([
+  'ImportDeclaration',
+  'ExportNamedDeclaration',
+  'ExportAllDeclaration',
+  'ImportExpression',
+  'TSImportType',
+  'TSExternalModuleReference',
+]);
 
 /** Parses TypeScript or JavaScript and returns what it imports, type-only imports included. Throws when it cannot be parsed. */
 export function parseModule(source: string): ParsedModule {
@@ -60,7 +67,12 @@ function requiredBy(node: Node): string | undefined {
 }
 
 function processUseOf(node: Node): ProcessUse['what'] | undefined {
-  if (node.type === 'MemberExpression' && isNode(node['object']) && node['object'].type === 'Identifier' && node['object']['name'] === 'process') {
+  if (
+    node.type === 'MemberExpression' &&
+    isNode(node['object']) &&
+    node['object'].type === 'Identifier' &&
+    node['object']['name'] === 'process'
+  ) {
     const property = isNode(node['property']) ? (node['property']['name'] ?? node['property']['value']) : undefined;
     if (property === 'env') return 'process.env';
     if (property === 'argv') return 'process.argv';
@@ -71,7 +83,9 @@ function processUseOf(node: Node): ProcessUse['what'] | undefined {
     if (isNode(object) && object['name'] === 'process' && first?.startsWith('SIG') === true) return 'process signals';
   }
   if (node.type === 'ImportDeclaration' && literalOf(node['source']) === 'node:process') {
-    const names = (node['specifiers'] as Node[]).flatMap((specifier) => (isNode(specifier['imported']) ? [specifier['imported']['name']] : []));
+    const names = (node['specifiers'] as Node[]).flatMap((specifier) =>
+      isNode(specifier['imported']) ? [specifier['imported']['name']] : [],
+    );
     if (names.includes('env')) return 'process.env';
     if (names.includes('argv')) return 'process.argv';
   }

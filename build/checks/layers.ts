@@ -29,12 +29,17 @@ export function manifestFindings(manifests: readonly Manifest[]): Finding[] {
   for (const manifest of manifests) {
     const file = join(manifest.folder, 'package.json');
     if (!LAYERS.some((layer) => layer === manifest.layer)) {
-      found.push({ file, problem: `"layer" is ${JSON.stringify(manifest.layer)}, expected one of ${LAYERS.join(', ')}`, remedy: 'say which layer of design section 7 it belongs to' });
+      found.push({
+        file,
+        problem: `"layer" is ${JSON.stringify(manifest.layer)}, expected one of ${LAYERS.join(', ')}`,
+        remedy: 'say which layer of design section 7 it belongs to',
+      });
     }
     for (const name of Object.keys(manifest.dependencies)) {
       const target = manifests.find((other) => other.name === name);
       const problem = target === undefined ? undefined : arrowProblem(manifest, target, false);
-      if (problem !== undefined) found.push({ file, problem, remedy: 'move what is shared into a lower layer, or depend the other way round' });
+      if (problem !== undefined)
+        found.push({ file, problem, remedy: 'move what is shared into a lower layer, or depend the other way round' });
     }
   }
   return [...found, ...cycleFindings(manifests)];
@@ -45,7 +50,10 @@ function arrowProblem(from: Manifest, to: Manifest, isTest: boolean): string | u
   const [source, target] = [LAYERS.findIndex((layer) => layer === from.layer), LAYERS.findIndex((layer) => layer === to.layer)];
   const says = `${from.name} (layer ${String(from.layer)}) must not import ${to.name} (layer ${String(to.layer)})`;
   if (to.layer === 'app' || to.layer === 'integration') return `${says}: nothing imports a process or a test`;
-  if (from.layer === 'integration') return INTEGRATION_MAY_IMPORT.includes(to.name) ? undefined : `${says}: integration tests know only ${INTEGRATION_MAY_IMPORT.join(', ')}`;
+  if (from.layer === 'integration')
+    return INTEGRATION_MAY_IMPORT.includes(to.name)
+      ? undefined
+      : `${says}: integration tests know only ${INTEGRATION_MAY_IMPORT.join(', ')}`;
   if (to.layer === 'testing') return isTest || from.layer === 'testing' ? undefined : `${says}: only tests may`;
   return target > source ? `${says}: arrows point down` : undefined;
 }
@@ -59,7 +67,11 @@ function cycleFindings(manifests: readonly Manifest[]): Finding[] {
     if (manifest === undefined || done.has(name)) return;
     if (path.includes(name)) {
       const cycle = [...path.slice(path.indexOf(name)), name].join(' → ');
-      found.push({ file: join(manifest.folder, 'package.json'), problem: `cycle of packages: ${cycle}`, remedy: 'put the interface that both need into a lower package' });
+      found.push({
+        file: join(manifest.folder, 'package.json'),
+        problem: `cycle of packages: ${cycle}`,
+        remedy: 'put the interface that both need into a lower package',
+      });
       return;
     }
     for (const dependency of Object.keys(manifest.dependencies)) visit(dependency, [...path, name]);
@@ -76,23 +88,37 @@ export function moduleFindings(manifests: readonly Manifest[], file: string, par
   const isTest = isTestFile(file);
   const found = parsed.imports.flatMap((imported) => importFindings(manifests, owner, file, imported, isTest));
   if (isTest || /(^|-)main\.ts$/.test(basename(file)) || file.includes('/bench/')) return found;
-  const uses = parsed.processUses.map(({ what, line }) => ({ file, line, problem: `${what} is used outside a main.ts`, remedy: 'read it in main.ts and pass the value in' }));
+  const uses = parsed.processUses.map(({ what, line }) => ({
+    file,
+    line,
+    problem: `${what} is used outside a main.ts`,
+    remedy: 'read it in main.ts and pass the value in',
+  }));
   return [...found, ...uses];
 }
 
-function importFindings(manifests: readonly Manifest[], owner: Manifest, file: string, imported: ImportedModule, isTest: boolean): Finding[] {
+function importFindings(
+  manifests: readonly Manifest[],
+  owner: Manifest,
+  file: string,
+  imported: ImportedModule,
+  isTest: boolean,
+): Finding[] {
   const { specifier, line } = imported;
   const finding = (problem: string, remedy: string): Finding[] => [{ file, line, problem, remedy }];
   if (specifier.startsWith('.')) {
     const target = join(file, '..', specifier);
     if (file.includes('/bench/') && target.startsWith('build/bench/')) return []; // how every bench measures
-    if (!target.startsWith(`${owner.folder}/`)) return finding(`'${specifier}' leaves ${owner.folder}`, `import the package by name and declare it in ${owner.folder}/package.json`);
+    if (!target.startsWith(`${owner.folder}/`))
+      return finding(`'${specifier}' leaves ${owner.folder}`, `import the package by name and declare it in ${owner.folder}/package.json`);
     const reachesTests = isTestFile(target) && !isTest;
     return reachesTests ? finding(`'${specifier}' is test code`, 'ship nothing that only tests need') : [];
   }
   if (specifier.startsWith('node:')) {
     const pure = owner.layer === 0 && !isTest;
-    return pure ? finding(`layer 0 is pure, it must not import ${specifier}`, 'move this file to a package of layer 1, or inject what it needs') : [];
+    return pure
+      ? finding(`layer 0 is pure, it must not import ${specifier}`, 'move this file to a package of layer 1, or inject what it needs')
+      : [];
   }
   const name = specifier
     .split('/')
@@ -102,7 +128,10 @@ function importFindings(manifests: readonly Manifest[], owner: Manifest, file: s
   const declared = { ...owner.dependencies, ...(isTest ? owner.devDependencies : {}) };
   if (!Object.hasOwn(declared, name)) {
     const kind = isTest ? 'devDependencies' : 'dependencies';
-    return finding(`'${name}' is not declared`, `add it to ${kind} of ${owner.folder}/package.json (and, when it is from npm, to docs/dependencies.md)`);
+    return finding(
+      `'${name}' is not declared`,
+      `add it to ${kind} of ${owner.folder}/package.json (and, when it is from npm, to docs/dependencies.md)`,
+    );
   }
   const target = manifests.find((manifest) => manifest.name === name);
   const problem = target === undefined ? undefined : arrowProblem(owner, target, isTest);

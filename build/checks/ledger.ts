@@ -12,7 +12,9 @@ const LAUNCHER_DIRECT = new Set(['age-encryption', 'koffi', 'msgpackr', 'pino', 
 
 /** What must not reach the root process, in whatever way. */
 const LAUNCHER_FORBIDDEN = new Map([
-  ...['node:dgram', 'node:dns', 'node:dns/promises', 'node:http', 'node:http2', 'node:https', 'node:inspector', 'node:tls'].map((name) => [name, 'the launcher speaks Unix sockets only'] as const),
+  ...['node:dgram', 'node:dns', 'node:dns/promises', 'node:http', 'node:http2', 'node:https', 'node:inspector', 'node:tls'].map(
+    (name) => [name, 'the launcher speaks Unix sockets only'] as const,
+  ),
   ...['matrix-js-sdk', 'undici', 'werift', 'node-datachannel'].map((name) => [name, 'the launcher has no network'] as const),
   ['node-ipc', 'unprivileged processes only; the launcher side of the wire is node:net'],
   ['node-pty', 'the relay owns terminals'],
@@ -45,11 +47,25 @@ export function forbiddenFindings(graph: ModuleGraph): Finding[] {
   const names = [...graph.builtins, ...graph.packages.map((entry) => entry.name)];
   const forbidden = names.flatMap((name) => {
     const why = LAUNCHER_FORBIDDEN.get(name);
-    return why === undefined ? [] : [{ file, problem: `${name} reaches the launcher: ${why}`, remedy: 'find the import (its bundle: script/build, then .build/current/lib/launcher.js) and cut it' }];
+    return why === undefined
+      ? []
+      : [
+          {
+            file,
+            problem: `${name} reaches the launcher: ${why}`,
+            remedy: 'find the import (its bundle: script/build, then .build/current/lib/launcher.js) and cut it',
+          },
+        ];
   });
   const direct = graph.packages.flatMap((entry) => {
     if (entry.importedBy === undefined || LAUNCHER_DIRECT.has(entry.name)) return [];
-    return [{ file: entry.importedBy, problem: `imports ${entry.name} into the launcher`, remedy: `the launcher's own npm packages are ${[...LAUNCHER_DIRECT].join(', ')}, no more (design, section 8)` }];
+    return [
+      {
+        file: entry.importedBy,
+        problem: `imports ${entry.name} into the launcher`,
+        remedy: `the launcher's own npm packages are ${[...LAUNCHER_DIRECT].join(', ')}, no more (design, section 8)`,
+      },
+    ];
   });
   return [...forbidden, ...direct];
 }
@@ -58,7 +74,11 @@ export function forbiddenFindings(graph: ModuleGraph): Finding[] {
 export function differenceFindings(before: string, after: string): Finding[] {
   const [old, fresh] = [before.split('\n'), after.split('\n')];
   const remedy = 'if that is meant: script/check --write, and say in the commit why the root process needs it';
-  const lost = old.flatMap((text, index) => (fresh.includes(text) ? [] : [{ file: LEDGER, line: index + 1, problem: `the launcher no longer contains: ${text}`, remedy }]));
-  const gained = fresh.filter((text) => !old.includes(text)).map((text) => ({ file: LEDGER, problem: `the launcher now contains: ${text}`, remedy }));
+  const lost = old.flatMap((text, index) =>
+    fresh.includes(text) ? [] : [{ file: LEDGER, line: index + 1, problem: `the launcher no longer contains: ${text}`, remedy }],
+  );
+  const gained = fresh
+    .filter((text) => !old.includes(text))
+    .map((text) => ({ file: LEDGER, problem: `the launcher now contains: ${text}`, remedy }));
   return [...lost, ...gained];
 }

@@ -60,11 +60,18 @@ function problemsOf(name: string, entry: LockEntry): [string, string][] {
   const why = FORBIDDEN.get(name);
   if (why !== undefined) found.push([`${name} is forbidden: ${why}`, 'find what asks for it (script/npm explain) and do without']);
   if (name === 'node-ipc' && (entry.version !== NODE_IPC.version || entry.integrity !== NODE_IPC.integrity)) {
-    found.push([`node-ipc is ${entry.version} (${entry.integrity}), only ${NODE_IPC.version} with its known bytes is allowed`, 'pin it exactly; other versions shipped malware']);
+    found.push([
+      `node-ipc is ${entry.version} (${entry.integrity}), only ${NODE_IPC.version} with its known bytes is allowed`,
+      'pin it exactly; other versions shipped malware',
+    ]);
   }
-  if (entry.inBundle !== true && entry.integrity === undefined) found.push([`${name} has no integrity`, 'run script/npm install again; without it any bytes would do']);
+  if (entry.inBundle !== true && entry.integrity === undefined)
+    found.push([`${name} has no integrity`, 'run script/npm install again; without it any bytes would do']);
   if (entry.hasInstallScript === true && !KNOWN_INSTALL_SCRIPTS.has(name)) {
-    found.push([`${name} wants to run a script when it is installed`, 'it will not run; read it, and list the package in build/checks/lockfile.ts']);
+    found.push([
+      `${name} wants to run a script when it is installed`,
+      'it will not run; read it, and list the package in build/checks/lockfile.ts',
+    ]);
   }
   return found;
 }

@@ -31,17 +31,23 @@ const NATIVE_COMPANIONS: Readonly<Record<string, readonly string[]>> = {
 
 /** Reads the chunks of one application: files of ours, npm packages with version and integrity from the lock, Node's modules. */
 export function readGraph(root: string, chunks: readonly OutputChunk[]): ModuleGraph {
-  const files = [...new Set(chunks.flatMap((chunk) => chunk.moduleIds))].filter((id) => !id.startsWith('\0') && id.startsWith('/')).map((id) => relative(root, id));
+  const files = [...new Set(chunks.flatMap((chunk) => chunk.moduleIds))]
+    .filter((id) => !id.startsWith('\0') && id.startsWith('/'))
+    .map((id) => relative(root, id));
   const modules = files.filter((file) => !file.includes('node_modules/')).toSorted();
   const importedBy = new Map<string, string>();
   for (const file of modules) {
     for (const { specifier } of parseModule(readFileSync(join(root, file), 'utf8')).imports) importedBy.set(packageOf(specifier), file);
   }
   const named = chunks.flatMap((chunk) => parseModule(chunk.code).imports.map((imported) => imported.specifier));
-  const external = named.filter((name) => NATIVE_PACKAGES.some((native) => native === name)).flatMap((name) => [name, ...(NATIVE_COMPANIONS[name] ?? [])]);
+  const external = named
+    .filter((name) => NATIVE_PACKAGES.some((native) => native === name))
+    .flatMap((name) => [name, ...(NATIVE_COMPANIONS[name] ?? [])]);
   const bundled = files.flatMap((file) => (file.includes('node_modules/') ? [packageOf(file.split('node_modules/').at(-1) ?? file)] : []));
   const lock = (JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as { packages: LockPackages }).packages;
-  const packages = [...new Set([...bundled, ...external])].toSorted().flatMap((name) => lockedVersions(lock, name, files, importedBy.get(name)));
+  const packages = [...new Set([...bundled, ...external])]
+    .toSorted()
+    .flatMap((name) => lockedVersions(lock, name, files, importedBy.get(name)));
   const builtins = [...new Set(named.filter(isBuiltin).map((name) => (name.startsWith('node:') ? name : `node:${name}`)))].toSorted();
   return { modules, packages, builtins };
 }
@@ -76,8 +82,12 @@ function isBuiltin(name: string): boolean {
 
 /** The versions of a package that are in the bundle: those that its files name, or all that are locked. */
 function lockedVersions(lock: LockPackages, name: string, files: readonly string[], importedBy: string | undefined): GraphPackage[] {
-  const locked = Object.entries(lock).flatMap(([path, entry]) => (path.split('node_modules/').at(-1) === name && entry.version !== undefined ? [entry] : []));
+  const locked = Object.entries(lock).flatMap(([path, entry]) =>
+    path.split('node_modules/').at(-1) === name && entry.version !== undefined ? [entry] : [],
+  );
   const inBundle = locked.filter((entry) => files.some((file) => file.includes(`/${name}@${entry.version}-`)));
-  const unique = new Map((inBundle.length > 0 ? inBundle : locked).map((entry) => [entry.version ?? '', entry.integrity ?? 'no integrity']));
+  const unique = new Map(
+    (inBundle.length > 0 ? inBundle : locked).map((entry) => [entry.version ?? '', entry.integrity ?? 'no integrity']),
+  );
   return [...unique].map(([version, integrity]) => ({ name, version, integrity, ...(importedBy === undefined ? {} : { importedBy }) }));
 }

@@ -26,7 +26,14 @@ export const sourcesCheck: Check = {
     const files = checkoutFiles(root).filter((file) => !GENERATED.test(file));
     const found = files.flatMap((file) => sourceFindings(root, file, readFileSync(join(root, file))));
     const stale = [...LONG_FILES.keys()].filter((file) => !files.includes(file));
-    return [...found, ...stale.map((file) => ({ file: 'build/checks/long-files.ts', problem: `${file} is listed but does not exist`, remedy: 'remove the entry' }))];
+    return [
+      ...found,
+      ...stale.map((file) => ({
+        file: 'build/checks/long-files.ts',
+        problem: `${file} is listed but does not exist`,
+        remedy: 'remove the entry',
+      })),
+    ];
   },
 };
 
@@ -34,7 +41,12 @@ export const sourcesCheck: Check = {
 export function sourceFindings(root: string, file: string, bytes: Buffer): Finding[] {
   if (bytes.includes(0)) return []; // not a text
   const lines = bytes.toString('utf8').split('\n');
-  return [...licenceFindings(file, lines), ...lengthFindings(file, lines), ...disabledTestFindings(file, lines), ...machinePathFindings(root, file, lines)];
+  return [
+    ...licenceFindings(file, lines),
+    ...lengthFindings(file, lines),
+    ...disabledTestFindings(file, lines),
+    ...machinePathFindings(root, file, lines),
+  ];
 }
 
 function licenceFindings(file: string, lines: readonly string[]): Finding[] {
@@ -48,19 +60,37 @@ function lengthFindings(file: string, lines: readonly string[]): Finding[] {
   if (!SOURCE.test(file)) return [];
   const limit = isTestFile(file) ? MAX_LINES.test : MAX_LINES.source;
   const length = lines.at(-1) === '' ? lines.length - 1 : lines.length;
-  if (length <= limit) return LONG_FILES.has(file) ? [{ file, problem: 'is short enough now', remedy: 'remove its entry from build/checks/long-files.ts' }] : [];
+  if (length <= limit)
+    return LONG_FILES.has(file)
+      ? [{ file, problem: 'is short enough now', remedy: 'remove its entry from build/checks/long-files.ts' }]
+      : [];
   if (LONG_FILES.has(file)) return [];
-  return [{ file, line: limit + 1, problem: `has ${length} lines, at most ${limit} are allowed`, remedy: 'split it by idea; or give a reason in build/checks/long-files.ts' }];
+  return [
+    {
+      file,
+      line: limit + 1,
+      problem: `has ${length} lines, at most ${limit} are allowed`,
+      remedy: 'split it by idea; or give a reason in build/checks/long-files.ts',
+    },
+  ];
 }
 
 function disabledTestFindings(file: string, lines: readonly string[]): Finding[] {
   if (!file.endsWith('.test.ts')) return [];
-  const disabled = /\b(?:test|it|describe|suite)\.(only|skip|todo|failing)\b|\b(?:t|context|ctx)\.(skip|todo)\(|[{,]\s*(only|skip|todo)\s*:/;
+  const disabled =
+    /\b(?:test|it|describe|suite)\.(only|skip|todo|failing)\b|\b(?:t|context|ctx)\.(skip|todo)\(|[{,]\s*(only|skip|todo)\s*:/;
   return lines.flatMap((text, index) => {
     const match = disabled.exec(text);
     if (match === null) return [];
     const word = match[1] ?? match[2] ?? match[3];
-    return [{ file, line: index + 1, problem: `a test is switched off or narrowed (${word})`, remedy: 'make it run everywhere or delete it: a skip counts as a pass for nobody' }];
+    return [
+      {
+        file,
+        line: index + 1,
+        problem: `a test is switched off or narrowed (${word})`,
+        remedy: 'make it run everywhere or delete it: a skip counts as a pass for nobody',
+      },
+    ];
   });
 }
 
@@ -70,7 +100,14 @@ function machinePathFindings(root: string, file: string, lines: readonly string[
   return lines.flatMap((text, index) => {
     const needle = needles.find((path) => new RegExp(`${escapeRegExp(path)}(?![\\w-])|${escapeRegExp(path)}(?<=/)`).test(text));
     if (needle === undefined) return [];
-    return [{ file, line: index + 1, problem: `names a path of this machine (${needle})`, remedy: 'make it relative to the checkout, or take it from the environment' }];
+    return [
+      {
+        file,
+        line: index + 1,
+        problem: `names a path of this machine (${needle})`,
+        remedy: 'make it relative to the checkout, or take it from the environment',
+      },
+    ];
   });
 }
 

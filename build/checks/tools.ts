@@ -17,9 +17,20 @@ export const lintCheck: Check = {
   name: 'lint',
   run: async ({ root }) => {
     const folders = ['apps', 'packages', 'integration', 'build', 'script'].filter((folder) => existsSync(join(root, folder)));
-    const result = await runTool(root, 'oxlint', ['--type-aware', '--deny-warnings', '--report-unused-disable-directives', '--format', 'unix', ...folders]);
+    const result = await runTool(root, 'oxlint', [
+      '--type-aware',
+      '--deny-warnings',
+      '--report-unused-disable-directives',
+      '--format',
+      'unix',
+      ...folders,
+    ]);
     if (result.code === 0) return [];
-    const found = parseLines(result.output, /^(.+?):(\d+):\d+: (.+?) \[(?:Error|Warning)\/(.+)\]$/, (rule) => `correct it; rule ${rule} is set in .oxlintrc.json`);
+    const found = parseLines(
+      result.output,
+      /^(.+?):(\d+):\d+: (.+?) \[(?:Error|Warning)\/(.+)\]$/,
+      (rule) => `correct it; rule ${rule} is set in .oxlintrc.json`,
+    );
     return found.length > 0 ? found : [toolFailed('oxlint', result.output)];
   },
 };
@@ -40,7 +51,9 @@ export const formatCheck: Check = {
 async function typeFindings(root: string, project: string): Promise<Finding[]> {
   const result = await runTool(root, 'tsc', ['--project', project, '--pretty', 'false']);
   if (result.code === 0) return [];
-  const found = parseLines(result.output, /^(.+?)\((\d+),\d+\): error (.+)()$/, () => (project === 'tsconfig.json' ? '' : 'layer 0 is pure: no Node types there; move it up or inject it'));
+  const found = parseLines(result.output, /^(.+?)\((\d+),\d+\): error (.+)()$/, () =>
+    project === 'tsconfig.json' ? '' : 'layer 0 is pure: no Node types there; move it up or inject it',
+  );
   return found.length > 0 ? found : [toolFailed(`tsc --project ${project}`, result.output)];
 }
 
@@ -52,14 +65,23 @@ function parseLines(output: string, pattern: RegExp, remedy: (rule: string) => s
 }
 
 function toolFailed(tool: string, output: string): Finding {
-  return { file: 'node_modules/.bin', problem: `${tool} failed: ${output.trim().slice(0, 2000)}`, remedy: 'run script/setup, then script/check again' };
+  return {
+    file: 'node_modules/.bin',
+    problem: `${tool} failed: ${output.trim().slice(0, 2000)}`,
+    remedy: 'run script/setup, then script/check again',
+  };
 }
 
 function runTool(root: string, tool: string, args: readonly string[]): Promise<{ code: number | null; output: string }> {
   return new Promise((resolve, reject) => {
     // The tools' launchers are JavaScript with `#!/usr/bin/env node`: the pinned Node must come first on the PATH.
     const path = `${join(root, '.toolchain/bin')}:/usr/bin:/bin`;
-    const child = spawn(join(root, 'node_modules/.bin', tool), args, { cwd: root, env: { PATH: path, HOME: '/nonexistent' }, stdio: ['ignore', 'pipe', 'pipe'], timeout: TOOL_MILLISECONDS });
+    const child = spawn(join(root, 'node_modules/.bin', tool), args, {
+      cwd: root,
+      env: { PATH: path, HOME: '/nonexistent' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: TOOL_MILLISECONDS,
+    });
     let output = '';
     for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (output += text));
     child.once('error', reject);
