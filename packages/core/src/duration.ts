@@ -7,7 +7,10 @@ const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h:
 export function parseDuration(text: string): number {
   const parts = text.match(/[0-9]+(ms|s|m|h|d)/g);
   if (parts === null || parts.join('') !== text) {
-    throw new UsageError('invalid_duration', `Cannot read ${JSON.stringify(text)} as a duration: expected something like "30s", "5m" or "1h30m"`);
+    throw new UsageError(
+      'invalid_duration',
+      `Cannot read ${JSON.stringify(text)} as a duration: expected something like "30s", "5m" or "1h30m"`,
+    );
   }
   let total = 0;
   for (const part of parts) {

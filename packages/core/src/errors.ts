@@ -43,7 +43,8 @@ export function describeError(error: unknown): string {
   let current: unknown = error;
   // Counted, because a chain of causes may be a ring.
   for (let depth = 0; depth < CAUSES_MAX && current !== undefined && current !== null; depth += 1) {
-    const text = current instanceof Error ? current.message : typeof current === 'object' ? 'something that is not an error' : String(current);
+    const text =
+      current instanceof Error ? current.message : typeof current === 'object' ? 'something that is not an error' : String(current);
     // A message that quotes its cause has said it already.
     if (!parts.some((part) => part.includes(text))) parts.push(text);
     current = current instanceof Error ? current.cause : undefined;

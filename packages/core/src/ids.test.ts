@@ -5,10 +5,16 @@ import fc from 'fast-check';
 import { randomId } from './ids.ts';
 
 test('randomId gives one character of a-z and 2-7 for each byte', () => {
-  assert.equal(randomId(4, () => Uint8Array.of(0, 25, 26, 31)), 'az27');
+  assert.equal(
+    randomId(4, () => Uint8Array.of(0, 25, 26, 31)),
+    'az27',
+  );
   fc.assert(
     fc.property(fc.uint8Array({ minLength: 1, maxLength: 64 }), (bytes) => {
-      assert.match(randomId(bytes.length, () => bytes), new RegExp(`^[a-z2-7]{${bytes.length}}$`));
+      assert.match(
+        randomId(bytes.length, () => bytes),
+        new RegExp(`^[a-z2-7]{${bytes.length}}$`),
+      );
     }),
   );
 });

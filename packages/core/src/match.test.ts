@@ -92,7 +92,12 @@ test('matchSegments stays below its documented bound', () => {
   const segment = fc.constantFrom('a', 'b');
   fc.assert(
     fc.property(fc.array(wild, { maxLength: 40 }), fc.array(segment, { maxLength: 60 }), (pattern, name) => {
-      const longest = Math.max(...pattern.join('/').split('**').map((run) => run.split('/').filter((part) => part !== '').length));
+      const longest = Math.max(
+        ...pattern
+          .join('/')
+          .split('**')
+          .map((run) => run.split('/').filter((part) => part !== '').length),
+      );
       const bound = (name.length + 1) * (longest + 1) + pattern.length;
       const taken = steps(pattern.join('/'), name.join('/'));
       assert.ok(taken <= bound, `${taken} steps, bound ${bound}`);

@@ -22,7 +22,10 @@ const refused = { code: 'invalid_name' };
 
 /** Text that is often a name and often just not one. */
 const nearName = fc.oneof(
-  fc.string({ unit: fc.constantFrom('a', 'z', '0', '9', '.', '_', '=', '-', '/', '.sock', '..', 'A', '\0', '\n', ' ', 'é', '／', '\u202e'), maxLength: 90 }),
+  fc.string({
+    unit: fc.constantFrom('a', 'z', '0', '9', '.', '_', '=', '-', '/', '.sock', '..', 'A', '\0', '\n', ' ', 'é', '／', '\u202e'),
+    maxLength: 90,
+  }),
   fc.array(fc.stringMatching(/^[a-z0-9=-][a-z0-9._=-]{0,20}$/), { minLength: 1, maxLength: 6 }).map((segments) => segments.join('/')),
   fc.string({ unit: 'binary' }),
 );
@@ -68,7 +71,22 @@ test('parsePrincipalName accepts just the localparts without a reserved first se
   );
 });
 
-for (const text of ['iree/amdgpu/pm', 'a', '0a', '1/2', '=', '-', 'a.b', 'a_b', 'a..b', 'sock', 'a.socks', 'bureaux', 'a'.repeat(80), `${'a/'.repeat(39)}aa`]) {
+for (const text of [
+  'iree/amdgpu/pm',
+  'a',
+  '0a',
+  '1/2',
+  '=',
+  '-',
+  'a.b',
+  'a_b',
+  'a..b',
+  'sock',
+  'a.socks',
+  'bureaux',
+  'a'.repeat(80),
+  `${'a/'.repeat(39)}aa`,
+]) {
   test(`parsePrincipalName accepts ${text.slice(0, 30)}`, () => assert.equal(parsePrincipalName(text), text));
 }
 
@@ -119,30 +137,47 @@ for (const [why, text] of hostile) {
 }
 
 test('a refusal says what is wrong and stays short', () => {
-  assert.throws(() => parsePrincipalName('a'.repeat(5_000)), (error: Error) => error.message.length < 300 && error.message.includes('longer than 80 bytes'));
+  assert.throws(
+    () => parsePrincipalName('a'.repeat(5_000)),
+    (error: Error) => error.message.length < 300 && error.message.includes('longer than 80 bytes'),
+  );
   assert.throws(() => parsePrincipalName('machine/x'), /belong to Bureau itself/);
 });
 
 test('parseMachineName accepts machine/<name> alone', () => {
   assert.equal(parseMachineName('machine/workstation'), 'machine/workstation');
-  for (const text of ['machine', 'machine/', 'machine/a/b', 'machines/a', 'a', 'machine/.x', 'machine/A', 'machine/a\n', `machine/${'a'.repeat(80)}`]) {
+  for (const text of [
+    'machine',
+    'machine/',
+    'machine/a/b',
+    'machines/a',
+    'a',
+    'machine/.x',
+    'machine/A',
+    'machine/a\n',
+    `machine/${'a'.repeat(80)}`,
+  ]) {
     assert.throws(() => parseMachineName(text), refused, text);
   }
 });
 
 test('parseInstanceName accepts nothing, or 1 to 12 of a-z and 0-9', () => {
   for (const text of ['', 'a', '0', 'abcdefghijkl']) assert.equal(parseInstanceName(text), text);
-  for (const text of ['abcdefghijklm', 'A', 'a-b', '.', 'a/b', 'a\n', ' ', 'é', '\0']) assert.throws(() => parseInstanceName(text), refused, text);
+  for (const text of ['abcdefghijklm', 'A', 'a-b', '.', 'a/b', 'a\n', ' ', 'é', '\0'])
+    assert.throws(() => parseInstanceName(text), refused, text);
 });
 
 test('parseServerName accepts hosts with an optional port', () => {
-  for (const text of ['bureau.local', 'example.org:8448', '127.0.0.1:6167', '[::1]:8448', 'localhost']) assert.equal(parseServerName(text), text);
-  for (const text of ['', 'a b', 'a:', 'a:123456', 'a:b', 'a/b', 'a@b', 'é', 'a\n', '[::1', 'a'.repeat(256)]) assert.throws(() => parseServerName(text), refused, text);
+  for (const text of ['bureau.local', 'example.org:8448', '127.0.0.1:6167', '[::1]:8448', 'localhost'])
+    assert.equal(parseServerName(text), text);
+  for (const text of ['', 'a b', 'a:', 'a:123456', 'a:b', 'a/b', 'a@b', 'é', 'a\n', '[::1', 'a'.repeat(256)])
+    assert.throws(() => parseServerName(text), refused, text);
 });
 
 test('parseRoomId accepts room ids of versions 11 and 12', () => {
   for (const text of ['!abc:bureau.local', '!31hneApxJ_1o-63DmFrpeqnkFfWppnzWso1JvH3ogLM']) assert.equal(parseRoomId(text), text);
-  for (const text of ['', '!', 'abc', '#a:b', '!a b', '!a:b c', '!a\n', '!é', `!a:${'b'.repeat(300)}`]) assert.throws(() => parseRoomId(text), refused, text);
+  for (const text of ['', '!', 'abc', '#a:b', '!a b', '!a:b c', '!a\n', '!é', `!a:${'b'.repeat(300)}`])
+    assert.throws(() => parseRoomId(text), refused, text);
 });
 
 test('userIdOf, parseUserId and localpartOf agree for every name', () => {
