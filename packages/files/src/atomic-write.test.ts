@@ -57,12 +57,18 @@ test('writeFileAtomic takes the longest name that a file may have', (context) =>
 test('writeFileAtomic over a directory fails and leaves nothing', (context) => {
   const directory = scratch(context);
   fs.mkdirSync(join(directory, 'taken'));
-  assert.throws(() => writeFileAtomic(join(directory, 'taken'), 'x', { mode: 0o600 }), { code: 'file_write_failed', data: { path: join(directory, 'taken'), step: 'rename' } });
+  assert.throws(() => writeFileAtomic(join(directory, 'taken'), 'x', { mode: 0o600 }), {
+    code: 'file_write_failed',
+    data: { path: join(directory, 'taken'), step: 'rename' },
+  });
   assert.deepEqual(fs.readdirSync(directory), ['taken']);
 });
 
 test('writeFileAtomic in a directory that is not there says which step failed', () => {
-  assert.throws(() => writeFileAtomic('/nonexistent/bureau/file', 'x', { mode: 0o600 }), { code: 'file_write_failed', data: { path: '/nonexistent/bureau/file', step: 'create' } });
+  assert.throws(() => writeFileAtomic('/nonexistent/bureau/file', 'x', { mode: 0o600 }), {
+    code: 'file_write_failed',
+    data: { path: '/nonexistent/bureau/file', step: 'create' },
+  });
 });
 
 test('writeFileAtomic syncs the file before the rename and the directory after it', (context) => {
@@ -105,7 +111,11 @@ const faults: readonly [call: keyof WriteCalls, occurrence: number][] = [
 /** node:fs that takes writes in two parts and fails at one call as a full disk does. */
 function faulty(call: keyof WriteCalls, occurrence: number): WriteCalls {
   let count = 0;
-  const real: WriteCalls = { ...fs, writeSync: ((descriptor: number, data: Uint8Array, offset: number, length: number) => fs.writeSync(descriptor, data, offset, Math.min(length, 4))) as typeof fs.writeSync };
+  const real: WriteCalls = {
+    ...fs,
+    writeSync: ((descriptor: number, data: Uint8Array, offset: number, length: number) =>
+      fs.writeSync(descriptor, data, offset, Math.min(length, 4))) as typeof fs.writeSync,
+  };
   const original = real[call] as (...parameters: unknown[]) => unknown;
   const failing = (...parameters: unknown[]): unknown => {
     count += 1;
@@ -125,12 +135,15 @@ for (const [call, occurrence] of faults) {
     const path = join(directory, 'file');
     fs.writeFileSync(path, 'old', { mode: 0o640 });
     const open = fs.readdirSync('/proc/self/fd').length;
-    assert.throws(() => writeFileAtomicWith(faulty(call, occurrence), path, 'new content', { mode: 0o600, uid: 0, gid: 0 }), (error: Error & { code: string }) => {
-      assert.equal(error.code, 'file_write_failed');
-      assert.equal((error.cause as { code: string }).code, 'ENOSPC');
-      assert.match(error.message, /The old content stands/);
-      return true;
-    });
+    assert.throws(
+      () => writeFileAtomicWith(faulty(call, occurrence), path, 'new content', { mode: 0o600, uid: 0, gid: 0 }),
+      (error: Error & { code: string }) => {
+        assert.equal(error.code, 'file_write_failed');
+        assert.equal((error.cause as { code: string }).code, 'ENOSPC');
+        assert.match(error.message, /The old content stands/);
+        return true;
+      },
+    );
     assert.equal(fs.readFileSync(path, 'utf8'), 'old');
     assert.equal(fs.statSync(path).mode & 0o777, 0o640);
     assert.deepEqual(fs.readdirSync(directory), ['file']);
@@ -154,7 +167,10 @@ test('writeFileAtomic keeps the old content when the kernel refuses the bytes (R
     import { writeFileAtomic } from ${JSON.stringify(new URL('./atomic-write.ts', import.meta.url).href)};
     try { writeFileAtomic(${JSON.stringify(path)}, Buffer.alloc(100_000, 120), { mode: 0o600 }); } catch (error) { process.stdout.write(error.code + ' ' + error.data.step + ' ' + error.cause.code); }
   `;
-  const child = spawnSync('prlimit', ['--fsize=5000', process.execPath, '--input-type=module', '-e', program], { encoding: 'utf8', timeout: 30_000 });
+  const child = spawnSync('prlimit', ['--fsize=5000', process.execPath, '--input-type=module', '-e', program], {
+    encoding: 'utf8',
+    timeout: 30_000,
+  });
   assert.equal(child.stdout, 'file_write_failed write EFBIG', child.stderr);
   assert.equal(fs.readFileSync(path, 'utf8'), 'old');
   assert.deepEqual(fs.readdirSync(directory), ['file']);

@@ -16,7 +16,10 @@ export interface WriteOptions {
 }
 
 /** The calls of node:fs that a write makes, in the order in which it makes them; tests put faults here. */
-export type WriteCalls = Pick<typeof fs, 'openSync' | 'writeSync' | 'fchownSync' | 'fchmodSync' | 'fsyncSync' | 'closeSync' | 'renameSync' | 'unlinkSync'>;
+export type WriteCalls = Pick<
+  typeof fs,
+  'openSync' | 'writeSync' | 'fchownSync' | 'fchmodSync' | 'fsyncSync' | 'closeSync' | 'renameSync' | 'unlinkSync'
+>;
 
 /**
  * Replaces the file at `path` by one with exactly this content, owner and mode: a reader, or the machine after a power cut, sees
@@ -41,7 +44,11 @@ export function writeFileAtomicWith(calls: WriteCalls, path: string, data: strin
   let directoryDescriptor: number | undefined;
   let made = false;
   try {
-    descriptor = calls.openSync(temporary, fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_EXCL | fs.constants.O_NOFOLLOW, 0o600);
+    descriptor = calls.openSync(
+      temporary,
+      fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_EXCL | fs.constants.O_NOFOLLOW,
+      0o600,
+    );
     made = true;
     step = 'write';
     writeAll(calls, descriptor, typeof data === 'string' ? Buffer.from(data, 'utf8') : data);
@@ -63,10 +70,14 @@ export function writeFileAtomicWith(calls: WriteCalls, path: string, data: strin
     calls.fsyncSync(directoryDescriptor);
   } catch (cause) {
     const state = step === 'sync directory' ? 'The new content is in place, but may be lost in a power cut' : 'The old content stands';
-    throw new BureauError('file_write_failed', `Cannot write ${basename(path)} in ${directory} (step: ${step}). ${state}; check space, permissions and the directory`, {
-      data: { path, step },
-      cause,
-    });
+    throw new BureauError(
+      'file_write_failed',
+      `Cannot write ${basename(path)} in ${directory} (step: ${step}). ${state}; check space, permissions and the directory`,
+      {
+        data: { path, step },
+        cause,
+      },
+    );
   } finally {
     if (descriptor !== undefined) quietly(() => calls.closeSync(descriptor as number));
     if (directoryDescriptor !== undefined) quietly(() => calls.closeSync(directoryDescriptor as number));

@@ -50,7 +50,12 @@ test('readBounded refuses symlinks, directories, devices, sockets, and pipes wit
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(join(directory, 'socket'), resolve));
   context.after(() => server.close());
-  for (const path of [...['link', 'dangling', 'fifo', 'socket'].map((name) => join(directory, name)), directory, '/dev/zero', '/dev/null']) {
+  for (const path of [
+    ...['link', 'dangling', 'fifo', 'socket'].map((name) => join(directory, name)),
+    directory,
+    '/dev/zero',
+    '/dev/null',
+  ]) {
     assert.throws(() => readBounded(path, 100), { code: 'file_unsafe' }, path);
   }
 });

@@ -36,7 +36,8 @@ function openForRead(path: string): number {
     return fs.openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code;
-    if (code === 'ENOENT' || code === 'ENOTDIR') throw new BureauError('file_missing', `Cannot find ${path}: expected a file there`, { data: { path }, cause });
+    if (code === 'ENOENT' || code === 'ENOTDIR')
+      throw new BureauError('file_missing', `Cannot find ${path}: expected a file there`, { data: { path }, cause });
     if (code === 'ELOOP') throw unsafe(path, 'a symbolic link');
     if (code === 'ENXIO') throw unsafe(path, 'a socket or device');
     throw new BureauError('file_unreadable', `Cannot open ${path}; check its owner and mode`, { data: { path }, cause });
@@ -55,7 +56,9 @@ function refuseOthers(path: string, found: fs.Stats, owner: number): void {
 }
 
 function unsafe(path: string, found: string): BureauError {
-  return new BureauError('file_unsafe', `Refused to read ${path}: expected a regular file, found ${found}; put the file itself there`, { data: { path } });
+  return new BureauError('file_unsafe', `Refused to read ${path}: expected a regular file, found ${found}; put the file itself there`, {
+    data: { path },
+  });
 }
 
 function readAll(descriptor: number, path: string, maxBytes: number): Buffer {
@@ -67,7 +70,9 @@ function readAll(descriptor: number, path: string, maxBytes: number): Buffer {
       if (count === 0) return buffer.subarray(0, length);
       length += count;
       if (length > maxBytes) {
-        throw new BureauError('file_too_large', `Refused to read ${path}: expected at most ${maxBytes} bytes, found more`, { data: { path, maxBytes } });
+        throw new BureauError('file_too_large', `Refused to read ${path}: expected at most ${maxBytes} bytes, found more`, {
+          data: { path, maxBytes },
+        });
       }
       if (length === buffer.length) {
         const larger = Buffer.alloc(Math.min(buffer.length * 4, maxBytes + 1));

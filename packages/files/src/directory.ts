@@ -57,9 +57,16 @@ function openDirectory(path: string): number {
 }
 
 function unsafe(path: string, found: string): BureauError {
-  return new BureauError('directory_unsafe', `Refused to use ${path}: expected a directory of ours, found ${found}. Look at it, then remove it`, { data: { path } });
+  return new BureauError(
+    'directory_unsafe',
+    `Refused to use ${path}: expected a directory of ours, found ${found}. Look at it, then remove it`,
+    { data: { path } },
+  );
 }
 
 function failed(path: string, cause: unknown): BureauError {
-  return new BureauError('directory_failed', `Cannot make the directory ${path}: check that its parent exists and that there is space`, { data: { path }, cause });
+  return new BureauError('directory_failed', `Cannot make the directory ${path}: check that its parent exists and that there is space`, {
+    data: { path },
+    cause,
+  });
 }

@@ -10,7 +10,10 @@ import { readJson } from './json.ts';
 
 const schema = v.strictObject({
   v: v.literal(1),
-  server: v.strictObject({ port: v.pipe(v.number(), v.integer(), v.maxValue(65_535)), token: v.pipe(v.string(), v.regex(/^[a-z]+$/, 'expected small letters')) }),
+  server: v.strictObject({
+    port: v.pipe(v.number(), v.integer(), v.maxValue(65_535)),
+    token: v.pipe(v.string(), v.regex(/^[a-z]+$/, 'expected small letters')),
+  }),
   list: v.optional(v.array(v.string()), []),
 });
 
@@ -44,14 +47,17 @@ const faults: readonly [content: string, field: string, message: RegExp][] = [
 for (const [content, field, message] of faults) {
   test(`readJson refuses ${content === '' ? 'an empty file' : content} and names the field, never the value`, (context) => {
     const path = file(context, content);
-    assert.throws(() => readJson(path, schema, 1_000), (error: Error & { code: string; data: { field: string } }) => {
-      assert.equal(error.code, 'file_malformed');
-      assert.match(error.message, message);
-      assert.ok(error.message.includes(path));
-      if (field !== '') assert.equal(error.data.field, field);
-      assert.doesNotMatch(`${error.stack} ${String(error.cause)}`, /hunter2/i);
-      return true;
-    });
+    assert.throws(
+      () => readJson(path, schema, 1_000),
+      (error: Error & { code: string; data: { field: string } }) => {
+        assert.equal(error.code, 'file_malformed');
+        assert.match(error.message, message);
+        assert.ok(error.message.includes(path));
+        if (field !== '') assert.equal(error.data.field, field);
+        assert.doesNotMatch(`${error.stack} ${String(error.cause)}`, /hunter2/i);
+        return true;
+      },
+    );
   });
 }
 
@@ -66,9 +72,15 @@ test('readJson refuses a file beyond its bound before it is parsed', (context) =
 test('readJson answers any content with a value or file_malformed', (context) => {
   const path = file(context, '');
   fc.assert(
-    fc.property(fc.oneof(fc.uint8Array(), fc.json().map((text) => Buffer.from(text))), (content) => {
-      fs.writeFileSync(path, content);
-      assert.throws(() => readJson(path, schema, 10_000_000), { code: 'file_malformed' });
-    }),
+    fc.property(
+      fc.oneof(
+        fc.uint8Array(),
+        fc.json().map((text) => Buffer.from(text)),
+      ),
+      (content) => {
+        fs.writeFileSync(path, content);
+        assert.throws(() => readJson(path, schema, 10_000_000), { code: 'file_malformed' });
+      },
+    ),
   );
 });

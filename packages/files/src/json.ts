@@ -39,7 +39,9 @@ function parseJson(path: string, bytes: Buffer): unknown {
 }
 
 function malformed(path: string, fault: string, field: string): BureauError {
-  return new BureauError('file_malformed', `Cannot use ${path}: ${fault}. Correct it, or restore it from a copy`, { data: { path, field } });
+  return new BureauError('file_malformed', `Cannot use ${path}: ${fault}. Correct it, or restore it from a copy`, {
+    data: { path, field },
+  });
 }
 
 function kindOf(value: unknown): string {
