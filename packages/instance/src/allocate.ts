@@ -5,7 +5,15 @@ import { ensureDirectory, readBounded, writeFileAtomic } from '@bureau/files';
 import { tryLockFile } from '@bureau/native';
 import { ACCOUNTS_FILE_MAX_BYTES, UIDS_FILE_MAX_BYTES, UIDS_LOCK_INTERVAL, UIDS_LOCK_WAIT } from './limits.ts';
 import { UIDS_FILE } from './paths.ts';
-import { accountNumbers, collision, formatUidRecords, freeBase, parseUidRecords, subordinateRanges, type TakenRange } from './uid-ranges.ts';
+import {
+  accountNumbers,
+  collision,
+  formatUidRecords,
+  freeBase,
+  parseUidRecords,
+  subordinateRanges,
+  type TakenRange,
+} from './uid-ranges.ts';
 
 /** Where the record and the machine's accounts are; tests put their own. */
 export interface AllocateOptions {
@@ -63,7 +71,11 @@ function lockRecords(path: string, wait: number): Disposable {
     const lock = tryLockFile(`${path}.lock`);
     if (lock !== null) return lock;
     if (performance.now() >= deadline) {
-      throw new BureauError('uids_busy', `Cannot lock ${path}.lock: another process has held it for ${wait} ms; see which (fuser ${path}.lock), and try again`, { data: { path } });
+      throw new BureauError(
+        'uids_busy',
+        `Cannot lock ${path}.lock: another process has held it for ${wait} ms; see which (fuser ${path}.lock), and try again`,
+        { data: { path } },
+      );
     }
     Atomics.wait(never, 0, 0, UIDS_LOCK_INTERVAL);
   }

@@ -16,7 +16,8 @@ const payload = uids.payload(3);
 function instance(context: TestContext): InstancePaths {
   const paths = instancePaths(parseInstanceName(`t${randomBytes(4).toString('hex')}`));
   context.after(() => {
-    for (const directory of [paths.runDir, paths.stateDir, paths.configDir, paths.logDir]) fs.rmSync(directory, { recursive: true, force: true });
+    for (const directory of [paths.runDir, paths.stateDir, paths.configDir, paths.logDir])
+      fs.rmSync(directory, { recursive: true, force: true });
   });
   return paths;
 }
@@ -61,13 +62,34 @@ test('the directories let in whom they should, and nobody else', (context) => {
   const other = uids.payload(4);
   const proxy = uids.proxy(3);
   const enters = (uid: number, directory: string): boolean => mayRun(uid, 'test', '-x', directory);
-  assert.deepEqual([payload, other, uids.daemon, proxy].map((uid) => enters(uid, own.agentDirectory)), [true, false, false, false]);
-  assert.deepEqual([payload, other, uids.daemon, proxy].map((uid) => enters(uid, own.adminDirectory)), [false, false, false, false]);
-  assert.deepEqual([payload, other, uids.daemon, proxy].map((uid) => enters(uid, own.relayDirectory)), [false, false, true, false]);
-  assert.deepEqual([payload, other, uids.daemon, proxy].map((uid) => enters(uid, own.exitDirectory)), [true, false, false, false]);
-  assert.deepEqual([payload, uids.daemon].map((uid) => enters(uid, paths.systemDir)), [false, true]);
-  assert.deepEqual([payload, uids.daemon].map((uid) => enters(uid, paths.launcherStateDirectory)), [false, false]);
-  assert.deepEqual([payload, uids.daemon, uids.homeserver].map((uid) => enters(uid, paths.daemonStateDirectory)), [false, true, false]);
+  assert.deepEqual(
+    [payload, other, uids.daemon, proxy].map((uid) => enters(uid, own.agentDirectory)),
+    [true, false, false, false],
+  );
+  assert.deepEqual(
+    [payload, other, uids.daemon, proxy].map((uid) => enters(uid, own.adminDirectory)),
+    [false, false, false, false],
+  );
+  assert.deepEqual(
+    [payload, other, uids.daemon, proxy].map((uid) => enters(uid, own.relayDirectory)),
+    [false, false, true, false],
+  );
+  assert.deepEqual(
+    [payload, other, uids.daemon, proxy].map((uid) => enters(uid, own.exitDirectory)),
+    [true, false, false, false],
+  );
+  assert.deepEqual(
+    [payload, uids.daemon].map((uid) => enters(uid, paths.systemDir)),
+    [false, true],
+  );
+  assert.deepEqual(
+    [payload, uids.daemon].map((uid) => enters(uid, paths.launcherStateDirectory)),
+    [false, false],
+  );
+  assert.deepEqual(
+    [payload, uids.daemon, uids.homeserver].map((uid) => enters(uid, paths.daemonStateDirectory)),
+    [false, true, false],
+  );
   // Nobody but root learns who else is there, or puts anything where root looks.
   for (const directory of [paths.runDir, paths.principalsDir, own.directory, paths.workspaceRoot, paths.stateDir]) {
     assert.equal(mayRun(payload, 'ls', directory), false, directory);

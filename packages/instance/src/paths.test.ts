@@ -46,7 +46,9 @@ test('instancePaths of a named instance carries its suffix everywhere but in the
 
 test('instancePaths never gives two things one path', () => {
   const paths = instancePaths(parseInstanceName('two'));
-  const all = [...Object.values(paths), ...Object.values(paths.principal(0)), ...Object.values(paths.principal(1))].filter((value) => typeof value === 'string');
+  const all = [...Object.values(paths), ...Object.values(paths.principal(0)), ...Object.values(paths.principal(1))].filter(
+    (value) => typeof value === 'string',
+  );
   assert.equal(new Set(all).size, all.length);
 });
 

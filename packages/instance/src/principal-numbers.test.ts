@@ -84,8 +84,12 @@ test('PrincipalNumbers keeps numbers unique and workspaces apart for any sequenc
       }
       const all = new PrincipalNumbers(path).all();
       assert.deepEqual(all, numbers.all());
-      assert.deepEqual(all.map((entry) => entry.number), all.map((_, index) => index));
-      for (const a of all) for (const b of all) assert.ok(!b.principal.startsWith(`${a.principal}/`), `${b.principal} lies in ${a.principal}`);
+      assert.deepEqual(
+        all.map((entry) => entry.number),
+        all.map((_, index) => index),
+      );
+      for (const a of all)
+        for (const b of all) assert.ok(!b.principal.startsWith(`${a.principal}/`), `${b.principal} lies in ${a.principal}`);
     }),
     { numRuns: 30 },
   );

@@ -23,7 +23,11 @@ export class PrincipalNumbers {
     this.#numbers = load(file);
     this.#names = new Map([...this.#numbers].map(([name, number]) => [number, name]));
     if (this.#names.size !== this.#numbers.size) {
-      throw new BureauError('file_malformed', `Cannot use ${file}: two principals have the same number. Correct it, or restore it from a copy`, { data: { path: file } });
+      throw new BureauError(
+        'file_malformed',
+        `Cannot use ${file}: two principals have the same number. Correct it, or restore it from a copy`,
+        { data: { path: file } },
+      );
     }
   }
 
@@ -37,7 +41,10 @@ export class PrincipalNumbers {
     this.#refuseNesting(principal);
     const number = Math.max(-1, ...this.#names.keys()) + 1;
     if (number > PRINCIPAL_NUMBER_MAX) {
-      throw new BureauError('principals_exhausted', `Cannot number ${principal}: this instance has given all ${PRINCIPAL_NUMBER_MAX + 1} numbers; use another instance`);
+      throw new BureauError(
+        'principals_exhausted',
+        `Cannot number ${principal}: this instance has given all ${PRINCIPAL_NUMBER_MAX + 1} numbers; use another instance`,
+      );
     }
     const principals = Object.fromEntries([...this.#numbers, [principal, number]]);
     writeFileAtomic(this.#file, `${JSON.stringify({ v: 1, principals })}\n`, { mode: 0o600 });

@@ -35,7 +35,11 @@ const machine: MachineSettings = {
 function paths(context: TestContext): InstancePaths {
   const directory = fs.mkdtempSync(join(tmpdir(), 'bureau-settings-'));
   context.after(() => fs.rmSync(directory, { recursive: true }));
-  return { ...instancePaths(parseInstanceName('')), settingsFile: join(directory, 'instance.json'), machineFile: join(directory, 'machine.json') };
+  return {
+    ...instancePaths(parseInstanceName('')),
+    settingsFile: join(directory, 'instance.json'),
+    machineFile: join(directory, 'machine.json'),
+  };
 }
 
 test('readSettings reads what writeSettings wrote', (context) => {

@@ -40,7 +40,11 @@ const corrupt: readonly [why: string, text: string, line: number][] = [
 ];
 for (const [why, text, line] of corrupt) {
   test(`parseUidRecords refuses ${why} and says what to do`, () => {
-    assert.throws(() => parseUidRecords(text, '/etc/bureau/uids'), { code: 'uids_malformed', data: { path: '/etc/bureau/uids', line }, message: /correct the line.*do not delete the file/ });
+    assert.throws(() => parseUidRecords(text, '/etc/bureau/uids'), {
+      code: 'uids_malformed',
+      data: { path: '/etc/bureau/uids', line },
+      message: /correct the line.*do not delete the file/,
+    });
   });
 }
 
@@ -58,7 +62,9 @@ test('freeBase finds the lowest range that nobody has any part of', () => {
 });
 
 test('freeBase gives a base that collides with nothing', () => {
-  const range = fc.tuple(fc.integer({ min: 0, max: 2_000_000 }), fc.integer({ min: 0, max: 200_000 })).map(([first, more]) => ({ first, last: first + more, source: 'x' }));
+  const range = fc
+    .tuple(fc.integer({ min: 0, max: 2_000_000 }), fc.integer({ min: 0, max: 200_000 }))
+    .map(([first, more]) => ({ first, last: first + more, source: 'x' }));
   fc.assert(
     fc.property(records, fc.array(range, { maxLength: 10 }), (map, taken) => {
       const found = freeBase(map, taken);
@@ -73,5 +79,7 @@ test('accountNumbers and subordinateRanges pass over what is no account', () => 
     { first: 0, last: 0, source: 'passwd (root)' },
     { first: 200_005, last: 200_005, source: 'passwd (ann)' },
   ]);
-  assert.deepEqual(subordinateRanges('ann:100000:65536\n1000:5:0\nx:y:z\n\nbob:1\n', 'subuid'), [{ first: 100_000, last: 165_535, source: 'subuid (ann)' }]);
+  assert.deepEqual(subordinateRanges('ann:100000:65536\n1000:5:0\nx:y:z\n\nbob:1\n', 'subuid'), [
+    { first: 100_000, last: 165_535, source: 'subuid (ann)' },
+  ]);
 });

@@ -44,7 +44,10 @@ export function freeBase(records: ReadonlyMap<InstanceName, number>, taken: read
     const base = UID_BASE_FIRST + index * UID_RANGE;
     if (!bases.has(base) && collision(base, taken) === undefined) return base;
   }
-  throw new BureauError('uids_exhausted', `Cannot find ${UID_RANGE} free uids: ${INSTANCES_MAX} ranges from ${UID_BASE_FIRST} on are all in use; remove instances that nobody needs`);
+  throw new BureauError(
+    'uids_exhausted',
+    `Cannot find ${UID_RANGE} free uids: ${INSTANCES_MAX} ranges from ${UID_BASE_FIRST} on are all in use; remove instances that nobody needs`,
+  );
 }
 
 /** What of `taken` lies in the range that starts at `base`. */
@@ -67,7 +70,9 @@ export function subordinateRanges(text: string, source: string): TakenRange[] {
     const fields = line.split(':');
     const first = decimal(fields[1]);
     const count = decimal(fields[2]);
-    return first === undefined || count === undefined || count === 0 ? [] : [{ first, last: first + count - 1, source: `${source} (${fields[0]})` }];
+    return first === undefined || count === undefined || count === 0
+      ? []
+      : [{ first, last: first + count - 1, source: `${source} (${fields[0]})` }];
   });
 }
 

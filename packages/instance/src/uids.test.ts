@@ -7,7 +7,10 @@ import { uidsOf } from './uids.ts';
 
 test('uidsOf has the numbers of the design', () => {
   const uids = uidsOf(200_000);
-  assert.deepEqual([uids.daemon, uids.homeserver, uids.payload(0), uids.proxy(0), uids.payload(3), uids.proxy(3)], [200_000, 200_001, 200_016, 200_017, 200_022, 200_023]);
+  assert.deepEqual(
+    [uids.daemon, uids.homeserver, uids.payload(0), uids.proxy(0), uids.payload(3), uids.proxy(3)],
+    [200_000, 200_001, 200_016, 200_017, 200_022, 200_023],
+  );
 });
 
 test('uidsOf gives every part a uid of its own inside the range', () => {

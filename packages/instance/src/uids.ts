@@ -27,5 +27,8 @@ export function uidsOf(base: number): InstanceUids {
 /** A number out of range would be a uid of the next instance. */
 function checked(number: number): number {
   if (Number.isInteger(number) && number >= 0 && number <= PRINCIPAL_NUMBER_MAX) return number;
-  throw new UsageError('principal_number_invalid', `Cannot use ${number} as a principal's number: expected an integer from 0 to ${PRINCIPAL_NUMBER_MAX}`);
+  throw new UsageError(
+    'principal_number_invalid',
+    `Cannot use ${number} as a principal's number: expected an integer from 0 to ${PRINCIPAL_NUMBER_MAX}`,
+  );
 }
