@@ -27,5 +27,11 @@ test('appendTo loses lines on a full disk, not the process, and says how many', 
   full = false;
   destination.write('{"msg":"three"}\n');
   destination.write('{"msg":"four"}\n');
-  assert.deepEqual(written.trimEnd().split('\n').map((line) => JSON.parse(line) as object), [{ level: 'warn', msg: 'log lines were lost', lost: 2 }, { msg: 'three' }, { msg: 'four' }]);
+  assert.deepEqual(
+    written
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as object),
+    [{ level: 'warn', msg: 'log lines were lost', lost: 2 }, { msg: 'three' }, { msg: 'four' }],
+  );
 });

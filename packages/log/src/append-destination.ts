@@ -11,7 +11,10 @@ export interface Destination {
  * and so that processes that share an append-only file never mix their lines. A full disk or a closed pipe loses lines, not the
  * process; the next line that gets through is preceded by one that says how many were lost.
  */
-export function appendTo(descriptor: number, write: (descriptor: number, bytes: Buffer, offset: number) => number = writeSync): Destination {
+export function appendTo(
+  descriptor: number,
+  write: (descriptor: number, bytes: Buffer, offset: number) => number = writeSync,
+): Destination {
   let lost = 0;
   return {
     write(line) {

@@ -18,7 +18,11 @@ export interface ErrorFields {
  * An error as plain fields, its causes in a flat list. Only known fields are taken: an HTTP client's errors carry whole requests,
  * keys included. A stack is written for errors that are not ours (they are bugs), and for ours only when `withStacks`.
  */
-export function errorFields(error: Error, withStacks: boolean, redact: (value: unknown, depth: number, withStacks: boolean) => unknown): ErrorFields {
+export function errorFields(
+  error: Error,
+  withStacks: boolean,
+  redact: (value: unknown, depth: number, withStacks: boolean) => unknown,
+): ErrorFields {
   const causes: ErrorFields[] = [];
   const waiting = causesOf(error);
   const seen = new Set<unknown>([error]);
@@ -26,7 +30,11 @@ export function errorFields(error: Error, withStacks: boolean, redact: (value: u
     const cause = waiting.shift();
     if (seen.has(cause)) continue;
     seen.add(cause);
-    causes.push(cause instanceof Error ? single(cause, withStacks, redact) : { type: typeof cause, message: bounded(typeof cause === 'string' ? cause : '') });
+    causes.push(
+      cause instanceof Error
+        ? single(cause, withStacks, redact)
+        : { type: typeof cause, message: bounded(typeof cause === 'string' ? cause : '') },
+    );
     if (cause instanceof Error) waiting.push(...causesOf(cause));
   }
   const own = single(error, withStacks, redact);

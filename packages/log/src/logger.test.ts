@@ -11,7 +11,14 @@ const secret = 'hunter2hunter2';
 test('createLogger writes one JSON object a line with level, time, name and pid', (context) => {
   const { logger, text, last } = capture(context);
   logger.info({ number: 3 }, 'sandbox created');
-  assert.deepEqual(last(), { level: 'info', time: '2023-11-14T22:13:20.000Z', pid: process.pid, name: 'test', number: 3, msg: 'sandbox created' });
+  assert.deepEqual(last(), {
+    level: 'info',
+    time: '2023-11-14T22:13:20.000Z',
+    pid: process.pid,
+    name: 'test',
+    number: 3,
+    msg: 'sandbox created',
+  });
   assert.equal(text().split('\n').length, 2);
 });
 
@@ -114,8 +121,21 @@ for (const shape of shapes) {
 test('bytes are written as their number', (context) => {
   const { logger, text, last } = capture(context);
   const bytes = Buffer.from(secret);
-  logger.info({ a: bytes, b: [new Uint8Array(bytes)], c: { d: bytes.buffer.slice(0, 5) }, e: JSON.parse(JSON.stringify({ f: bytes })) as object });
-  assert.deepEqual([last()['a'], last()['b'], last()['c'], last()['e']], [`[${secret.length} bytes]`, [`[${secret.length} bytes]`], { d: '[5 bytes]' }, { f: { type: 'Buffer', data: `[${secret.length} bytes]` } }]);
+  logger.info({
+    a: bytes,
+    b: [new Uint8Array(bytes)],
+    c: { d: bytes.buffer.slice(0, 5) },
+    e: JSON.parse(JSON.stringify({ f: bytes })) as object,
+  });
+  assert.deepEqual(
+    [last()['a'], last()['b'], last()['c'], last()['e']],
+    [
+      `[${secret.length} bytes]`,
+      [`[${secret.length} bytes]`],
+      { d: '[5 bytes]' },
+      { f: { type: 'Buffer', data: `[${secret.length} bytes]` } },
+    ],
+  );
   assert.doesNotMatch(text(), /104,117/);
 });
 
@@ -124,13 +144,16 @@ test('an error is written with code, data and causes; a stack only when it is a 
   const bug = new TypeError('undefined is not a function');
   logger.info({ err: new BureauError('bundle_expired', 'Refused', { data: { principal: 'a' }, cause: bug }) }, 'refused');
   const err = last()['err'] as { stack?: string; causes: { stack?: string }[] };
-  assert.deepEqual({ ...err, causes: err.causes.map(({ stack, ...rest }) => ({ ...rest, stack: typeof stack })) }, {
-    type: 'BureauError',
-    message: 'Refused',
-    code: 'bundle_expired',
-    data: { principal: 'a' },
-    causes: [{ type: 'TypeError', message: 'undefined is not a function', stack: 'string' }],
-  });
+  assert.deepEqual(
+    { ...err, causes: err.causes.map(({ stack, ...rest }) => ({ ...rest, stack: typeof stack })) },
+    {
+      type: 'BureauError',
+      message: 'Refused',
+      code: 'bundle_expired',
+      data: { principal: 'a' },
+      causes: [{ type: 'TypeError', message: 'undefined is not a function', stack: 'string' }],
+    },
+  );
   logger.error(new BureauError('x', 'expected'));
   assert.equal('stack' in (last()['err'] as object), false);
   assert.equal(last()['msg'], 'expected');
@@ -144,7 +167,9 @@ test('a logger at debug writes stacks of our own errors too', (context) => {
 
 test('only known fields of an error are written: a client library hangs its whole request on it', (context) => {
   const { logger, text, last } = capture(context);
-  logger.error(Object.assign(new Error('request failed'), { code: 'ECONNRESET', syscall: 'read', request: { headers: [secret] }, body: secret }));
+  logger.error(
+    Object.assign(new Error('request failed'), { code: 'ECONNRESET', syscall: 'read', request: { headers: [secret] }, body: secret }),
+  );
   assert.doesNotMatch(text(), /hunter2/);
   assert.equal((last()['err'] as { code: string }).code, 'ECONNRESET');
 });
@@ -195,7 +220,10 @@ test('a message is cut at the bound', (context) => {
 test('a field cannot pass for what the logger itself writes', (context) => {
   const { logger, last } = capture(context);
   logger.child({ name: 'launcher', pid: 1 }).info({ level: 'fatal', time: 'never', msg: 'forged' }, 'real');
-  assert.deepEqual([last()['level'], last()['name'], last()['pid'], last()['msg'], last()['name_'], last()['msg_']], ['info', 'test', process.pid, 'real', 'launcher', 'forged']);
+  assert.deepEqual(
+    [last()['level'], last()['name'], last()['pid'], last()['msg'], last()['name_'], last()['msg_']],
+    ['info', 'test', process.pid, 'real', 'launcher', 'forged'],
+  );
 });
 
 test('a line holds nothing that a terminal or a line reader would obey', (context) => {
@@ -211,11 +239,27 @@ test('anything that is logged becomes exactly one line of JSON, without the secr
   const { logger, text } = capture(context);
   let lines = 0;
   fc.assert(
-    fc.property(fc.oneof(fc.object({ withBigInt: true, withDate: true, withMap: true, withTypedArray: true, withNullPrototype: true, key: fc.oneof(fc.string(), fc.constantFrom('token', 'toJSON', '__proto__', 'constructor', 'hasOwnProperty', 'toString', 'err', 'traceId', 'serializers')) }), fc.string({ unit: 'binary' })), (value) => {
-      if (typeof value === 'string') logger.info(value);
-      else logger.child(value).info({ ...value, token: secret });
-      lines += 1;
-    }),
+    fc.property(
+      fc.oneof(
+        fc.object({
+          withBigInt: true,
+          withDate: true,
+          withMap: true,
+          withTypedArray: true,
+          withNullPrototype: true,
+          key: fc.oneof(
+            fc.string(),
+            fc.constantFrom('token', 'toJSON', '__proto__', 'constructor', 'hasOwnProperty', 'toString', 'err', 'traceId', 'serializers'),
+          ),
+        }),
+        fc.string({ unit: 'binary' }),
+      ),
+      (value) => {
+        if (typeof value === 'string') logger.info(value);
+        else logger.child(value).info({ ...value, token: secret });
+        lines += 1;
+      },
+    ),
   );
   const written = text().trimEnd().split('\n');
   assert.equal(written.length, lines);

@@ -4,11 +4,23 @@ import { errorFields } from './error-fields.ts';
 import { MASK } from './redact-text.ts';
 
 /** Words that make a key's value secret, in any spelling (`access_token`, `accessToken`, `X-Access-Token`). */
-const SECRET_WORDS = /token|password|passwd|passphrase|secret|authorization|cookie|credential|identity|privatekey|apikey|accesskey|sessionkey|signingkey/;
+const SECRET_WORDS =
+  /token|password|passwd|passphrase|secret|authorization|cookie|credential|identity|privatekey|apikey|accesskey|sessionkey|signingkey/;
 /** Ends of keys whose value is about a secret and is none: where it lies, how many there are. */
 const ABOUT_A_SECRET = /(file|path|names?|count|store|directory|kind|digest|expiresat)$/;
 /** What pino itself writes into each line (a field of that name would make two of them), or calls on or leaves out of bound fields. */
-const RESERVED_KEYS: readonly string[] = ['level', 'time', 'name', 'pid', 'msg', 'hasOwnProperty', '__proto__', 'serializers', 'formatters', 'customLevels'];
+const RESERVED_KEYS: readonly string[] = [
+  'level',
+  'time',
+  'name',
+  'pid',
+  'msg',
+  'hasOwnProperty',
+  '__proto__',
+  'serializers',
+  'formatters',
+  'customLevels',
+];
 
 /** True when a value under this key must not be written. */
 export function isSecretKey(key: string): boolean {

@@ -19,7 +19,23 @@ for (const [text, shown] of [
 }
 
 test('redactText keeps JSON parseable and changes nothing twice', () => {
-  const piece = fc.constantFrom('Bearer ', 'syt_', 'a', '=', 'token', '"', '\\', '://', ':', '@', 'eyJaaaaaaaaa.', 'AGE-SECRET-KEY-1', '-----BEGIN PRIVATE KEY-----', '\n', '[secret]');
+  const piece = fc.constantFrom(
+    'Bearer ',
+    'syt_',
+    'a',
+    '=',
+    'token',
+    '"',
+    '\\',
+    '://',
+    ':',
+    '@',
+    'eyJaaaaaaaaa.',
+    'AGE-SECRET-KEY-1',
+    '-----BEGIN PRIVATE KEY-----',
+    '\n',
+    '[secret]',
+  );
   fc.assert(
     fc.property(fc.array(piece, { maxLength: 20 }), (pieces) => {
       const json = JSON.stringify({ value: pieces.join(''), other: [pieces.join('')] });
