@@ -108,7 +108,10 @@ export class MachineSync {
 function publishError(error: unknown, type: string): BureauError {
   if (error instanceof MatrixError) {
     if (error.isRateLimitError()) {
-      return new BureauError('rate_limited', `The homeserver asks to wait before the next ${type}`, { cause: error, data: { retryAfterMilliseconds: error.getRetryAfterMs() ?? 1_000 } });
+      return new BureauError('rate_limited', `The homeserver asks to wait before the next ${type}`, {
+        cause: error,
+        data: { retryAfterMilliseconds: error.getRetryAfterMs() ?? 1_000 },
+      });
     }
     return new BureauError('matrix_refused', `The homeserver refused ${type}: ${error.errcode ?? 'no code'}`, { cause: error });
   }

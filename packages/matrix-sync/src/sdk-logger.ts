@@ -12,10 +12,23 @@ const LINE_MAX = 500;
  */
 export function sdkLogger(logger: Logger, scope = 'matrix-js-sdk'): SdkLogger {
   function line(...parts: unknown[]): void {
-    const words = parts.map((part) => (typeof part === 'string' ? part : part instanceof Error ? part.message : inspect(part, { depth: 1, breakLength: Number.POSITIVE_INFINITY })));
+    const words = parts.map((part) =>
+      typeof part === 'string'
+        ? part
+        : part instanceof Error
+          ? part.message
+          : inspect(part, { depth: 1, breakLength: Number.POSITIVE_INFINITY }),
+    );
     logger.debug({ scope }, maskTokens(words.join(' ')).slice(0, LINE_MAX));
   }
-  return { trace: line, debug: line, info: line, warn: line, error: line, getChild: (name: string) => sdkLogger(logger, `${scope} ${name}`) };
+  return {
+    trace: line,
+    debug: line,
+    info: line,
+    warn: line,
+    error: line,
+    getChild: (name: string) => sdkLogger(logger, `${scope} ${name}`),
+  };
 }
 
 /** Replaces access tokens by `[token]`: those of Synapse, and whatever follows `Bearer` or `access_token=`. */

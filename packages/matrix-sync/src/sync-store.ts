@@ -19,7 +19,9 @@ export class SqliteSyncStore extends MemoryStore {
   constructor(path: string) {
     super({});
     this.#database = new DatabaseSync(path);
-    this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE IF NOT EXISTS sync (one INTEGER PRIMARY KEY CHECK (one = 1), data TEXT NOT NULL) STRICT');
+    this.#database.exec(
+      'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE IF NOT EXISTS sync (one INTEGER PRIMARY KEY CHECK (one = 1), data TEXT NOT NULL) STRICT',
+    );
     const row = this.#database.prepare('SELECT data FROM sync WHERE one = 1').get();
     if (typeof row?.['data'] !== 'string') return;
     const { nextBatch, roomsData, accountData } = JSON.parse(row['data']) as ISavedSync;
