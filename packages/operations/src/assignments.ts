@@ -5,16 +5,28 @@ import * as v from 'valibot';
 import type { Operator } from './operator.ts';
 
 /** The principal's assignment on this machine; `undefined` when there is none. Throws `assignment_malformed` for one that we did not write. */
-export async function readAssignment(operator: Operator, principal: PrincipalName, signal: AbortSignal): Promise<AssignmentContent | undefined> {
+export async function readAssignment(
+  operator: Operator,
+  principal: PrincipalName,
+  signal: AbortSignal,
+): Promise<AssignmentContent | undefined> {
   const content = await operator.client.state(operator.machine.configRoom, EVENT_TYPES.assignment, principal, { signal });
   if (content === undefined || Object.keys(content).length === 0) return undefined;
   const newer = content['v'];
   if (typeof newer === 'number' && newer > 1) {
-    throw new BureauError('assignment_newer', `The assignment of "${principal}" was written by a newer Bureau (version ${newer}); this one would lose what it does not know`, { data: { principal } });
+    throw new BureauError(
+      'assignment_newer',
+      `The assignment of "${principal}" was written by a newer Bureau (version ${newer}); this one would lose what it does not know`,
+      { data: { principal } },
+    );
   }
   const parsed = v.safeParse(assignmentContent, content);
   if (!parsed.success) {
-    throw new BureauError('assignment_malformed', `The assignment of "${principal}" is not one that Bureau writes; remove it with "bureau agent remove ${principal}" and deploy again`, { data: { principal } });
+    throw new BureauError(
+      'assignment_malformed',
+      `The assignment of "${principal}" is not one that Bureau writes; remove it with "bureau agent remove ${principal}" and deploy again`,
+      { data: { principal } },
+    );
   }
   return parsed.output;
 }
@@ -23,7 +35,11 @@ export async function readAssignment(operator: Operator, principal: PrincipalNam
 export async function requireAssignment(operator: Operator, principal: PrincipalName, signal: AbortSignal): Promise<AssignmentContent> {
   const assignment = await readAssignment(operator, principal, signal);
   if (assignment === undefined || assignment.run !== undefined) {
-    throw new BureauError('not_assigned', `"${principal}" is not deployed on this machine; see "bureau agent list", or deploy it: bureau agent deploy ${principal} -- CMD`, { data: { principal } });
+    throw new BureauError(
+      'not_assigned',
+      `"${principal}" is not deployed on this machine; see "bureau agent list", or deploy it: bureau agent deploy ${principal} -- CMD`,
+      { data: { principal } },
+    );
   }
   return assignment;
 }

@@ -38,5 +38,9 @@ export function requireRoot({ uid }: OperationContext): void {
 
 function standDown(who: string, { paths }: OperationContext, cause: unknown): BureauError {
   const instance = paths.name === '' ? '' : ` --instance ${paths.name}`;
-  return new BureauError('stand_down', `The ${who} does not answer; start the stand with "script/up${instance}", or look into ${paths.logDir}`, { cause });
+  return new BureauError(
+    'stand_down',
+    `The ${who} does not answer; start the stand with "script/up${instance}", or look into ${paths.logDir}`,
+    { cause },
+  );
 }

@@ -20,7 +20,10 @@ export function credentialFilePath(context: OperationContext, flag?: string): st
 }
 
 /** A Matrix client as the credential file's operator. Throws `file_missing`, `credential_missing`. */
-export function operatorClient(context: OperationContext, flag?: string): { client: MatrixClient; credentials: CredentialFile; homeserverUrl: string } {
+export function operatorClient(
+  context: OperationContext,
+  flag?: string,
+): { client: MatrixClient; credentials: CredentialFile; homeserverUrl: string } {
   const path = credentialFilePath(context, flag);
   const credentials = readCredentialFile(path);
   const homeserverUrl = requireKey(credentials, 'MATRIX_HOMESERVER_URL', path);
@@ -37,7 +40,9 @@ export function openOperator(context: OperationContext, flag?: string): Operator
 function requireKey(credentials: CredentialFile, key: string, path: string): string {
   const value = credentials.get(key);
   if (value === undefined || value === '') {
-    throw new BureauError('credential_missing', `Expected ${key} in ${path}; run "bureau matrix setup" to write it`, { data: { key, path } });
+    throw new BureauError('credential_missing', `Expected ${key} in ${path}; run "bureau matrix setup" to write it`, {
+      data: { key, path },
+    });
   }
   return value;
 }

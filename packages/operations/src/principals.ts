@@ -44,7 +44,12 @@ export async function ensurePrincipal(operator: Operator, principal: PrincipalNa
   });
   using token = SecretBytes.from(account.accessToken);
   const member = operator.client.withToken(token);
-  await ensureMember(machine.agentsRoom, userIdOf(principal, machine.serverName), { inviter: operator.client, member }, { signal: context.signal });
+  await ensureMember(
+    machine.agentsRoom,
+    userIdOf(principal, machine.serverName),
+    { inviter: operator.client, member },
+    { signal: context.signal },
+  );
   await publish(operator, principal, token, existing?.issuedAt ?? 0, context);
 }
 
@@ -126,7 +131,13 @@ async function isTokenGood(operator: Operator, token: SecretBytes, context: Oper
   }
 }
 
-async function publish(operator: Operator, principal: PrincipalName, token: SecretBytes, lastIssuedAt: number, context: OperationContext): Promise<void> {
+async function publish(
+  operator: Operator,
+  principal: PrincipalName,
+  token: SecretBytes,
+  lastIssuedAt: number,
+  context: OperationContext,
+): Promise<void> {
   const { machine } = operator;
   const issuedAt = Math.max(context.clock.now(), lastIssuedAt + 1);
   const header: BundleHeader = {
@@ -141,7 +152,10 @@ async function publish(operator: Operator, principal: PrincipalName, token: Secr
   using escrow = readEscrowIdentity(context);
   using signing = readOperatorKey(context);
   const recipients = [machine.recipient, await recipientOf(escrow)];
-  const sealed = await sealBundle({ header, secrets: new Map([[MATRIX_TOKEN, token.bytes]]) }, { signer: operatorSigner(signing), recipients });
+  const sealed = await sealBundle(
+    { header, secrets: new Map([[MATRIX_TOKEN, token.bytes]]) },
+    { signer: operatorSigner(signing), recipients },
+  );
   const content = { v: 1, principal, bundle: Buffer.from(sealed).toString('base64'), recipients };
   await operator.client.setState(machine.configRoom, EVENT_TYPES.credentials, principal, content, { signal: context.signal });
 }

@@ -15,7 +15,8 @@ export function parseEnvironment(pairs: readonly string[]): Record<string, strin
   return Object.fromEntries(
     pairs.map((pair) => {
       const at = pair.indexOf('=');
-      if (at < 1) throw new UsageError('invalid_environment', `Cannot read ${JSON.stringify(pair)} as an environment variable: expected NAME=value`);
+      if (at < 1)
+        throw new UsageError('invalid_environment', `Cannot read ${JSON.stringify(pair)} as an environment variable: expected NAME=value`);
       return [pair.slice(0, at), pair.slice(at + 1)];
     }),
   );
@@ -25,7 +26,8 @@ export function parseEnvironment(pairs: readonly string[]): Record<string, strin
 export const agentDeploy: AnyOperation = defineOperation({
   name: 'agent deploy',
   summary: 'Keep a command running as an agent of this machine',
-  description: 'Makes the account when it is new, seals its keys for this machine, and writes its assignment. Deploying again replaces what runs.',
+  description:
+    'Makes the account when it is new, seals its keys for this machine, and writes its assignment. Deploying again replaces what runs.',
   grant: 'agent/deploy',
   input: v.strictObject({
     principal: principalName,
@@ -46,7 +48,9 @@ export const agentDeploy: AnyOperation = defineOperation({
   },
   positionals: ['principal'],
   rest: 'command',
-  examples: [{ command: 'bureau agent deploy demo/clock -- sh -c "while date; do sleep 60; done"', shows: 'an agent that prints the time' }],
+  examples: [
+    { command: 'bureau agent deploy demo/clock -- sh -c "while date; do sleep 60; done"', shows: 'an agent that prints the time' },
+  ],
   async handler(input, context) {
     const environment = parseEnvironment(input.env);
     using daemon = await connectDaemon(context);
@@ -56,7 +60,15 @@ export const agentDeploy: AnyOperation = defineOperation({
     const generation = (before?.generation ?? 0) + (before === undefined ? 0 : 1);
     const event = await writeAssignment(
       operator,
-      { v: 1, principal: input.principal, template: input.template, command: input.command, environment, restart: input.restart, generation },
+      {
+        v: 1,
+        principal: input.principal,
+        template: input.template,
+        command: input.command,
+        environment,
+        restart: input.restart,
+        generation,
+      },
       context.signal,
     );
     const status = input.wait ? await waitRunning(daemon, input.principal, generation, context) : null;

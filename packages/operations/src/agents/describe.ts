@@ -14,5 +14,7 @@ export function describeStatus(status: PrincipalStatus): string {
 export function statusTable(statuses: readonly PrincipalStatus[]): string {
   if (statuses.length === 0) return 'no agents';
   const width = Math.max(...statuses.map(({ principal }) => principal.length));
-  return statuses.map((status) => `${status.principal.padEnd(width)}  ${describeStatus(status).slice(status.principal.length + 1)}`).join('\n');
+  return statuses
+    .map((status) => `${status.principal.padEnd(width)}  ${describeStatus(status).slice(status.principal.length + 1)}`)
+    .join('\n');
 }

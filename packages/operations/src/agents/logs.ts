@@ -14,7 +14,8 @@ import type { OperationContext } from '../registry/context.ts';
 export const agentLogs: AnyOperation = defineOperation({
   name: 'agent logs',
   summary: 'Show what an agent wrote to its terminal, also after it ended',
-  description: 'The newest 4 to 8 MiB are kept for each principal, over restarts. On a terminal, what could make it type, copy or print is taken out; otherwise the bytes come as they were written.',
+  description:
+    'The newest 4 to 8 MiB are kept for each principal, over restarts. On a terminal, what could make it type, copy or print is taken out; otherwise the bytes come as they were written.',
   grant: 'agent/logs',
   input: v.strictObject({ principal: principalName, follow: v.optional(v.boolean(), false) }),
   output: v.strictObject({ principal: principalName }),

@@ -11,7 +11,8 @@ import { followSize, passInput, rawTerminal } from './typing.ts';
 export const observe: AnyOperation = defineOperation({
   name: 'observe',
   summary: 'Watch an agent’s terminal live, and help it',
-  description: 'Shows what is on the agent’s terminal and what comes; what you type goes to the agent unless --read-only. Ctrl-\\ detaches; the agent goes on. What could make your terminal type, copy or print is taken out.',
+  description:
+    'Shows what is on the agent’s terminal and what comes; what you type goes to the agent unless --read-only. Ctrl-\\ detaches; the agent goes on. What could make your terminal type, copy or print is taken out.',
   grant: 'observe',
   input: v.strictObject({ principal: principalName, read_only: v.optional(v.boolean(), false) }),
   output: v.strictObject({ principal: principalName, detached: v.boolean(), exit: v.nullable(exitReport) }),
@@ -42,7 +43,10 @@ export const observe: AnyOperation = defineOperation({
       context.signal.removeEventListener('abort', onAbort);
     }
   },
-  render: ({ principal, detached, exit }) => (detached ? `\ndetached from ${principal}; it goes on` : `\n${principal} ended (${exit?.signal ?? exit?.reason ?? `exit code ${exit?.code}`})`),
+  render: ({ principal, detached, exit }) =>
+    detached
+      ? `\ndetached from ${principal}; it goes on`
+      : `\n${principal} ended (${exit?.signal ?? exit?.reason ?? `exit code ${exit?.code}`})`,
 });
 
 /** For one who only watches: Ctrl-\ and Ctrl-C detach, everything else goes nowhere. */

@@ -24,7 +24,11 @@ export const agentRemove: AnyOperation = defineOperation({
     const operator = openOperator(context);
     await revokePrincipal(operator, principal, context);
     await clearAssignment(operator, principal);
-    await daemon.call('wait', { principal, state: 'absent', milliseconds: REMOVE_WAIT_MILLISECONDS }, { deadlineMilliseconds: REMOVE_WAIT_MILLISECONDS + 1_000 });
+    await daemon.call(
+      'wait',
+      { principal, state: 'absent', milliseconds: REMOVE_WAIT_MILLISECONDS },
+      { deadlineMilliseconds: REMOVE_WAIT_MILLISECONDS + 1_000 },
+    );
     return { principal, workspace: context.paths.workspaceOf(principal) };
   },
   render: ({ principal, workspace }) => `${principal} removed; its files are kept in ${workspace}`,

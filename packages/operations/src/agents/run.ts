@@ -50,7 +50,10 @@ export const run: AnyOperation = defineOperation({
   positionals: ['principal'],
   rest: 'command',
   examples: [
-    { command: "bureau run probe/one -- sh -c 'curl -s --unix-socket /proxy.sock http://bureau/v1/identity; id; ls /'", shows: 'who a sandbox is and what it sees' },
+    {
+      command: "bureau run probe/one -- sh -c 'curl -s --unix-socket /proxy.sock http://bureau/v1/identity; id; ls /'",
+      shows: 'who a sandbox is and what it sees',
+    },
     { command: 'bureau run probe/one --workspace . --timeout 5m -- make test', shows: 'a build without a network, its results back here' },
   ],
   async handler(input, context) {
@@ -69,7 +72,11 @@ export const run: AnyOperation = defineOperation({
     let stands = false;
     try {
       await ensurePrincipal(operator, principal, context);
-      await writeAssignment(operator, { v: 1, principal, template: input.template, command: input.command, environment, restart: 'never', run: { id, terminal: tty } }, context.signal);
+      await writeAssignment(
+        operator,
+        { v: 1, principal, template: input.template, command: input.command, environment, restart: 'never', run: { id, terminal: tty } },
+        context.signal,
+      );
       await started(states, principal, context);
       stands = true;
       // The payload stands still until we attach: its files are there before its first instruction.
@@ -90,16 +97,23 @@ export const run: AnyOperation = defineOperation({
 const TIMED_OUT = 'timeout';
 
 /** Resolves when an observer can attach. Throws `blocked` with the machine's reason. */
-async function started(states: AsyncIterator<{ state: string; message?: string | undefined }>, principal: PrincipalName, context: OperationContext): Promise<void> {
+async function started(
+  states: AsyncIterator<{ state: string; message?: string | undefined }>,
+  principal: PrincipalName,
+  context: OperationContext,
+): Promise<void> {
   const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = context.clock.setTimer(START_MILLISECONDS, () => reject(new BureauError('deadline_exceeded', `"${principal}" did not start within ${START_MILLISECONDS / 1_000} s`)));
+  const timer = context.clock.setTimer(START_MILLISECONDS, () =>
+    reject(new BureauError('deadline_exceeded', `"${principal}" did not start within ${START_MILLISECONDS / 1_000} s`)),
+  );
   const onAbort = (): void => reject(context.signal.reason);
   context.signal.addEventListener('abort', onAbort, { once: true });
   try {
     for (;;) {
       const { value, done } = await Promise.race([states.next(), late]);
       if (done === true) throw new BureauError('connection_lost', 'The daemon went away before the sandbox stood');
-      if (value.state === 'blocked') throw new BureauError('blocked', `"${principal}" cannot run: ${value.message ?? 'no reason given'}`, { data: { principal } });
+      if (value.state === 'blocked')
+        throw new BureauError('blocked', `"${principal}" cannot run: ${value.message ?? 'no reason given'}`, { data: { principal } });
       if (value.state === 'creating' || value.state === 'running') return;
     }
   } finally {
@@ -109,16 +123,31 @@ async function started(states: AsyncIterator<{ state: string; message?: string |
 }
 
 /** Output out, input in, until the payload has ended, the time is up, or the caller wants no more. */
-async function converse(daemon: DaemonClient, principal: PrincipalName, tty: boolean, timeout: number | undefined, context: OperationContext): Promise<ExitReport> {
+async function converse(
+  daemon: DaemonClient,
+  principal: PrincipalName,
+  tty: boolean,
+  timeout: number | undefined,
+  context: OperationContext,
+): Promise<ExitReport> {
   const over = new AbortController();
   const stop = (reason: unknown): void => over.abort(reason);
   const onAbort = (): void => stop(context.signal.reason);
   context.signal.addEventListener('abort', onAbort, { once: true });
-  const timer = timeout === undefined ? undefined : context.clock.setTimer(timeout, () => stop(new BureauError(TIMED_OUT, 'The time is up')));
-  const size = context.output.columns === undefined || context.output.rows === undefined ? {} : { columns: context.output.columns, rows: context.output.rows };
+  const timer =
+    timeout === undefined ? undefined : context.clock.setTimer(timeout, () => stop(new BureauError(TIMED_OUT, 'The time is up')));
+  const size =
+    context.output.columns === undefined || context.output.rows === undefined
+      ? {}
+      : { columns: context.output.columns, rows: context.output.rows };
   using _raw = tty ? rawTerminal(context) : undefined;
   const stream = daemon.stream('attach', { principal, attach: { mode: 'control', ...(tty ? size : {}) } }, { signal: over.signal });
-  const typing = passInput(context, { daemon, principal, signal: over.signal, ...(tty ? { onDetach: () => stop(new BureauError('interrupted', 'Ended by Ctrl-\\')) } : {}) });
+  const typing = passInput(context, {
+    daemon,
+    principal,
+    signal: over.signal,
+    ...(tty ? { onDetach: () => stop(new BureauError('interrupted', 'Ended by Ctrl-\\')) } : {}),
+  });
   typing.catch((error: unknown) => stop(error));
   using _size = tty ? followSize(context, { daemon, principal }) : undefined;
   try {
@@ -139,7 +168,11 @@ async function converse(daemon: DaemonClient, principal: PrincipalName, tty: boo
 async function tidy(daemon: DaemonClient, operator: Operator, principal: PrincipalName, context: OperationContext): Promise<void> {
   try {
     await clearAssignment(operator, principal);
-    await daemon.call('wait', { principal, state: 'absent', milliseconds: END_MILLISECONDS }, { deadlineMilliseconds: END_MILLISECONDS + 1_000 });
+    await daemon.call(
+      'wait',
+      { principal, state: 'absent', milliseconds: END_MILLISECONDS },
+      { deadlineMilliseconds: END_MILLISECONDS + 1_000 },
+    );
   } catch (error) {
     context.progress(`the sandbox of ${principal} was not tidied up: ${describeError(error)}; the daemon ends it when it is back`);
   }

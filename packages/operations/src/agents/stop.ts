@@ -24,7 +24,11 @@ export const agentStop: AnyOperation = defineOperation({
     const operator = openOperator(context);
     const assignment = await requireAssignment(operator, principal, context.signal);
     const event = await writeAssignment(operator, { ...assignment, desired: 'stopped' }, context.signal);
-    await daemon.call('wait', { principal, state: 'exited', milliseconds: STOP_WAIT_MILLISECONDS }, { deadlineMilliseconds: STOP_WAIT_MILLISECONDS + 1_000 });
+    await daemon.call(
+      'wait',
+      { principal, state: 'exited', milliseconds: STOP_WAIT_MILLISECONDS },
+      { deadlineMilliseconds: STOP_WAIT_MILLISECONDS + 1_000 },
+    );
     return { principal, event_id: event };
   },
   render: ({ principal }) => `${principal} stopped`,

@@ -49,7 +49,9 @@ const INPUT_MILLISECONDS = 86_400_000;
 
 function isOver(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return code === 'not_running' || code === 'connection_lost' || code === 'cancelled' || code === 'input_closed' || code === 'connection_refused';
+  return (
+    code === 'not_running' || code === 'connection_lost' || code === 'cancelled' || code === 'input_closed' || code === 'connection_refused'
+  );
 }
 
 /** Puts the caller's terminal into raw mode; the returned handle puts it back, however the operation ends. */

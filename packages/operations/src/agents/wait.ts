@@ -13,20 +13,34 @@ const LOOK_MILLISECONDS = 50;
  * Waits until the principal runs under this generation of its assignment. Throws `blocked` with the machine's own words when it
  * cannot, `deadline_exceeded` when it is still on its way.
  */
-export async function waitRunning(daemon: DaemonClient, principal: PrincipalName, generation: number, context: OperationContext): Promise<PrincipalStatus> {
+export async function waitRunning(
+  daemon: DaemonClient,
+  principal: PrincipalName,
+  generation: number,
+  context: OperationContext,
+): Promise<PrincipalStatus> {
   const until = context.clock.monotonic() + DEPLOY_WAIT_MILLISECONDS;
   for (;;) {
     const status = await statusOf(daemon, principal);
     if (status?.generation === generation) {
       if (status.state === 'running') return status;
-      if (status.state === 'blocked') throw new BureauError('blocked', `"${principal}" cannot run: ${status.message ?? 'no reason given'}`, { data: { principal } });
+      if (status.state === 'blocked')
+        throw new BureauError('blocked', `"${principal}" cannot run: ${status.message ?? 'no reason given'}`, { data: { principal } });
       if (status.state === 'backing_off' || status.state === 'exited') {
         const { code, reason } = status.exit ?? { code: null, reason: undefined };
-        throw new BureauError('payload_ended', `"${principal}" started and ended at once (${reason ?? `exit code ${code}`}); see "bureau agent logs ${principal}"`, { data: { principal } });
+        throw new BureauError(
+          'payload_ended',
+          `"${principal}" started and ended at once (${reason ?? `exit code ${code}`}); see "bureau agent logs ${principal}"`,
+          { data: { principal } },
+        );
       }
     }
     if (context.clock.monotonic() >= until) {
-      throw new BureauError('deadline_exceeded', `"${principal}" does not run after ${DEPLOY_WAIT_MILLISECONDS / 1_000} s; it is "${status?.state ?? 'unknown'}"`, { data: { principal } });
+      throw new BureauError(
+        'deadline_exceeded',
+        `"${principal}" does not run after ${DEPLOY_WAIT_MILLISECONDS / 1_000} s; it is "${status?.state ?? 'unknown'}"`,
+        { data: { principal } },
+      );
     }
     await sleep(context.clock, LOOK_MILLISECONDS, context.signal);
   }

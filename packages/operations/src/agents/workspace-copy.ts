@@ -19,7 +19,10 @@ export async function copyIn(directory: string, principal: PrincipalName, contex
   const source = callersDirectory(directory);
   const workspace = context.paths.workspaceOf(principal);
   const uid = payloadUid(principal, context);
-  await pipeTar({ command: '/bin/tar', args: ['--create', `--directory=${source}`, '--file=-', '.'] }, dropPrivileges(uid, '/bin/tar', [`--directory=${workspace}`, ...UNPACK]));
+  await pipeTar(
+    { command: '/bin/tar', args: ['--create', `--directory=${source}`, '--file=-', '.'] },
+    dropPrivileges(uid, '/bin/tar', [`--directory=${workspace}`, ...UNPACK]),
+  );
 }
 
 /**
@@ -48,7 +51,8 @@ function callersDirectory(directory: string): string {
 
 function payloadUid(principal: PrincipalName, { paths }: OperationContext): number {
   const number = new PrincipalNumbers(paths.numbersFile).find(principal);
-  if (number === undefined) throw new BureauError('not_found', `"${principal}" has no workspace on this machine yet`, { data: { principal } });
+  if (number === undefined)
+    throw new BureauError('not_found', `"${principal}" has no workspace on this machine yet`, { data: { principal } });
   return uidsOf(readSettings(paths).uidBase).payload(number);
 }
 

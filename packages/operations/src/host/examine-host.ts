@@ -40,10 +40,21 @@ function examineCgroups(): Check {
   try {
     CgroupTree.open('bureau-probe');
     const controllers = readController();
-    if (controllers === '') return { name, status: 'warn', message: 'the unified tree has no controllers: kill and liveness work, limits do not', fix: 'boot with systemd.unified_cgroup_hierarchy=1 for limits' };
+    if (controllers === '')
+      return {
+        name,
+        status: 'warn',
+        message: 'the unified tree has no controllers: kill and liveness work, limits do not',
+        fix: 'boot with systemd.unified_cgroup_hierarchy=1 for limits',
+      };
     return { name, status: 'pass', message: `unified tree with ${controllers}` };
   } catch (error) {
-    return { name, status: 'fail', message: describeError(error), fix: 'mount the unified tree: mount -t cgroup2 none /sys/fs/cgroup/unified' };
+    return {
+      name,
+      status: 'fail',
+      message: describeError(error),
+      fix: 'mount the unified tree: mount -t cgroup2 none /sys/fs/cgroup/unified',
+    };
   }
 }
 
@@ -67,14 +78,34 @@ function examineDisk({ paths }: OperationContext): Check {
 function examineIdentityStore(): Check {
   const name = 'identity store';
   const better = existsSync('/dev/tpmrm0') ? 'there is a TPM, not used yet' : 'there is no TPM';
-  return { name, status: 'warn', message: `the machine's age identity is a 0600 file of root's (${better})`, fix: 'keep the disk encrypted' };
+  return {
+    name,
+    status: 'warn',
+    message: `the machine's age identity is a 0600 file of root's (${better})`,
+    fix: 'keep the disk encrypted',
+  };
 }
 
 /** Makes a real sandbox as an unprivileged uid: the one proof that user namespaces are allowed. */
 async function examineSandbox({ uid, signal }: OperationContext): Promise<Check> {
   const name = 'sandbox';
   if (uid !== 0 || !existsSync('/usr/bin/bwrap')) return { name, status: 'skip', message: 'not tried, since something above is missing' };
-  const probe = ['--unshare-all', '--disable-userns', '--unshare-user', '--cap-drop', 'ALL', '--ro-bind', '/', '/', '--proc', '/proc', '--dev', '/dev', '--', '/bin/true'];
+  const probe = [
+    '--unshare-all',
+    '--disable-userns',
+    '--unshare-user',
+    '--cap-drop',
+    'ALL',
+    '--ro-bind',
+    '/',
+    '/',
+    '--proc',
+    '/proc',
+    '--dev',
+    '/dev',
+    '--',
+    '/bin/true',
+  ];
   const { command, args } = dropPrivileges(PROBE_UID, '/usr/bin/bwrap', probe);
   try {
     await promisify(execFile)(command, args, { timeout: PROBE_MILLISECONDS, signal, env: {} });

@@ -19,5 +19,9 @@ export const machinePlan: AnyOperation = defineOperation({
     return await daemon.call('plan', {});
   },
   render: ({ actions }) =>
-    actions.length === 0 ? 'nothing to do: all is as desired' : actions.map(({ action, principal, reason, event }) => `${action} ${principal}: ${reason}${event === undefined ? '' : ` (${event})`}`).join('\n'),
+    actions.length === 0
+      ? 'nothing to do: all is as desired'
+      : actions
+          .map(({ action, principal, reason, event }) => `${action} ${principal}: ${reason}${event === undefined ? '' : ` (${event})`}`)
+          .join('\n'),
 });

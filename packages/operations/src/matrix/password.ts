@@ -14,7 +14,12 @@ const PASSWORD_MIN_CHARACTERS = 8;
  * The caller zeroes it. Throws `password_unusable`.
  */
 export async function readPassword(file: string, context: OperationContext): Promise<Buffer> {
-  if (file !== '-') return judge(readBounded(file, PASSWORD_MAX_BYTES).toString('utf8').replace(/\r?\n$/, ''));
+  if (file !== '-')
+    return judge(
+      readBounded(file, PASSWORD_MAX_BYTES)
+        .toString('utf8')
+        .replace(/\r?\n$/, ''),
+    );
   if (context.input.isTTY !== true) return judge(await readLine(context, undefined));
   const first = await readLine(context, 'Password: ');
   const second = await readLine(context, 'Again: ');
@@ -23,7 +28,8 @@ export async function readPassword(file: string, context: OperationContext): Pro
 }
 
 function judge(password: string): Buffer {
-  if (password.length < PASSWORD_MIN_CHARACTERS) throw new UsageError('password_unusable', `Expected a password of at least ${PASSWORD_MIN_CHARACTERS} characters`);
+  if (password.length < PASSWORD_MIN_CHARACTERS)
+    throw new UsageError('password_unusable', `Expected a password of at least ${PASSWORD_MIN_CHARACTERS} characters`);
   return Buffer.from(password, 'utf8');
 }
 

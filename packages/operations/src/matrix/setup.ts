@@ -10,7 +10,8 @@ import { defineOperation, type AnyOperation } from '../registry/operation.ts';
 export const matrixSetup: AnyOperation = defineOperation({
   name: 'matrix setup',
   summary: 'Make or repair Bureau’s account, space, rooms and power levels on a homeserver',
-  description: 'Idempotent: makes what is missing, repairs what differs, keeps the rest. Writes the credential file that the other commands read.',
+  description:
+    'Idempotent: makes what is missing, repairs what differs, keeps the rest. Writes the credential file that the other commands read.',
   grant: 'matrix/setup',
   input: v.strictObject({
     homeserver: v.optional(v.pipe(v.string(), v.url())),
@@ -35,13 +36,15 @@ export const matrixSetup: AnyOperation = defineOperation({
   positionals: [],
   examples: [
     {
-      command: 'bureau matrix setup --homeserver http://localhost:6167 --registration-token-file .env-token --credential-file ./bureau-creds --server-name bureau.local',
+      command:
+        'bureau matrix setup --homeserver http://localhost:6167 --registration-token-file .env-token --credential-file ./bureau-creds --server-name bureau.local',
       shows: 'a fresh homeserver made ready',
     },
   ],
   async handler(input, context) {
     const path = credentialFilePath(context, input.credential_file);
-    const token = input.registration_token_file === undefined ? undefined : readBounded(input.registration_token_file, 4_096).toString('utf8').trim();
+    const token =
+      input.registration_token_file === undefined ? undefined : readBounded(input.registration_token_file, 4_096).toString('utf8').trim();
     const result = await setUpMatrix({
       credentialFilePath: path,
       clock: context.clock,
@@ -51,7 +54,15 @@ export const matrixSetup: AnyOperation = defineOperation({
       ...(input.server_name === undefined ? {} : { serverName: input.server_name }),
       onStep: ({ outcome, message }) => context.progress(outcome === 'kept' ? `kept: ${message}` : message),
     });
-    return { server_name: result.serverName, homeserver: result.homeserverUrl, administrator: result.administrator, rooms: { ...result.rooms }, changed: result.changed, credential_file: path };
+    return {
+      server_name: result.serverName,
+      homeserver: result.homeserverUrl,
+      administrator: result.administrator,
+      rooms: { ...result.rooms },
+      changed: result.changed,
+      credential_file: path,
+    };
   },
-  render: ({ administrator, changed, credential_file }) => `${changed ? 'ready' : 'already as it should be'}: ${administrator}, credentials in ${credential_file}`,
+  render: ({ administrator, changed, credential_file }) =>
+    `${changed ? 'ready' : 'already as it should be'}: ${administrator}, credentials in ${credential_file}`,
 });

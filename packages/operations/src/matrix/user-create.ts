@@ -1,5 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-import { BureauError, UsageError, hasCode, parseServerName, parseUserId, userIdOf, type PrincipalName, type ServerName, type UserId } from '@bureau/core';
+import {
+  BureauError,
+  UsageError,
+  hasCode,
+  parseServerName,
+  parseUserId,
+  userIdOf,
+  type PrincipalName,
+  type ServerName,
+  type UserId,
+} from '@bureau/core';
 import { readBounded } from '@bureau/files';
 import { BUREAU_SPACE, STANDARD_ROOMS, aliasOfRoom, createAccount, ensureMember, type MatrixClient } from '@bureau/matrix';
 import { localpart } from '@bureau/protocol';
@@ -46,9 +56,14 @@ export const matrixUserCreate: AnyOperation = defineOperation({
     const server = parseServerName(administrator.slice(administrator.indexOf(':') + 1));
     const user = userIdOf(input.name, server);
     const registrationToken =
-      input.registration_token_file === undefined ? credentials.get('MATRIX_REGISTRATION_TOKEN') : readBounded(input.registration_token_file, 4_096).toString('utf8').trim();
+      input.registration_token_file === undefined
+        ? credentials.get('MATRIX_REGISTRATION_TOKEN')
+        : readBounded(input.registration_token_file, 4_096).toString('utf8').trim();
     const given = input.password_file === undefined ? undefined : await readPassword(input.password_file, context);
-    const made = given === undefined ? await registerRandom(client, input.name, registrationToken, context) : await registerWith(client, input.name, given, registrationToken, context);
+    const made =
+      given === undefined
+        ? await registerRandom(client, input.name, registrationToken, context)
+        : await registerWith(client, input.name, given, registrationToken, context);
     given?.fill(0);
     const invited = input.operator ? await inviteEverywhere(client, user, server, context) : [];
     return { user_id: user, already_exists: !made, invited_to: invited };
@@ -58,10 +73,22 @@ export const matrixUserCreate: AnyOperation = defineOperation({
 });
 
 /** Registers with a random password that is sealed to the escrow key. False when the account was there. */
-async function registerRandom(client: MatrixClient, username: PrincipalName, registrationToken: string | undefined, context: OperationContext): Promise<boolean> {
+async function registerRandom(
+  client: MatrixClient,
+  username: PrincipalName,
+  registrationToken: string | undefined,
+  context: OperationContext,
+): Promise<boolean> {
   const passwords = escrowedPasswords(username, context);
   try {
-    const account = await createAccount({ client, username, ...(registrationToken === undefined ? {} : { registrationToken }), deviceId: SETUP_DEVICE, passwords, signal: context.signal });
+    const account = await createAccount({
+      client,
+      username,
+      ...(registrationToken === undefined ? {} : { registrationToken }),
+      deviceId: SETUP_DEVICE,
+      passwords,
+      signal: context.signal,
+    });
     const token = Buffer.from(account.accessToken).toString('latin1');
     account.accessToken.fill(0);
     // Nobody keeps this token; whoever needs one logs in by the sealed password.
@@ -74,10 +101,23 @@ async function registerRandom(client: MatrixClient, username: PrincipalName, reg
 }
 
 /** Registers with a person's password. False when the account was there; its password is not touched. */
-async function registerWith(client: MatrixClient, username: PrincipalName, password: Buffer, registrationToken: string | undefined, context: OperationContext): Promise<boolean> {
-  if (registrationToken === undefined) throw new UsageError('registration_token_missing', 'Expected a registration token: give --registration-token-file, or run "bureau matrix setup" with it once');
+async function registerWith(
+  client: MatrixClient,
+  username: PrincipalName,
+  password: Buffer,
+  registrationToken: string | undefined,
+  context: OperationContext,
+): Promise<boolean> {
+  if (registrationToken === undefined)
+    throw new UsageError(
+      'registration_token_missing',
+      'Expected a registration token: give --registration-token-file, or run "bureau matrix setup" with it once',
+    );
   try {
-    const session = await client.register({ username, password: password.toString('utf8'), registrationToken, deviceId: SETUP_DEVICE }, { signal: context.signal });
+    const session = await client.register(
+      { username, password: password.toString('utf8'), registrationToken, deviceId: SETUP_DEVICE },
+      { signal: context.signal },
+    );
     await client.withToken(session.accessToken).logout({ signal: context.signal });
     return true;
   } catch (error) {
@@ -92,7 +132,8 @@ async function inviteEverywhere(client: MatrixClient, user: UserId, server: Serv
   for (const kind of [BUREAU_SPACE, ...STANDARD_ROOMS]) {
     const alias = aliasOfRoom(kind, server);
     const room = await client.resolveAlias(alias, { signal: context.signal });
-    if (room === undefined) throw new BureauError('room_missing', `Expected the room ${alias}; run "bureau matrix setup" first`, { data: { alias } });
+    if (room === undefined)
+      throw new BureauError('room_missing', `Expected the room ${alias}; run "bureau matrix setup" first`, { data: { alias } });
     const before = (await client.state(room, 'm.room.member', user, { signal: context.signal }))?.['membership'];
     if (before === 'join' || before === 'invite') continue;
     await ensureMember(room, user, { inviter: client }, { signal: context.signal });

@@ -62,6 +62,8 @@ export type AnyOperation = Omit<Operation, 'handler' | 'render' | 'exitCode' | '
 };
 
 /** Declares an operation; the types of its handler come from its schemas. */
-export function defineOperation<Input extends InputSchema, Output extends GenericSchema>(operation: Operation<Input, Output>): AnyOperation {
+export function defineOperation<Input extends InputSchema, Output extends GenericSchema>(
+  operation: Operation<Input, Output>,
+): AnyOperation {
   return operation as unknown as AnyOperation;
 }

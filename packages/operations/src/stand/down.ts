@@ -29,7 +29,8 @@ export const standDown: AnyOperation = defineOperation({
     requireRoot(context);
     const { paths } = context;
     using lock = existsSync(paths.stateDir) ? tryLockFile(`${paths.stateDir}/up.lock`) : { [Symbol.dispose]: () => undefined };
-    if (lock === null) throw new BureauError('stand_busy', 'Another script/up or script/down of this instance is at work; wait for its end');
+    if (lock === null)
+      throw new BureauError('stand_busy', 'Another script/up or script/down of this instance is at work; wait for its end');
     const asked = await shutDown(context);
     // What a killed service manager left, or none at all: the cgroups know it.
     const tree = CgroupTree.open(paths.cgroupName);
@@ -43,7 +44,8 @@ export const standDown: AnyOperation = defineOperation({
     }
     return { was_running: running, purged: purge };
   },
-  render: ({ was_running: running, purged }) => `${running ? 'the stand is down' : 'nothing was running'}${purged ? '; its state is removed' : '; its state is kept'}`,
+  render: ({ was_running: running, purged }) =>
+    `${running ? 'the stand is down' : 'nothing was running'}${purged ? '; its state is removed' : '; its state is kept'}`,
 });
 
 async function shutDown(context: OperationContext): Promise<boolean> {
@@ -72,6 +74,16 @@ async function untilGone(context: OperationContext): Promise<void> {
 /** The default instance's directory also holds the uid ranges of all instances: that file stays. */
 function purgeSettings({ paths }: OperationContext): void {
   if (paths.name !== '') return rmSync(paths.configDir, { recursive: true, force: true });
-  const own = [paths.settingsFile, paths.machineFile, paths.policyFile, paths.credentialFile, `${paths.credentialFile}.password`, paths.operatorKeyFile, paths.operatorsDirectory, paths.escrowKeyFile, paths.buildLink];
+  const own = [
+    paths.settingsFile,
+    paths.machineFile,
+    paths.policyFile,
+    paths.credentialFile,
+    `${paths.credentialFile}.password`,
+    paths.operatorKeyFile,
+    paths.operatorsDirectory,
+    paths.escrowKeyFile,
+    paths.buildLink,
+  ];
   for (const path of own) rmSync(path, { recursive: true, force: true });
 }

@@ -22,7 +22,9 @@ export async function ensureKeys({ paths }: OperationContext): Promise<StepResul
   const pinned = `${paths.operatorsDirectory}/local.pub`;
   if (!existsSync(pinned)) {
     const pem = readBounded(paths.operatorKeyFile, KEY_FILE_MAX_BYTES);
-    const publicPem = createPublicKey(createPrivateKey({ key: pem, format: 'pem' })).export({ format: 'pem', type: 'spki' }).toString();
+    const publicPem = createPublicKey(createPrivateKey({ key: pem, format: 'pem' }))
+      .export({ format: 'pem', type: 'spki' })
+      .toString();
     pem.fill(0);
     writeFileAtomic(pinned, publicPem, { mode: 0o644 });
     made = true;

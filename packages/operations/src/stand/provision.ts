@@ -28,7 +28,13 @@ export async function provisionMachine(settings: InstanceSettings, context: Oper
   using machineToken = token.secret;
   const machineClient = client.withToken(machineToken);
 
-  const room: RoomContext = { client, owner, serverName: settings.serverName, roomVersion: await chooseRoomVersion(client, { signal: context.signal }), signal: context.signal };
+  const room: RoomContext = {
+    client,
+    owner,
+    serverName: settings.serverName,
+    roomVersion: await chooseRoomVersion(client, { signal: context.signal }),
+    signal: context.signal,
+  };
   const { roomId, creator } = await ensureMachineRoom(room, settings.machine, machineClient);
   const template = parseRoomId(requireKey(credentials.get('MATRIX_TEMPLATE_ROOM'), 'MATRIX_TEMPLATE_ROOM'));
   const agents = parseRoomId(requireKey(credentials.get('MATRIX_AGENTS_ROOM'), 'MATRIX_AGENTS_ROOM'));
@@ -46,7 +52,13 @@ export async function provisionMachine(settings: InstanceSettings, context: Oper
     serverName: settings.serverName,
     recipient,
   };
-  await machineClient.setState(roomId, EVENT_TYPES.machineKey, user, { v: 1, algorithm: 'age-x25519', recipient }, { signal: context.signal });
+  await machineClient.setState(
+    roomId,
+    EVENT_TYPES.machineKey,
+    user,
+    { v: 1, algorithm: 'age-x25519', recipient },
+    { signal: context.signal },
+  );
   const pinned = existsSync(paths.machineFile) ? readMachine(paths) : undefined;
   refuseOtherRoom(pinned, machine);
   const same = pinned !== undefined && JSON.stringify(pinned) === JSON.stringify(machine);
@@ -54,7 +66,12 @@ export async function provisionMachine(settings: InstanceSettings, context: Oper
   return { outcome: same && !token.made ? 'there' : 'done', message: `${user}, config room ${roomId}` };
 }
 
-async function ensureSession(settings: InstanceSettings, client: MatrixClient, registrationToken: string | undefined, context: OperationContext): Promise<{ secret: SecretBytes; made: boolean }> {
+async function ensureSession(
+  settings: InstanceSettings,
+  client: MatrixClient,
+  registrationToken: string | undefined,
+  context: OperationContext,
+): Promise<{ secret: SecretBytes; made: boolean }> {
   const path = `${context.paths.daemonStateDirectory}/session.json`;
   if (existsSync(path)) {
     const secret = SecretBytes.from(Buffer.from(readJson(path, session, 4_096).accessToken, 'latin1'));
@@ -89,9 +106,13 @@ async function works(client: MatrixClient, { signal }: OperationContext): Promis
 /** A pinned room is for life: another room behind the same alias is what an attacker would want us to follow. */
 function refuseOtherRoom(pinned: MachineSettings | undefined, found: MachineSettings): void {
   if (pinned === undefined || pinned.configRoom === found.configRoom) return;
-  throw new BureauError('config_room_changed', `This machine is pinned to ${pinned.configRoom}, and its alias now names ${found.configRoom}; find out why. To follow the new room, remove machine.json and run script/up again`, {
-    data: { pinned: pinned.configRoom, found: found.configRoom },
-  });
+  throw new BureauError(
+    'config_room_changed',
+    `This machine is pinned to ${pinned.configRoom}, and its alias now names ${found.configRoom}; find out why. To follow the new room, remove machine.json and run script/up again`,
+    {
+      data: { pinned: pinned.configRoom, found: found.configRoom },
+    },
+  );
 }
 
 function requireKey(value: string | undefined, key: string): string {

@@ -34,7 +34,11 @@ export async function ensureServiceManager(context: OperationContext): Promise<S
       client.close();
       return { outcome: 'done', message: `started build ${context.build}` };
     }
-    if (context.clock.monotonic() > until) throw new BureauError('deadline_exceeded', `Expected the service manager to answer on ${context.paths.standSocket} within ${START_MILLISECONDS / 1_000} s`);
+    if (context.clock.monotonic() > until)
+      throw new BureauError(
+        'deadline_exceeded',
+        `Expected the service manager to answer on ${context.paths.standSocket} within ${START_MILLISECONDS / 1_000} s`,
+      );
     await sleep(context.clock, LOOK_MILLISECONDS, context.signal);
   }
 }
@@ -55,7 +59,11 @@ async function untilFree(context: OperationContext): Promise<void> {
   while (existsSync(lock)) {
     const taken = tryLockFile(lock);
     if (taken !== null) return taken[Symbol.dispose]();
-    if (context.clock.monotonic() > until) throw new BureauError('stand_busy', `Another service manager keeps this instance and does not answer; end it (fuser ${lock} names it), then run script/up again`);
+    if (context.clock.monotonic() > until)
+      throw new BureauError(
+        'stand_busy',
+        `Another service manager keeps this instance and does not answer; end it (fuser ${lock} names it), then run script/up again`,
+      );
     await sleep(context.clock, LOOK_MILLISECONDS, context.signal);
   }
 }

@@ -17,7 +17,10 @@ export interface SettingsChoice {
 }
 
 /** The instance's settings: read, or decided and written. Only the build changes from run to run. */
-export async function ensureSettings(choice: SettingsChoice, context: OperationContext): Promise<{ settings: InstanceSettings; made: boolean }> {
+export async function ensureSettings(
+  choice: SettingsChoice,
+  context: OperationContext,
+): Promise<{ settings: InstanceSettings; made: boolean }> {
   const { paths, build } = context;
   ensureDirectory(paths.configDir, { mode: 0o755, uid: 0, gid: 0 });
   mkdirSync(paths.operatorsDirectory, { recursive: true, mode: 0o755 });
@@ -46,7 +49,13 @@ export async function ensureSettings(choice: SettingsChoice, context: OperationC
 
 /** `machine/<host name>`, as far as our grammar takes it. */
 function machineOfHost(): MachineName {
-  const name = hostname().toLowerCase().split('.')[0]?.replaceAll(/[^a-z0-9-]/g, '-').replaceAll(/^-+|-+$/g, '').slice(0, 40) ?? '';
+  const name =
+    hostname()
+      .toLowerCase()
+      .split('.')[0]
+      ?.replaceAll(/[^a-z0-9-]/g, '-')
+      .replaceAll(/^-+|-+$/g, '')
+      .slice(0, 40) ?? '';
   return parseMachineName(`machine/${name === '' ? 'local' : name}`);
 }
 

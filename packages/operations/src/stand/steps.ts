@@ -41,10 +41,14 @@ export class Steps {
       progress(`${help.name.padEnd(13)} ${outcome === 'there' ? '·' : '✓'} ${message} (${seconds.toFixed(1)} s)`);
     } catch (error) {
       if (signal.aborted) throw error;
-      throw new BureauError('step_failed', `Step "${help.name}" failed: ${describeError(error)}. Log: ${help.log}. Running script/up again goes on from here`, {
-        cause: error,
-        data: { step: help.name, log: help.log },
-      });
+      throw new BureauError(
+        'step_failed',
+        `Step "${help.name}" failed: ${describeError(error)}. Log: ${help.log}. Running script/up again goes on from here`,
+        {
+          cause: error,
+          data: { step: help.name, log: help.log },
+        },
+      );
     }
   }
 }

@@ -27,7 +27,8 @@ const LOOK_MILLISECONDS = 25;
 export const standUp: AnyOperation = defineOperation({
   name: 'stand up',
   summary: 'Start this machine’s stand: homeserver, launcher, daemon, a demo agent',
-  description: 'What script/up runs after it has installed the build. A second run finds what is there, replaces what is of an older build without ending sandboxes, and starts what is missing.',
+  description:
+    'What script/up runs after it has installed the build. A second run finds what is there, replaces what is of an older build without ending sandboxes, and starts what is missing.',
   grant: 'stand/up',
   input: v.strictObject({
     homeserver_library: v.string(),
@@ -59,12 +60,22 @@ export const standUp: AnyOperation = defineOperation({
     await steps.run(at('host'), () => checkHost(context));
     const { settings, made } = await ensureSettings({ serverName: input.server_name, machine: input.machine }, context);
     using lock = tryLockFile(`${paths.stateDir}/up.lock`);
-    if (lock === null) throw new BureauError('stand_busy', 'Another script/up or script/down of this instance is at work; wait for its end');
-    await steps.run(at('settings'), () => ({ outcome: made ? 'done' : 'there', message: `uids from ${settings.uidBase}, homeserver on port ${settings.homeserverPort}` }));
+    if (lock === null)
+      throw new BureauError('stand_busy', 'Another script/up or script/down of this instance is at work; wait for its end');
+    await steps.run(at('settings'), () => ({
+      outcome: made ? 'done' : 'there',
+      message: `uids from ${settings.uidBase}, homeserver on port ${settings.homeserverPort}`,
+    }));
     await steps.run(at('keys'), () => ensureKeys(context));
     linkBuild(context);
     const uid = uidsOf(settings.uidBase).homeserver;
-    writeHomeserverFiles({ directory: paths.homeserverStateDirectory, serverName: settings.serverName, port: settings.homeserverPort, library: input.homeserver_library, uid });
+    writeHomeserverFiles({
+      directory: paths.homeserverStateDirectory,
+      serverName: settings.serverName,
+      port: settings.homeserverPort,
+      library: input.homeserver_library,
+      uid,
+    });
     await steps.run(at('manager'), () => ensureServiceManager(context));
     await steps.run(at('homeserver', 'homeserver'), () => startService('homeserver', context));
     await steps.run(at('launcher', 'launcher'), () => startService('launcher', context));
@@ -83,7 +94,14 @@ export const standUp: AnyOperation = defineOperation({
       });
     }
     const { homeserverUrl: homeserver, serverName, machine } = settings;
-    return { homeserver, server_name: serverName, run_dir: paths.runDir, credential_file: paths.credentialFile, machine: `@${machine}:${serverName}`, demo };
+    return {
+      homeserver,
+      server_name: serverName,
+      run_dir: paths.runDir,
+      credential_file: paths.credentialFile,
+      machine: `@${machine}:${serverName}`,
+      demo,
+    };
   },
   render: ({ homeserver, machine, demo }) => {
     const lines = [`${machine} is up at ${homeserver}`];
@@ -96,10 +114,16 @@ async function checkHost(context: OperationContext): Promise<StepResult> {
   const { checks } = await examineHost(context);
   const failed = checks.filter(({ status }) => status === 'fail');
   if (failed.length > 0) {
-    throw new BureauError('host_unfit', failed.map(({ name, message, fix }) => `${name}: ${message}${fix === undefined ? '' : ` (${fix})`}`).join('; '));
+    throw new BureauError(
+      'host_unfit',
+      failed.map(({ name, message, fix }) => `${name}: ${message}${fix === undefined ? '' : ` (${fix})`}`).join('; '),
+    );
   }
   const warned = checks.filter(({ status }) => status === 'warn').map(({ name }) => name);
-  return { outcome: 'there', message: warned.length === 0 ? 'has all that is needed' : `will do (see "bureau doctor host": ${warned.join(', ')})` };
+  return {
+    outcome: 'there',
+    message: warned.length === 0 ? 'has all that is needed' : `will do (see "bureau doctor host": ${warned.join(', ')})`,
+  };
 }
 
 async function startService(service: 'homeserver' | 'launcher' | 'daemon', context: OperationContext): Promise<StepResult> {
@@ -108,11 +132,18 @@ async function startService(service: 'homeserver' | 'launcher' | 'daemon', conte
   await stand.call('start', { service }, { deadlineMilliseconds: SERVICE_MILLISECONDS, signal: context.signal });
   const after = (await stand.call('status', {})).services.find(({ name }) => name === service);
   const there = before?.state === 'running';
-  return { outcome: there ? 'there' : 'done', message: `${there ? 'already running' : 'running'} (pid ${after?.pid ?? 'unknown'}, uid ${after?.uid ?? 'unknown'})` };
+  return {
+    outcome: there ? 'there' : 'done',
+    message: `${there ? 'already running' : 'running'} (pid ${after?.pid ?? 'unknown'}, uid ${after?.uid ?? 'unknown'})`,
+  };
 }
 
 async function firstAccounts(settings: InstanceSettings, context: OperationContext): Promise<StepResult> {
-  const { made } = await ensureFirstAccounts({ url: settings.homeserverUrl, directory: context.paths.homeserverStateDirectory, signal: context.signal });
+  const { made } = await ensureFirstAccounts({
+    url: settings.homeserverUrl,
+    directory: context.paths.homeserverStateDirectory,
+    signal: context.signal,
+  });
   return { outcome: made ? 'done' : 'there', message: 'registration token' };
 }
 
@@ -134,8 +165,13 @@ async function waitSync(daemon: DaemonClient, context: OperationContext): Promis
   for (;;) {
     const { sync, launcher } = await daemon.call('status', {});
     if (sync === 'live' && launcher === 'connected') return { outcome: 'there', message: 'daemon follows its room' };
-    if (sync === 'logged_out') throw new BureauError('logged_out', 'The homeserver no longer takes the machine’s token; run script/up again to log it in anew');
-    if (context.clock.monotonic() > until) throw new BureauError('deadline_exceeded', `Expected the daemon to sync within ${SYNC_MILLISECONDS / 1_000} s; sync is "${sync}", launcher "${launcher}"`);
+    if (sync === 'logged_out')
+      throw new BureauError('logged_out', 'The homeserver no longer takes the machine’s token; run script/up again to log it in anew');
+    if (context.clock.monotonic() > until)
+      throw new BureauError(
+        'deadline_exceeded',
+        `Expected the daemon to sync within ${SYNC_MILLISECONDS / 1_000} s; sync is "${sync}", launcher "${launcher}"`,
+      );
     await sleep(context.clock, LOOK_MILLISECONDS, context.signal);
   }
 }
