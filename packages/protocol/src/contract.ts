@@ -41,14 +41,17 @@ export function stream<Input extends GenericSchema, Chunk extends GenericSchema,
 }
 
 /** The names of a contract's calls. */
-export type CallName<C extends Contract> = { [K in keyof C['methods'] & string]: C['methods'][K] extends CallContract ? K : never }[keyof C['methods'] & string];
+export type CallName<C extends Contract> = {
+  [K in keyof C['methods'] & string]: C['methods'][K] extends CallContract ? K : never;
+}[keyof C['methods'] & string];
 /** The names of a contract's streams. */
-export type StreamName<C extends Contract> = { [K in keyof C['methods'] & string]: C['methods'][K] extends StreamContract ? K : never }[keyof C['methods'] & string];
+export type StreamName<C extends Contract> = {
+  [K in keyof C['methods'] & string]: C['methods'][K] extends StreamContract ? K : never;
+}[keyof C['methods'] & string];
 /** What a method takes. */
 export type InputOf<C extends Contract, M extends keyof C['methods']> = InferOutput<C['methods'][M]['input']>;
 /** What a method gives at its end. */
 export type OutputOf<C extends Contract, M extends keyof C['methods']> = InferOutput<C['methods'][M]['output']>;
 /** What a stream gives on the way. */
-export type ChunkOf<C extends Contract, M extends keyof C['methods']> = C['methods'][M] extends StreamContract<GenericSchema, infer Chunk>
-  ? InferOutput<Chunk>
-  : never;
+export type ChunkOf<C extends Contract, M extends keyof C['methods']> =
+  C['methods'][M] extends StreamContract<GenericSchema, infer Chunk> ? InferOutput<Chunk> : never;

@@ -52,13 +52,5 @@ export {
   templateName,
 } from './events.ts';
 export type { AssignmentContent, CredentialsContent, MachineStatusContent, PrincipalStatus, TemplateContent } from './events.ts';
-export {
-  BUNDLE_LIFE_MAX,
-  BUNDLE_SIGNATURE_CONTEXT,
-  BUNDLE_SKEW_MAX,
-  bundleHeader,
-  injection,
-  secretName,
-  upstream,
-} from './bundle.ts';
+export { BUNDLE_LIFE_MAX, BUNDLE_SIGNATURE_CONTEXT, BUNDLE_SKEW_MAX, bundleHeader, injection, secretName, upstream } from './bundle.ts';
 export type { BundleHeader } from './bundle.ts';

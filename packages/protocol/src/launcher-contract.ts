@@ -35,7 +35,13 @@ export const launcherContract = {
   methods: {
     status: call(
       v.strictObject({}),
-      v.strictObject({ build: text(100), machine: text(100), recipient: text(200), identityStore: text(40), sandboxes: integer(0, 100_000) }),
+      v.strictObject({
+        build: text(100),
+        machine: text(100),
+        recipient: text(200),
+        identityStore: text(40),
+        sandboxes: integer(0, 100_000),
+      }),
     ),
     /** Idempotent for the same principal and id. Fails with `principal_busy` when another id is live. */
     create: call(

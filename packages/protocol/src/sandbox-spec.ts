@@ -8,7 +8,11 @@ export const ARGUMENT_MAX = 128 * 1024;
 export const ARGUMENTS_MAX = 4_096;
 
 /** A variable's name as POSIX has it. */
-export const environmentName = v.pipe(v.string(), v.maxLength(256), v.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'expected a name of letters, digits and "_"'));
+export const environmentName = v.pipe(
+  v.string(),
+  v.maxLength(256),
+  v.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'expected a name of letters, digits and "_"'),
+);
 
 /** Any text without NUL, which argv and environment cannot carry. */
 const argument = v.pipe(

@@ -47,12 +47,19 @@ export const roomId: v.GenericSchema<string, RoomId> = parsed(parseRoomId, 255);
 /** Text without control characters but tab and newline; bounded. */
 export function text(longest: number) {
   // eslint-disable-next-line no-control-regex
-  return v.pipe(v.string(), v.maxLength(longest), v.regex(/^[^\u0000-\u0008\u000b-\u001f\u007f]*$/, 'expected text without control characters'));
+  return v.pipe(
+    v.string(),
+    v.maxLength(longest),
+    v.regex(/^[^\u0000-\u0008\u000b-\u001f\u007f]*$/, 'expected text without control characters'),
+  );
 }
 
 /** Bytes; on the wire msgpack `bin`. */
 export function bytes(longest: number): v.GenericSchema<Uint8Array> {
-  return v.pipe(v.custom<Uint8Array>((value) => value instanceof Uint8Array, 'expected bytes'), v.check((value) => value.length <= longest, `expected at most ${longest} bytes`));
+  return v.pipe(
+    v.custom<Uint8Array>((value) => value instanceof Uint8Array, 'expected bytes'),
+    v.check((value) => value.length <= longest, `expected at most ${longest} bytes`),
+  );
 }
 
 /** An integer between two bounds, both included. */
@@ -71,9 +78,24 @@ export const absolutePath = v.pipe(
   v.string(),
   v.maxLength(4_000),
   // eslint-disable-next-line no-control-regex
-  v.check((value) => /^(\/[^/\u0000-\u001f\u007f]+)+$/.test(value) && !value.split('/').some((part) => part === '.' || part === '..'), 'expected an absolute path without "." or ".." segments'),
+  v.check(
+    (value) => /^(\/[^/\u0000-\u001f\u007f]+)+$/.test(value) && !value.split('/').some((part) => part === '.' || part === '..'),
+    'expected an absolute path without "." or ".." segments',
+  ),
 );
 /** A signal that a person may send to a payload. */
-export const signalName = v.picklist(['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGKILL', 'SIGUSR1', 'SIGUSR2', 'SIGTERM', 'SIGCONT', 'SIGSTOP', 'SIGTSTP', 'SIGWINCH']);
+export const signalName = v.picklist([
+  'SIGHUP',
+  'SIGINT',
+  'SIGQUIT',
+  'SIGKILL',
+  'SIGUSR1',
+  'SIGUSR2',
+  'SIGTERM',
+  'SIGCONT',
+  'SIGSTOP',
+  'SIGTSTP',
+  'SIGWINCH',
+]);
 /** Columns or rows of a terminal. */
 export const terminalSize = integer(1, 5_000);
