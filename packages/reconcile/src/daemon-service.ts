@@ -74,7 +74,11 @@ export function daemonHandlers(deps: DaemonServiceDeps): Handlers<typeof daemonC
         let status = changes.current;
         while (!isState(status, state)) {
           if (context.signal.aborted || clock.monotonic() >= until) {
-            throw new BureauError('deadline_exceeded', `"${principal}" did not become "${state}" within ${milliseconds} ms; it is "${status?.state ?? 'absent'}"`, { data: { principal } });
+            throw new BureauError(
+              'deadline_exceeded',
+              `"${principal}" did not become "${state}" within ${milliseconds} ms; it is "${status?.state ?? 'absent'}"`,
+              { data: { principal } },
+            );
           }
           status = await changes.next();
         }
@@ -104,8 +108,12 @@ function refuseBusy(principal: PrincipalName, { launcher, reconciler, runs }: Da
   };
   if (runs.holds(principal)) busy('another "bureau run" holds it; wait for its end or use another name');
   const wanted = reconciler.desired().find((desired) => desired.principal === principal);
-  if (wanted !== undefined && wanted.assignment?.run === undefined) busy('it is deployed as an agent; stop and remove it ("bureau agent remove"), or use another name');
-  if (launcher.client !== undefined && launcher.observed?.some((info) => info.principal === principal && info.state !== 'exited') === true) {
+  if (wanted !== undefined && wanted.assignment?.run === undefined)
+    busy('it is deployed as an agent; stop and remove it ("bureau agent remove"), or use another name');
+  if (
+    launcher.client !== undefined &&
+    launcher.observed?.some((info) => info.principal === principal && info.state !== 'exited') === true
+  ) {
     busy('its last sandbox still runs; try again in a moment');
   }
 }

@@ -51,20 +51,24 @@ function readOne(principal: PrincipalName, fact: Fact, facts: Facts): Desired {
   const base = { principal, event: fact.eventId };
   const assignment = v.safeParse(assignmentContent, fact.content);
   if (!assignment.success) return { ...base, fault: `its assignment is wrong: ${issueText(assignment.issues)}` };
-  if (assignment.output.principal !== principal) return { ...base, fault: `its assignment names another principal: ${assignment.output.principal}` };
+  if (assignment.output.principal !== principal)
+    return { ...base, fault: `its assignment names another principal: ${assignment.output.principal}` };
 
   const withAssignment = { ...base, assignment: assignment.output };
   const template = facts.templates.find(({ stateKey, content }) => stateKey === assignment.output.template && !isEmpty(content));
-  if (template === undefined) return { ...withAssignment, fault: `there is no template "${assignment.output.template}"; known: ${templateNames(facts)}` };
+  if (template === undefined)
+    return { ...withAssignment, fault: `there is no template "${assignment.output.template}"; known: ${templateNames(facts)}` };
   const parsedTemplate = v.safeParse(templateContent, template.content);
-  if (!parsedTemplate.success) return { ...withAssignment, fault: `template "${assignment.output.template}" is wrong: ${issueText(parsedTemplate.issues)}` };
+  if (!parsedTemplate.success)
+    return { ...withAssignment, fault: `template "${assignment.output.template}" is wrong: ${issueText(parsedTemplate.issues)}` };
 
   const credentials = facts.credentials.find(({ stateKey, content }) => stateKey === principal && !isEmpty(content));
   const whole = { ...withAssignment, template: parsedTemplate.output };
   if (credentials === undefined) return whole;
   const parsedCredentials = v.safeParse(credentialsContent, credentials.content);
   if (!parsedCredentials.success) return { ...whole, fault: `its credentials are wrong: ${issueText(parsedCredentials.issues)}` };
-  if (parsedCredentials.output.principal !== principal) return { ...whole, fault: `its credentials name another principal: ${parsedCredentials.output.principal}` };
+  if (parsedCredentials.output.principal !== principal)
+    return { ...whole, fault: `its credentials name another principal: ${parsedCredentials.output.principal}` };
   return { ...whole, bundle: { event: credentials.eventId, bytes: Buffer.from(parsedCredentials.output.bundle, 'base64') } };
 }
 

@@ -29,7 +29,11 @@ export async function execute(action: Action, launcher: LauncherLink): Promise<O
       return {};
     }
     case 'rotate': {
-      await launcher.client.call('rotate', { principal: action.principal, bundle: action.bundle }, { deadlineMilliseconds: CREATE_MILLISECONDS });
+      await launcher.client.call(
+        'rotate',
+        { principal: action.principal, bundle: action.bundle },
+        { deadlineMilliseconds: CREATE_MILLISECONDS },
+      );
       return { fed: action.bundleEvent };
     }
     case 'wait':

@@ -33,7 +33,11 @@ export class LauncherLink {
 
   /** The live client. Throws `launcher_away`. */
   get client(): IpcClient<typeof launcherContract> {
-    if (this.#client === undefined) throw new BureauError('launcher_away', 'The launcher is not there right now; the service manager starts it again, try again in a moment');
+    if (this.#client === undefined)
+      throw new BureauError(
+        'launcher_away',
+        'The launcher is not there right now; the service manager starts it again, try again in a moment',
+      );
     return this.#client;
   }
 

@@ -30,7 +30,16 @@ function createdId(assignment: object): string {
 }
 
 function there(id: string, state: SandboxInfo['state'], exit?: SandboxInfo['exit']): SandboxInfo {
-  return { principal: HELLO, number: 0, id, state, startedAt: NOW - 10, proxyRestarts: 0, relaySocket: '/run/x', ...(exit === undefined ? {} : { exit }) };
+  return {
+    principal: HELLO,
+    number: 0,
+    id,
+    state,
+    startedAt: NOW - 10,
+    proxyRestarts: 0,
+    relaySocket: '/run/x',
+    ...(exit === undefined ? {} : { exit }),
+  };
 }
 
 const FED: ReadonlyMap<typeof HELLO, Memory> = new Map([[HELLO, { fed: '$credentials' }]]);
@@ -66,7 +75,9 @@ test('plan() destroys and then forgets what has no assignment', () => {
 });
 
 test('plan() blocks one principal for a wrong event and leaves what runs alone', () => {
-  const wrong = plan(input({ v: 1, principal: 'demo/hello', command: 'not a list' }, { observed: [there(createdId(ASSIGNMENT), 'running')] }));
+  const wrong = plan(
+    input({ v: 1, principal: 'demo/hello', command: 'not a list' }, { observed: [there(createdId(ASSIGNMENT), 'running')] }),
+  );
   assert.equal(wrong.actions[0]?.action, 'block');
   assert.match(wrong.actions[0]?.reason ?? '', /command/);
   assert.equal(wrong.statuses[0]?.state, 'running');

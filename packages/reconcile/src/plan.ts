@@ -27,7 +27,14 @@ export interface PlanInput {
 
 /** One step, with what its executor needs. */
 export type Action = { readonly principal: PrincipalName; readonly reason: string; readonly event?: string } & (
-  | { readonly action: 'create'; readonly id: string; readonly spec: SandboxSpec; readonly bundle?: Uint8Array; readonly bundleEvent?: string; readonly holdForObserver: boolean }
+  | {
+      readonly action: 'create';
+      readonly id: string;
+      readonly spec: SandboxSpec;
+      readonly bundle?: Uint8Array;
+      readonly bundleEvent?: string;
+      readonly holdForObserver: boolean;
+    }
   | { readonly action: 'destroy'; readonly id: string }
   | { readonly action: 'forget'; readonly id: string }
   | { readonly action: 'rotate'; readonly bundle: Uint8Array; readonly bundleEvent: string }
@@ -87,14 +94,18 @@ function planOne(desired: Desired, info: SandboxInfo | undefined, input: PlanInp
   }
   if (assignment?.desired === 'stopped') {
     if (info === undefined || info.state === 'exited') return { status: say('stopped') };
-    return { action: { action: 'destroy', principal, id: info.id, event, reason: 'its assignment says "stopped"' }, status: say('stopping') };
+    return {
+      action: { action: 'destroy', principal, id: info.id, event, reason: 'its assignment says "stopped"' },
+      status: say('stopping'),
+    };
   }
   const blocked = (message: string): Step => ({
     action: { action: 'block', principal, event, reason: message },
     // What runs goes on: a wrong edit does not take down what worked.
     status: info !== undefined && info.state === 'running' ? say('running', { message }) : say('blocked', { message }),
   });
-  if (desired.fault !== undefined || assignment === undefined || desired.template === undefined) return blocked(desired.fault ?? 'its assignment is incomplete');
+  if (desired.fault !== undefined || assignment === undefined || desired.template === undefined)
+    return blocked(desired.fault ?? 'its assignment is incomplete');
   const resolved = resolveSpec(assignment, desired.template);
   if ('fault' in resolved) return blocked(resolved.fault);
 
@@ -102,11 +113,23 @@ function planOne(desired: Desired, info: SandboxInfo | undefined, input: PlanInp
   const create = (id: string, reason: string): Step => {
     if (memory.failure?.id === id && memory.failure.retryAt > input.now) {
       const { message, retryAt } = memory.failure;
-      return { action: { action: 'wait', principal, event, reason: message, until: retryAt }, status: say('blocked', { message, retryAt }) };
+      return {
+        action: { action: 'wait', principal, event, reason: message, until: retryAt },
+        status: say('blocked', { message, retryAt }),
+      };
     }
     const bundle = desired.bundle === undefined ? {} : { bundle: desired.bundle.bytes, bundleEvent: desired.bundle.event };
     return {
-      action: { action: 'create', principal, event, reason, id, spec: resolved.spec, ...bundle, holdForObserver: assignment.run !== undefined },
+      action: {
+        action: 'create',
+        principal,
+        event,
+        reason,
+        id,
+        spec: resolved.spec,
+        ...bundle,
+        holdForObserver: assignment.run !== undefined,
+      },
       status: say('pending'),
     };
   };
@@ -115,18 +138,32 @@ function planOne(desired: Desired, info: SandboxInfo | undefined, input: PlanInp
   const there = parseSandboxId(info.id);
   if (there.key !== key) {
     if (info.state === 'exited') return create(sandboxIdOf(key, 0), 'its assignment or template has changed');
-    return { action: { action: 'destroy', principal, id: info.id, event, reason: 'its assignment or template has changed' }, status: say('stopping') };
+    return {
+      action: { action: 'destroy', principal, id: info.id, event, reason: 'its assignment or template has changed' },
+      status: say('stopping'),
+    };
   }
   if (info.state !== 'exited') {
     if (desired.bundle !== undefined && memory.fed !== desired.bundle.event) {
-      const rotate: Action = { action: 'rotate', principal, event: desired.bundle.event, reason: 'its credentials are new', bundle: desired.bundle.bytes, bundleEvent: desired.bundle.event };
+      const rotate: Action = {
+        action: 'rotate',
+        principal,
+        event: desired.bundle.event,
+        reason: 'its credentials are new',
+        bundle: desired.bundle.bytes,
+        bundleEvent: desired.bundle.event,
+      };
       return { action: rotate, status: say(info.state) };
     }
     return { status: say(info.state) };
   }
   if (assignment.run !== undefined || !shallRestart(assignment.restart, info.exit)) return { status: say('exited') };
   const retryAt = (memory.exit?.at ?? input.now) + backOffPause(memory.exit?.quickExits ?? 0);
-  if (retryAt > input.now) return { action: { action: 'wait', principal, event, reason: 'it ended and starts again after a pause', until: retryAt }, status: say('backing_off', { retryAt }) };
+  if (retryAt > input.now)
+    return {
+      action: { action: 'wait', principal, event, reason: 'it ended and starts again after a pause', until: retryAt },
+      status: say('backing_off', { retryAt }),
+    };
   return create(sandboxIdOf(key, there.attempt + 1), 'it ended and is to run always');
 }
 

@@ -48,7 +48,12 @@ export class Reconciler {
   /** What would be done now, for `bureau machine plan`. */
   preview(): PlannedAction[] {
     const now = this.#plan();
-    return (now?.actions ?? []).map(({ action, principal, reason, event }) => ({ action, principal, reason: reason.slice(0, 500), ...(event === undefined ? {} : { event }) }));
+    return (now?.actions ?? []).map(({ action, principal, reason, event }) => ({
+      action,
+      principal,
+      reason: reason.slice(0, 500),
+      ...(event === undefined ? {} : { event }),
+    }));
   }
 
   /** Something has changed; many changes in one turn are one round. */
@@ -76,7 +81,8 @@ export class Reconciler {
     this.#deps.onStatuses(now.statuses);
     this.#timer?.clear();
     const waits = now.actions.flatMap((action) => (action.action === 'wait' ? [action.until] : []));
-    if (waits.length > 0) this.#timer = this.#deps.clock.setTimer(Math.max(0, Math.min(...waits) - this.#deps.clock.now()), () => this.poke());
+    if (waits.length > 0)
+      this.#timer = this.#deps.clock.setTimer(Math.max(0, Math.min(...waits) - this.#deps.clock.now()), () => this.poke());
     for (const action of now.actions) if (action.action !== 'wait' && action.action !== 'block') void this.#act(action);
   }
 

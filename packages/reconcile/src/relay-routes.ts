@@ -35,7 +35,12 @@ export class RelayRoutes {
     const fresh = this.#connect(info);
     this.#clients.set(info.id, fresh);
     const drop = (): void => void this.#clients.delete(info.id);
-    fresh.then((client) => client.closed, () => undefined).then(drop, drop);
+    fresh
+      .then(
+        (client) => client.closed,
+        () => undefined,
+      )
+      .then(drop, drop);
     return fresh;
   }
 
