@@ -41,7 +41,11 @@ export class LauncherCredentials {
   /** Opens the last accepted bundle; whoever gets it disposes of its secrets. Throws `no_credentials` when there is none. */
   async open(principal: PrincipalName, number: number): Promise<OpenedBundle> {
     if (!existsSync(this.#bundlePath(number))) {
-      throw new BureauError('no_credentials', `Expected a credential bundle for "${principal}", found none: publish one with its assignment`, { data: { principal } });
+      throw new BureauError(
+        'no_credentials',
+        `Expected a credential bundle for "${principal}", found none: publish one with its assignment`,
+        { data: { principal } },
+      );
     }
     return this.#open(principal, number, readBounded(this.#bundlePath(number), BUNDLE_MAX_BYTES));
   }

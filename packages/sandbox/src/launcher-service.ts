@@ -15,7 +15,12 @@ export interface LauncherIdentity {
 
 /** The one table of operations of the launcher's socket. Each one that changes something leaves one audit record. */
 export function launcherHandlers(launcher: Launcher, identity: LauncherIdentity, logger: Logger): Handlers<typeof launcherContract> {
-  async function audited<Result>(what: string, target: string, context: { peer: { uid: number }; traceId: string }, task: () => Promise<Result>): Promise<Result> {
+  async function audited<Result>(
+    what: string,
+    target: string,
+    context: { peer: { uid: number }; traceId: string },
+    task: () => Promise<Result>,
+  ): Promise<Result> {
     const record = { who: `uid:${context.peer.uid}`, what, target, traceId: context.traceId };
     try {
       const result = await task();
@@ -30,7 +35,8 @@ export function launcherHandlers(launcher: Launcher, identity: LauncherIdentity,
   return {
     status: () => ({ ...identity, sandboxes: launcher.list().length }),
     create: (input, context) => audited('create', input.principal, context, () => launcher.create(input)),
-    destroy: (input, context) => audited('destroy', input.principal, context, () => launcher.destroy(input.principal, input.id, input.graceMilliseconds)),
+    destroy: (input, context) =>
+      audited('destroy', input.principal, context, () => launcher.destroy(input.principal, input.id, input.graceMilliseconds)),
     forget: (input, context) =>
       audited('forget', input.principal, context, async () => {
         launcher.forget(input.principal, input.id);

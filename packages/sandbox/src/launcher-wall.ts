@@ -21,7 +21,11 @@ export interface WallFacts {
 
 /** Reads the host once and assembles the seccomp program. */
 export function openWall(paths: InstancePaths, architecture: string): WallFacts {
-  return { seccomp: assembleSeccomp(DENY_LIST_PROFILE, seccompArchitecture(architecture)), host: readHostFacts(), policyFile: paths.policyFile };
+  return {
+    seccomp: assembleSeccomp(DENY_LIST_PROFILE, seccompArchitecture(architecture)),
+    host: readHostFacts(),
+    policyFile: paths.policyFile,
+  };
 }
 
 /**
@@ -33,7 +37,11 @@ export function planSandbox(input: CreateInput, number: number, header: BundleHe
   const { principal, spec } = input;
   const judgement = judgeSpec(spec, readPolicy(wall.policyFile), header);
   if (!judgement.ok) {
-    throw new BureauError('spec_refused', `The launcher's policy refuses this sandbox by its rule "${judgement.rule}": ${judgement.message}`, { data: { rule: judgement.rule, principal } });
+    throw new BureauError(
+      'spec_refused',
+      `The launcher's policy refuses this sandbox by its rule "${judgement.rule}": ${judgement.message}`,
+      { data: { rule: judgement.rule, principal } },
+    );
   }
   resolveMountSources(spec);
   const places = paths.principal(number);

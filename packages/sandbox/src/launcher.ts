@@ -80,7 +80,9 @@ export class Launcher {
       const there = this.#find(number);
       if (there?.id === input.id) return there;
       if (there !== undefined && there.state !== 'exited') {
-        throw new BureauError('principal_busy', `"${input.principal}" already runs as sandbox ${there.id}; stop it first`, { data: { principal: input.principal, id: there.id } });
+        throw new BureauError('principal_busy', `"${input.principal}" already runs as sandbox ${there.id}; stop it first`, {
+          data: { principal: input.principal, id: there.id },
+        });
       }
       this.#forget(number);
       return this.#start(input, number);
@@ -98,7 +100,8 @@ export class Launcher {
   /** See `launcherContract.forget`. */
   forget(principal: PrincipalName, id: string): void {
     const number = this.#numberOf(principal, id);
-    if (this.#live.has(number)) throw new BureauError('principal_busy', `"${principal}" still runs; stop it before it can be forgotten`, { data: { principal } });
+    if (this.#live.has(number))
+      throw new BureauError('principal_busy', `"${principal}" still runs; stop it before it can be forgotten`, { data: { principal } });
     this.#forget(number);
   }
 
@@ -175,7 +178,11 @@ export class Launcher {
     return sandbox.info;
   }
 
-  #follow(record: SandboxRecord, state: 'creating' | 'running', proxy: ProxyLink = this.#proxyLink(record.principal, record.number)): LiveSandbox {
+  #follow(
+    record: SandboxRecord,
+    state: 'creating' | 'running',
+    proxy: ProxyLink = this.#proxyLink(record.principal, record.number),
+  ): LiveSandbox {
     const { number } = record;
     const deps: LiveSandboxDeps = {
       clock: this.#deps.clock,
@@ -203,7 +210,15 @@ export class Launcher {
   #proxyLink(principal: PrincipalName, number: number): ProxyLink {
     const { clock, logger, build, paths, uids, credentials } = this.#deps;
     const { adminSocket } = paths.principal(number);
-    return new ProxyLink(principal, number, { clock, logger, build, standSocket: paths.standSocket, adminSocket, proxyUid: uids.proxy(number), credentials });
+    return new ProxyLink(principal, number, {
+      clock,
+      logger,
+      build,
+      standSocket: paths.standSocket,
+      adminSocket,
+      proxyUid: uids.proxy(number),
+      credentials,
+    });
   }
 
   #prepareWorkspace(principal: PrincipalName, uid: number): void {
@@ -255,9 +270,11 @@ export class Launcher {
     const earlier = this.#turns.get(principal) ?? Promise.resolve();
     const mine = earlier.then(task, task);
     this.#turns.set(principal, mine);
-    void mine.catch(() => undefined).finally(() => {
-      if (this.#turns.get(principal) === mine) this.#turns.delete(principal);
-    });
+    void mine
+      .catch(() => undefined)
+      .finally(() => {
+        if (this.#turns.get(principal) === mine) this.#turns.delete(principal);
+      });
     return mine;
   }
 }

@@ -89,11 +89,16 @@ async function* readReports(pipe: Readable): AsyncGenerator<RelayReport, void> {
 
 async function untilStarted(reports: AsyncGenerator<RelayReport, void>, clock: Clock): Promise<number> {
   const { promise: late, reject } = Promise.withResolvers<never>();
-  const deadline = clock.setTimer(RELAY_START_MILLISECONDS, () => reject(new BureauError('start_failed', `Expected the sandbox to stand within ${RELAY_START_MILLISECONDS} ms; the relay said nothing more`)));
+  const deadline = clock.setTimer(RELAY_START_MILLISECONDS, () =>
+    reject(
+      new BureauError('start_failed', `Expected the sandbox to stand within ${RELAY_START_MILLISECONDS} ms; the relay said nothing more`),
+    ),
+  );
   try {
     for (;;) {
       const { value, done } = await Promise.race([reports.next(), late]);
-      if (done === true || value === undefined) throw new BureauError('start_failed', "The sandbox's relay ended before the sandbox stood; its log says why");
+      if (done === true || value === undefined)
+        throw new BureauError('start_failed', "The sandbox's relay ended before the sandbox stood; its log says why");
       if (value.type === 'started') return value.pid;
       if (value.type === 'failed') throw new BureauError('start_failed', `bubblewrap could not make the sandbox: ${value.message}`);
     }
