@@ -36,7 +36,22 @@ test('recipientOf refuses an identity with any one character changed', async () 
 
 test('recipientOf refuses what is no identity, and never quotes it', async () => {
   const text = await age.generateX25519Identity();
-  for (const bad of ['', '\n', text.slice(0, -1), `${text}Q`, ` ${text}`, `${text} `, `${text}\n\n`, `${text}\r\n`, text.toLowerCase(), `${text.slice(0, 30).toLowerCase()}${text.slice(30)}`, 'AGE-SECRET-KEY-1', 'x'.repeat(5_000), text.replace('KEY-1', 'KEY-PQ-1'), 'AGE-SECRET-KEY-1\u00e9']) {
+  for (const bad of [
+    '',
+    '\n',
+    text.slice(0, -1),
+    `${text}Q`,
+    ` ${text}`,
+    `${text} `,
+    `${text}\n\n`,
+    `${text}\r\n`,
+    text.toLowerCase(),
+    `${text.slice(0, 30).toLowerCase()}${text.slice(30)}`,
+    'AGE-SECRET-KEY-1',
+    'x'.repeat(5_000),
+    text.replace('KEY-1', 'KEY-PQ-1'),
+    'AGE-SECRET-KEY-1\u00e9',
+  ]) {
     await assert.rejects(recipientOf(ascii(bad)), (error: Error & { code: string }) => {
       assert.equal(error.code, 'identity_malformed');
       assert.ok(!`${error.stack}`.includes(text.slice(20, 40)));
@@ -58,6 +73,12 @@ test('decodeBech32 reads what encodeBech32 wrote, under the same prefix only', (
 test('encodeBech32 gives the checksums of BIP 173', () => {
   // From its list of valid strings.
   assert.equal(encodeBech32('a', new Uint8Array()).toString(), 'a12uel5l');
-  assert.deepEqual(decodeBech32('1', Buffer.from('11qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqc8247j')), Buffer.alloc(51));
-  assert.deepEqual(decodeBech32('abcdef', Buffer.from('abcdef1qpzry9x8gf2tvdw0s3jn54khce6mua7lmqqqxw')), Buffer.from('00443214c74254b635cf84653a56d7c675be77df', 'hex'));
+  assert.deepEqual(
+    decodeBech32('1', Buffer.from('11qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqc8247j')),
+    Buffer.alloc(51),
+  );
+  assert.deepEqual(
+    decodeBech32('abcdef', Buffer.from('abcdef1qpzry9x8gf2tvdw0s3jn54khce6mua7lmqqqxw')),
+    Buffer.from('00443214c74254b635cf84653a56d7c675be77df', 'hex'),
+  );
 });

@@ -60,5 +60,8 @@ function scalarOf(text: Uint8Array): Buffer {
   lower.fill(0);
   if (scalar?.length === KEY_BYTES) return scalar;
   scalar?.fill(0);
-  throw new BureauError('identity_malformed', 'Cannot use the age identity: expected one line "AGE-SECRET-KEY-1…" with a right checksum; restore the file from a copy, or provision the machine again');
+  throw new BureauError(
+    'identity_malformed',
+    'Cannot use the age identity: expected one line "AGE-SECRET-KEY-1…" with a right checksum; restore the file from a copy, or provision the machine again',
+  );
 }

@@ -7,7 +7,10 @@ import { decodeBinMap, encodeBinMap } from './bin-map.ts';
 
 // msgpackr writes and reads the key __proto__ as another one; no secret has that name.
 const key = fc.stringMatching(/^[A-Za-z0-9_]{0,64}$/).filter((name) => name !== '__proto__');
-const value = fc.oneof(fc.uint8Array({ maxLength: 40 }), fc.constantFrom(255, 256, 65_535, 65_536).map((length) => new Uint8Array(length)));
+const value = fc.oneof(
+  fc.uint8Array({ maxLength: 40 }),
+  fc.constantFrom(255, 256, 65_535, 65_536).map((length) => new Uint8Array(length)),
+);
 const entries = fc.uniqueArray(fc.tuple(key, value), { selector: ([name]) => name, maxLength: 20 });
 
 function plain(map: ReadonlyMap<string, Uint8Array> | undefined): Record<string, Buffer> | undefined {

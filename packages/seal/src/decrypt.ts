@@ -25,7 +25,10 @@ export async function decrypt(ciphertext: Uint8Array, identity: SecretBytes): Pr
     return await collect(await decrypter.decrypt(streamOf(ciphertext)), ciphertext.length);
   } catch {
     // The library's reason is about bytes that a stranger chose; it adds nothing that helps.
-    throw refusal('bundle_unreadable', 'it is damaged, or sealed to another machine; seal it again to the recipient that this machine publishes');
+    throw refusal(
+      'bundle_unreadable',
+      'it is damaged, or sealed to another machine; seal it again to the recipient that this machine publishes',
+    );
   }
 }
 

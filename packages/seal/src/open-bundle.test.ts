@@ -28,8 +28,12 @@ test('openBundle gives header, secrets and digests of what sealBundle sealed', a
 
 test('openBundle lets the escrow open too, and nobody else', async () => {
   const escrow = await generateIdentity();
-  const both = await sealBundle({ header: goodHeader, secrets: goodSecrets() }, { signer: stand.signer, recipients: [stand.recipient, escrow.recipient] });
-  for (const identity of [stand.identity, escrow.identity]) (await openBundle(both, { ...stand.rules, identity })).secrets[Symbol.dispose]();
+  const both = await sealBundle(
+    { header: goodHeader, secrets: goodSecrets() },
+    { signer: stand.signer, recipients: [stand.recipient, escrow.recipient] },
+  );
+  for (const identity of [stand.identity, escrow.identity])
+    (await openBundle(both, { ...stand.rules, identity })).secrets[Symbol.dispose]();
   const stranger = await generateIdentity();
   await assert.rejects(openBundle(both, { ...stand.rules, identity: stranger.identity }), { code: 'bundle_unreadable' });
 });
@@ -41,13 +45,20 @@ test('openBundle refuses every changed byte and every truncation', async () => {
     await assert.rejects(openBundle(flipped, { ...stand.rules, identity: stand.identity }), { code: 'bundle_unreadable' }, `byte ${index}`);
   }
   for (let length = 0; length < sealed.length; length += 7) {
-    await assert.rejects(openBundle(sealed.subarray(0, length), { ...stand.rules, identity: stand.identity }), { code: 'bundle_unreadable' }, `length ${length}`);
+    await assert.rejects(
+      openBundle(sealed.subarray(0, length), { ...stand.rules, identity: stand.identity }),
+      { code: 'bundle_unreadable' },
+      `length ${length}`,
+    );
   }
 });
 
 test('openBundle answers any bytes with a refusal', async () => {
   const start = Buffer.from('age-encryption.org/v1\n-> X25519 ');
-  const bytes = fc.oneof(fc.uint8Array({ maxLength: 300 }), fc.uint8Array({ maxLength: 300 }).map((rest) => Buffer.concat([start, rest, Buffer.from('\n--- '), rest])));
+  const bytes = fc.oneof(
+    fc.uint8Array({ maxLength: 300 }),
+    fc.uint8Array({ maxLength: 300 }).map((rest) => Buffer.concat([start, rest, Buffer.from('\n--- '), rest])),
+  );
   await fc.assert(
     fc.asyncProperty(bytes, async (ciphertext) => {
       await assert.rejects(openBundle(ciphertext, { ...stand.rules, identity: stand.identity }), { code: 'bundle_unreadable' });
@@ -58,24 +69,34 @@ test('openBundle answers any bytes with a refusal', async () => {
 test('openBundle refuses an age file with thousands of recipients before it tries any', async () => {
   const stanza = `-> X25519 ${'A'.repeat(43)}\n${'A'.repeat(43)}\n`;
   const crowded = Buffer.from(`age-encryption.org/v1\n${stanza.repeat(2_000)}--- ${'A'.repeat(43)}\n`);
-  await assert.rejects(openBundle(crowded, { ...stand.rules, identity: stand.identity }), { code: 'bundle_unreadable', message: /very many recipients/ });
+  await assert.rejects(openBundle(crowded, { ...stand.rules, identity: stand.identity }), {
+    code: 'bundle_unreadable',
+    message: /very many recipients/,
+  });
 });
 
 test('openBundle refuses what is too large before it decrypts', async () => {
-  await assert.rejects(openBundle(new Uint8Array(BUNDLE_MAX_BYTES + 1), { ...stand.rules, identity: stand.identity }), { code: 'bundle_malformed' });
+  await assert.rejects(openBundle(new Uint8Array(BUNDLE_MAX_BYTES + 1), { ...stand.rules, identity: stand.identity }), {
+    code: 'bundle_malformed',
+  });
 });
 
 test('openBundle refuses an age file for this machine that is not a bundle', async () => {
   const encrypter = new Encrypter();
   encrypter.addRecipient(stand.recipient);
   for (const content of ['', 'hello', '{"header":{}}', 'x'.repeat(200_000)]) {
-    await assert.rejects(openBundle(await encrypter.encrypt(content), { ...stand.rules, identity: stand.identity }), { code: 'bundle_malformed' });
+    await assert.rejects(openBundle(await encrypter.encrypt(content), { ...stand.rules, identity: stand.identity }), {
+      code: 'bundle_malformed',
+    });
   }
 });
 
 type Case = readonly [why: string, code: string, plain: () => Buffer, rules?: Partial<BundleRules>];
 const stranger = operatorSigner(generateOperatorKey().privatePem);
-const withHeader = (changes: object): (() => Buffer) => () => plaintext(stand.signer, { ...goodHeader, ...changes });
+const withHeader =
+  (changes: object): (() => Buffer) =>
+  () =>
+    plaintext(stand.signer, { ...goodHeader, ...changes });
 const parts = (): Map<string, Uint8Array> => new Map(decodeBinMap(plaintext(stand.signer, goodHeader), 3));
 const changed = (change: (map: Map<string, Uint8Array>) => void) => (): Buffer => {
   const map = parts();
@@ -93,27 +114,56 @@ const refusals: readonly Case[] = [
   ['secrets that are too large', 'bundle_malformed', changed((map) => map.set('secrets', new Uint8Array(SECRETS_MAX_BYTES + 1)))],
   ['an empty signature', 'bundle_signature', changed((map) => map.set('signature', new Uint8Array()))],
   ['a signature of zeros', 'bundle_signature', changed((map) => map.set('signature', new Uint8Array(64)))],
-  ['a signature with a byte too many', 'bundle_signature', changed((map) => map.set('signature', Buffer.concat([map.get('signature') ?? Buffer.of(), Buffer.of(0)])))],
-  ['other secrets under the signature', 'bundle_signature', changed((map) => map.set('secrets', encodeBinMap([['MATRIX_TOKEN', Buffer.from('other')]])))],
-  ['header and secrets exchanged', 'bundle_signature', changed((map) => map.set('header', map.get('secrets') ?? Buffer.of()).set('secrets', parts().get('header') ?? Buffer.of()))],
+  [
+    'a signature with a byte too many',
+    'bundle_signature',
+    changed((map) => map.set('signature', Buffer.concat([map.get('signature') ?? Buffer.of(), Buffer.of(0)]))),
+  ],
+  [
+    'other secrets under the signature',
+    'bundle_signature',
+    changed((map) => map.set('secrets', encodeBinMap([['MATRIX_TOKEN', Buffer.from('other')]]))),
+  ],
+  [
+    'header and secrets exchanged',
+    'bundle_signature',
+    changed((map) => map.set('header', map.get('secrets') ?? Buffer.of()).set('secrets', parts().get('header') ?? Buffer.of())),
+  ],
   ['an operator who is not pinned', 'bundle_signature', () => plaintext(stranger, goodHeader)],
   ['no pinned operator at all', 'bundle_signature', good, { operators: [] }],
-  ['a pinned key of another kind', 'bundle_signature', good, { operators: [generateKeyPairSync('x25519').publicKey, generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey] }],
+  [
+    'a pinned key of another kind',
+    'bundle_signature',
+    good,
+    { operators: [generateKeyPairSync('x25519').publicKey, generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey] },
+  ],
   ['a header that is not UTF-8', 'bundle_malformed', () => plaintext(stand.signer, Uint8Array.of(0x7b, 0xff, 0x7d))],
   ['a header that is not JSON', 'bundle_malformed', () => plaintext(stand.signer, Buffer.from('{'))],
   ['a header of a newer version', 'bundle_malformed', withHeader({ v: 2 })],
   ['a header with an unknown field', 'bundle_malformed', withHeader({ allow_everything: true })],
   ['a header without upstreams', 'bundle_malformed', withHeader({ upstreams: undefined })],
-  ['an injection without its secret', 'bundle_malformed', withHeader({ upstreams: { x: { url: 'http://x', inject: [{ secret: 'MISSING', header: 'A' }] } } })],
+  [
+    'an injection without its secret',
+    'bundle_malformed',
+    withHeader({ upstreams: { x: { url: 'http://x', inject: [{ secret: 'MISSING', header: 'A' }] } } }),
+  ],
   ['secrets that are not a map', 'bundle_malformed', () => plaintext(stand.signer, goodHeader, Buffer.from('hunter2'))],
-  ['a secret under a name that is none', 'bundle_malformed', () => plaintext(stand.signer, { ...goodHeader, upstreams: {} }, encodeBinMap([['lower', Buffer.from('hunter2')]]))],
+  [
+    'a secret under a name that is none',
+    'bundle_malformed',
+    () => plaintext(stand.signer, { ...goodHeader, upstreams: {} }, encodeBinMap([['lower', Buffer.from('hunter2')]])),
+  ],
   ['another principal', 'bundle_principal', good, { principal: parsePrincipalName('iree/amdgpu/pm2') }],
   ['a principal above', 'bundle_principal', good, { principal: parsePrincipalName('iree/amdgpu') }],
   ['another machine', 'bundle_machine', good, { machine: 'machine/other' }],
   ['expiry', 'bundle_expired', good, { now: goodHeader.expires_at }],
   ['a life beyond the longest', 'bundle_malformed', withHeader({ expires_at: goodHeader.issued_at + BUNDLE_LIFE_MAX + 1 })],
   ['the farthest expiry that a number holds', 'bundle_malformed', withHeader({ expires_at: Number.MAX_SAFE_INTEGER })],
-  ['an issue time ahead of the clock', 'bundle_not_yet_valid', withHeader({ issued_at: NOW + BUNDLE_SKEW_MAX + 1, expires_at: NOW + BUNDLE_SKEW_MAX + 2 })],
+  [
+    'an issue time ahead of the clock',
+    'bundle_not_yet_valid',
+    withHeader({ issued_at: NOW + BUNDLE_SKEW_MAX + 1, expires_at: NOW + BUNDLE_SKEW_MAX + 2 }),
+  ],
   ['an issue time before the last', 'bundle_replayed', good, { lastIssuedAt: goodHeader.issued_at + 1 }],
   ['the same issue time with other content', 'bundle_replayed', good, { lastIssuedAt: goodHeader.issued_at, lastDigest: '0'.repeat(64) }],
 ];
@@ -121,12 +171,15 @@ const refusals: readonly Case[] = [
 for (const [why, code, plain, rules] of refusals) {
   test(`openPlaintext refuses ${why}: ${code}; all is zeroed, and nothing quoted`, () => {
     const bytes = plain();
-    assert.throws(() => openPlaintext(bytes, { ...stand.rules, ...rules }), (error: Error & { code: string }) => {
-      assert.equal(error.code, code);
-      assert.match(error.message, /^Refused the credential bundle: /);
-      assert.doesNotMatch(`${error.stack} ${JSON.stringify(error)}`, /hunter2/);
-      return true;
-    });
+    assert.throws(
+      () => openPlaintext(bytes, { ...stand.rules, ...rules }),
+      (error: Error & { code: string }) => {
+        assert.equal(error.code, code);
+        assert.match(error.message, /^Refused the credential bundle: /);
+        assert.doesNotMatch(`${error.stack} ${JSON.stringify(error)}`, /hunter2/);
+        return true;
+      },
+    );
     assert.deepEqual(new Uint8Array(bytes.buffer), new Uint8Array(bytes.buffer.byteLength), 'plaintext is left in memory');
   });
 }
@@ -154,7 +207,11 @@ test('openPlaintext refuses any one changed byte of the plaintext', () => {
   for (let index = 0; index < whole.length; index += 1) {
     const flipped = Buffer.from(whole);
     flipped[index] = (flipped[index] ?? 0) ^ (1 << (index % 8));
-    assert.throws(() => openPlaintext(flipped, stand.rules), (error: { code?: string }) => error.code === 'bundle_malformed' || error.code === 'bundle_signature', `byte ${index}`);
+    assert.throws(
+      () => openPlaintext(flipped, stand.rules),
+      (error: { code?: string }) => error.code === 'bundle_malformed' || error.code === 'bundle_signature',
+      `byte ${index}`,
+    );
   }
 });
 

@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash, verify, type KeyObject } from 'node:crypto';
 import type { BureauError, MachineName, PrincipalName } from '@bureau/core';
-import { BUNDLE_LIFE_MAX, BUNDLE_SKEW_MAX, HEADER_MAX_BYTES, SECRETS_MAX_BYTES, bundleHeader, secretName, type BundleHeader } from '@bureau/protocol';
+import {
+  BUNDLE_LIFE_MAX,
+  BUNDLE_SKEW_MAX,
+  HEADER_MAX_BYTES,
+  SECRETS_MAX_BYTES,
+  bundleHeader,
+  secretName,
+  type BundleHeader,
+} from '@bureau/protocol';
 import { SecretBytes } from '@bureau/secret';
 import * as v from 'valibot';
 import { decodeBinMap } from './bin-map.ts';
@@ -63,7 +71,10 @@ export function openPlaintext(plain: Buffer, rules: BundleRules): BundlePlaintex
     const { header: headerBytes, secrets, signature } = parts(plain);
     const signed = signedBytes(headerBytes, secrets);
     if (signature.length !== 64 || !rules.operators.some((operator) => isSigned(signed, operator, signature))) {
-      throw refusal('bundle_signature', 'none of the operators pinned on this machine signed it; pin the operator who did, or have it sealed by one who is');
+      throw refusal(
+        'bundle_signature',
+        'none of the operators pinned on this machine signed it; pin the operator who did, or have it sealed by one who is',
+      );
     }
     const header = parseHeader(headerBytes);
     const contentDigest = createHash('sha256').update(signed).digest('hex');
@@ -93,7 +104,8 @@ function parts(plain: Buffer): { header: Buffer; secrets: Buffer; signature: Buf
     throw malformed('expected exactly header, secrets and signature, found something else');
   }
   if (header.length > HEADER_MAX_BYTES) throw malformed(`expected a header of at most ${HEADER_MAX_BYTES} bytes, found ${header.length}`);
-  if (secrets.length > SECRETS_MAX_BYTES) throw malformed(`expected at most ${SECRETS_MAX_BYTES} bytes of secrets, found ${secrets.length}`);
+  if (secrets.length > SECRETS_MAX_BYTES)
+    throw malformed(`expected at most ${SECRETS_MAX_BYTES} bytes of secrets, found ${secrets.length}`);
   return { header, secrets, signature };
 }
 
@@ -110,27 +122,45 @@ function parseHeader(bytes: Buffer): BundleHeader {
   }
   const result = v.safeParse(bundleHeader, value, { abortEarly: true });
   if (result.success) return result.output;
-  throw malformed(`its header's field ${JSON.stringify(v.getDotPath(result.issues[0]) ?? '')} is not what version 1 has there; it may come from a newer Bureau`);
+  throw malformed(
+    `its header's field ${JSON.stringify(v.getDotPath(result.issues[0]) ?? '')} is not what version 1 has there; it may come from a newer Bureau`,
+  );
 }
 
 function judge(header: BundleHeader, contentDigest: string, rules: BundleRules): void {
   if (header.principal !== rules.principal) {
-    throw refusal('bundle_principal', `expected one for ${rules.principal}, found one for ${header.principal}`, { expected: rules.principal, found: header.principal });
+    throw refusal('bundle_principal', `expected one for ${rules.principal}, found one for ${header.principal}`, {
+      expected: rules.principal,
+      found: header.principal,
+    });
   }
   if (header.machine !== rules.machine) {
-    throw refusal('bundle_machine', `expected one for ${rules.machine}, found one for ${header.machine}; seal one for this machine`, { expected: rules.machine, found: header.machine });
+    throw refusal('bundle_machine', `expected one for ${rules.machine}, found one for ${header.machine}; seal one for this machine`, {
+      expected: rules.machine,
+      found: header.machine,
+    });
   }
   const { issued_at: issued, expires_at: expires } = header;
-  if (expires <= rules.now) throw refusal('bundle_expired', `it expired at ${time(expires)}; provision the principal again`, { expires_at: expires });
-  if (expires - issued > BUNDLE_LIFE_MAX) throw malformed(`it lives longer than ${BUNDLE_LIFE_MAX / 86_400_000} days; provision the principal again with a shorter life`);
+  if (expires <= rules.now)
+    throw refusal('bundle_expired', `it expired at ${time(expires)}; provision the principal again`, { expires_at: expires });
+  if (expires - issued > BUNDLE_LIFE_MAX)
+    throw malformed(`it lives longer than ${BUNDLE_LIFE_MAX / 86_400_000} days; provision the principal again with a shorter life`);
   if (issued - rules.now > BUNDLE_SKEW_MAX) {
-    throw refusal('bundle_not_yet_valid', `it was issued at ${time(issued)}, this machine's clock says ${time(rules.now)}; set the clocks right`, { issued_at: issued });
+    throw refusal(
+      'bundle_not_yet_valid',
+      `it was issued at ${time(issued)}, this machine's clock says ${time(rules.now)}; set the clocks right`,
+      { issued_at: issued },
+    );
   }
   const last = rules.lastIssuedAt ?? undefined;
   if (last === undefined || issued > last) return;
   const same = issued === last && (rules.lastDigest ?? contentDigest) === contentDigest;
   if (!same) {
-    throw refusal('bundle_replayed', `it was issued at ${time(issued)}, and one of ${time(last)} was accepted before; provision the principal again`, { issued_at: issued, last_issued_at: last });
+    throw refusal(
+      'bundle_replayed',
+      `it was issued at ${time(issued)}, and one of ${time(last)} was accepted before; provision the principal again`,
+      { issued_at: issued, last_issued_at: last },
+    );
   }
 }
 

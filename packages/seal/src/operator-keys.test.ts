@@ -28,13 +28,19 @@ test('operatorSigner takes a private Ed25519 PEM alone, and never quotes what it
   assert.equal(operatorSigner(privatePem).type, 'private');
   const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'pem', type: 'pkcs8' }).toString();
   for (const text of ['', 'hunter2', publicPem, ec, privatePem.bytes.toString('ascii').slice(0, 60)]) {
-    assert.throws(() => operatorSigner(SecretBytes.from(Buffer.from(text))), (error: Error & { code: string }) => error.code === 'operator_key_malformed' && !`${error.stack}`.includes('hunter2'));
+    assert.throws(
+      () => operatorSigner(SecretBytes.from(Buffer.from(text))),
+      (error: Error & { code: string }) => error.code === 'operator_key_malformed' && !`${error.stack}`.includes('hunter2'),
+    );
   }
 });
 
 test('readOperatorKeys reads every .pub file and nothing else, in the order of names', (context) => {
   const path = directory(context, { 'b.pub': publicPem, 'a.pub': other.publicPem, 'readme.txt': 'hello', 'c.pub.bak': 'junk' });
-  assert.deepEqual(readOperatorKeys(path).map((key) => key.export({ format: 'pem', type: 'spki' })), [other.publicPem, publicPem]);
+  assert.deepEqual(
+    readOperatorKeys(path).map((key) => key.export({ format: 'pem', type: 'spki' })),
+    [other.publicPem, publicPem],
+  );
   assert.deepEqual(readOperatorKeys(directory(context)), []);
 });
 

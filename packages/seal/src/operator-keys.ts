@@ -29,7 +29,10 @@ export function operatorSigner(privatePem: SecretBytes): KeyObject {
   } catch {
     // OpenSSL's reason says nothing that a person could use.
   }
-  throw new BureauError('operator_key_malformed', 'Cannot use the operator key: expected a private Ed25519 key in PEM (PKCS #8); restore the file from a copy');
+  throw new BureauError(
+    'operator_key_malformed',
+    'Cannot use the operator key: expected a private Ed25519 key in PEM (PKCS #8); restore the file from a copy',
+  );
 }
 
 /**
@@ -41,9 +44,15 @@ export function operatorSigner(privatePem: SecretBytes): KeyObject {
  */
 export function readOperatorKeys(directory: string): KeyObject[] {
   refuseUnsafe(directory);
-  const names = readdirSync(directory).filter((name) => name.endsWith('.pub')).toSorted();
+  const names = readdirSync(directory)
+    .filter((name) => name.endsWith('.pub'))
+    .toSorted();
   if (names.length > OPERATORS_MAX) {
-    throw new BureauError('operators_unsafe', `Refused ${directory}: expected at most ${OPERATORS_MAX} operators, found ${names.length}; remove those who left`, { data: { directory } });
+    throw new BureauError(
+      'operators_unsafe',
+      `Refused ${directory}: expected at most ${OPERATORS_MAX} operators, found ${names.length}; remove those who left`,
+      { data: { directory } },
+    );
   }
   return names.map((name) => readOperatorKey(join(directory, name)));
 }
@@ -53,10 +62,18 @@ function refuseUnsafe(directory: string): void {
   try {
     found = lstatSync(directory);
   } catch (cause) {
-    throw new BureauError('operators_missing', `Cannot read ${directory}: expected a directory with the operators' public keys; provision the machine`, { data: { directory }, cause });
+    throw new BureauError(
+      'operators_missing',
+      `Cannot read ${directory}: expected a directory with the operators' public keys; provision the machine`,
+      { data: { directory }, cause },
+    );
   }
   if (found.isDirectory() && found.uid === 0 && (found.mode & 0o022) === 0) return;
-  throw new BureauError('operators_unsafe', `Refused ${directory}: expected a directory of root's that nobody else can write; check what is in it, then correct owner and mode`, { data: { directory } });
+  throw new BureauError(
+    'operators_unsafe',
+    `Refused ${directory}: expected a directory of root's that nobody else can write; check what is in it, then correct owner and mode`,
+    { data: { directory } },
+  );
 }
 
 function readOperatorKey(path: string): KeyObject {
@@ -64,16 +81,25 @@ function readOperatorKey(path: string): KeyObject {
   try {
     pem = readBounded(path, OPERATOR_FILE_MAX_BYTES, { owner: 0 });
   } catch (cause) {
-    throw new BureauError('operators_unsafe', `Refused the operator key ${path}: expected a small regular file of root's that nobody else can write; check who put it there`, { data: { path }, cause });
+    throw new BureauError(
+      'operators_unsafe',
+      `Refused the operator key ${path}: expected a small regular file of root's that nobody else can write; check who put it there`,
+      { data: { path }, cause },
+    );
   }
   try {
     // createPublicKey also takes a private key, which has no business here.
-    const key = pem.includes('-----BEGIN PUBLIC KEY-----') && !pem.includes('PRIVATE') ? createPublicKey({ key: pem, format: 'pem' }) : undefined;
+    const key =
+      pem.includes('-----BEGIN PUBLIC KEY-----') && !pem.includes('PRIVATE') ? createPublicKey({ key: pem, format: 'pem' }) : undefined;
     if (key?.asymmetricKeyType === 'ed25519') return key;
   } catch {
     // Told below.
   }
-  throw new BureauError('operator_key_malformed', `Cannot use the operator key ${path}: expected a public Ed25519 key in PEM; put the right file there or remove it`, { data: { path } });
+  throw new BureauError(
+    'operator_key_malformed',
+    `Cannot use the operator key ${path}: expected a public Ed25519 key in PEM; put the right file there or remove it`,
+    { data: { path } },
+  );
 }
 
 /** Base64 of a multiple of three bytes, without a string. */

@@ -77,7 +77,11 @@ for (const [why, header, secrets] of [
   ['an injection without its secret', goodHeader, new Map()],
   ['a secret under a name that is none', { ...goodHeader, upstreams: {} }, new Map([['lower', new Uint8Array(1)]])],
   ['too many bytes of secrets', goodHeader, new Map([['MATRIX_TOKEN', new Uint8Array(SECRETS_MAX_BYTES)]])],
-  ['too many secrets', { ...goodHeader, upstreams: {} }, new Map(Array.from({ length: 257 }, (_, index) => [`A${index}`, new Uint8Array(1)]))],
+  [
+    'too many secrets',
+    { ...goodHeader, upstreams: {} },
+    new Map(Array.from({ length: 257 }, (_, index) => [`A${index}`, new Uint8Array(1)])),
+  ],
 ] as const) {
   test(`sealBundle refuses ${why}`, async () => {
     await assert.rejects(sealBundle({ header: header as BundleHeader, secrets }, options), { code: 'bundle_invalid', name: 'UsageError' });
@@ -93,11 +97,14 @@ for (const [why, recipients] of [
   ['text', ['bob']],
 ] as const) {
   test(`sealBundle refuses ${why}`, async () => {
-    await assert.rejects(sealBundle({ header: goodHeader, secrets: goodSecrets() }, { ...options, recipients }), (error: Error & { code: string }) => {
-      assert.equal(error.code, 'recipient_invalid');
-      assert.doesNotMatch(`${error.stack} ${String(error.cause)}`, /HUNTER2/);
-      return true;
-    });
+    await assert.rejects(
+      sealBundle({ header: goodHeader, secrets: goodSecrets() }, { ...options, recipients }),
+      (error: Error & { code: string }) => {
+        assert.equal(error.code, 'recipient_invalid');
+        assert.doesNotMatch(`${error.stack} ${String(error.cause)}`, /HUNTER2/);
+        return true;
+      },
+    );
   });
 }
 

@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { sign, type KeyObject } from 'node:crypto';
 import { UsageError } from '@bureau/core';
-import { BUNDLE_LIFE_MAX, BUNDLE_MAX_BYTES, HEADER_MAX_BYTES, SECRETS_MAX_BYTES, bundleHeader, secretName, type BundleHeader } from '@bureau/protocol';
+import {
+  BUNDLE_LIFE_MAX,
+  BUNDLE_MAX_BYTES,
+  HEADER_MAX_BYTES,
+  SECRETS_MAX_BYTES,
+  bundleHeader,
+  secretName,
+  type BundleHeader,
+} from '@bureau/protocol';
 import { Encrypter } from 'age-encryption';
 import * as v from 'valibot';
 import { encodeBinMap } from './bin-map.ts';
@@ -36,7 +44,8 @@ export async function sealBundle(content: BundleContent, options: SealOptions): 
   const secrets = encodeBinMap(content.secrets);
   let plain: Buffer | undefined;
   try {
-    if (secrets.length > SECRETS_MAX_BYTES) throw invalid(`the secrets have ${secrets.length} bytes, at most ${SECRETS_MAX_BYTES} are taken`);
+    if (secrets.length > SECRETS_MAX_BYTES)
+      throw invalid(`the secrets have ${secrets.length} bytes, at most ${SECRETS_MAX_BYTES} are taken`);
     const signature = sign(null, signedBytes(header, secrets), options.signer);
     plain = encodeBinMap([
       ['header', header],
@@ -64,7 +73,9 @@ export function encrypterFor(recipients: readonly string[]): Encrypter {
     } catch (cause) {
       // Anything else may be an identity, given by mistake.
       const shown = /^age1[a-z0-9]{0,80}$/.test(recipient) ? recipient : 'this recipient';
-      throw new UsageError('recipient_invalid', `Cannot seal to ${shown}: expected an age X25519 recipient, "age1" and 58 characters`, { cause });
+      throw new UsageError('recipient_invalid', `Cannot seal to ${shown}: expected an age X25519 recipient, "age1" and 58 characters`, {
+        cause,
+      });
     }
   }
   return encrypter;
@@ -72,7 +83,8 @@ export function encrypterFor(recipients: readonly string[]): Encrypter {
 
 function headerBytes(content: BundleContent): Buffer {
   const parsed = v.safeParse(bundleHeader, content.header);
-  if (!parsed.success) throw invalid(`header field ${JSON.stringify(v.getDotPath(parsed.issues[0]) ?? '')} is not valid (${parsed.issues[0].message})`);
+  if (!parsed.success)
+    throw invalid(`header field ${JSON.stringify(v.getDotPath(parsed.issues[0]) ?? '')} is not valid (${parsed.issues[0].message})`);
   const header = parsed.output;
   if (header.expires_at <= header.issued_at) throw invalid('it expires before it is issued');
   if (header.expires_at - header.issued_at > BUNDLE_LIFE_MAX) throw invalid(`it lives longer than ${BUNDLE_LIFE_MAX / 86_400_000} days`);
