@@ -60,7 +60,14 @@ test('SecretBytes shows itself nowhere', () => {
     secret.toString(),
   ];
   for (const text of shown) {
-    for (const form of [plain, Buffer.from(plain).toString('base64'), Buffer.from(plain).toString('hex').slice(0, 8), '104, 117', '104,117', '68 75 6e']) {
+    for (const form of [
+      plain,
+      Buffer.from(plain).toString('base64'),
+      Buffer.from(plain).toString('hex').slice(0, 8),
+      '104, 117',
+      '104,117',
+      '68 75 6e',
+    ]) {
       assert.ok(!text.includes(form), `shown as ${text}`);
     }
   }

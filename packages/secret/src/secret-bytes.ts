@@ -67,5 +67,8 @@ export class SecretBytes implements Disposable {
 }
 
 function disposed(): never {
-  throw new BureauError('secret_disposed', 'Cannot use a secret that was disposed: its bytes are zeros. Clone it for a holder that lives longer');
+  throw new BureauError(
+    'secret_disposed',
+    'Cannot use a secret that was disposed: its bytes are zeros. Clone it for a holder that lives longer',
+  );
 }
