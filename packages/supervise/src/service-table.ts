@@ -13,7 +13,11 @@ export interface StandFacts {
   readonly uids: InstanceUids;
   readonly homeserverPort: number;
   /** The command that starts the homeserver in the foreground, before dropping to its uid. */
-  readonly homeserverCommand: { readonly command: string; readonly args: readonly string[]; readonly env: Readonly<Record<string, string>> };
+  readonly homeserverCommand: {
+    readonly command: string;
+    readonly args: readonly string[];
+    readonly env: Readonly<Record<string, string>>;
+  };
 }
 
 /** The capabilities that the launcher keeps: owners, modes and signals of what it makes, and the drop to a principal's uid. */
@@ -56,7 +60,17 @@ export function launcherService(facts: StandFacts): ServiceDefinition {
     name: 'launcher',
     uid: 0,
     command: '/usr/bin/unshare',
-    args: ['--net', '--', '/usr/bin/setpriv', '--no-new-privs', '--inh-caps=-all', `--bounding-set=${bounding}`, '--', launcher.command, ...launcher.args],
+    args: [
+      '--net',
+      '--',
+      '/usr/bin/setpriv',
+      '--no-new-privs',
+      '--inh-caps=-all',
+      `--bounding-set=${bounding}`,
+      '--',
+      launcher.command,
+      ...launcher.args,
+    ],
     env: environment(facts),
     listeners: [{ path: facts.paths.launcherSocket }],
     ready: { by: 'pipe' },

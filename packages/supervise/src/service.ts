@@ -129,7 +129,11 @@ export class Service {
     const { clock, cgroup, logFile } = this.#deps;
     if (definition.ready.by === 'port' && (await isPortOpen(definition.ready.port))) {
       const port = definition.ready.port;
-      throw new BureauError('port_taken', `Cannot start ${definition.name}: something else listens on 127.0.0.1:${port}; stop it, or choose another port in the instance's settings`, { data: { port } });
+      throw new BureauError(
+        'port_taken',
+        `Cannot start ${definition.name}: something else listens on 127.0.0.1:${port}; stop it, or choose another port in the instance's settings`,
+        { data: { port } },
+      );
     }
     const own: number[] = [openServiceLog(logFile)];
     try {
@@ -158,9 +162,14 @@ export class Service {
 
   async #portReady(child: Child, port: number): Promise<void> {
     const giveUp = new AbortController();
-    const deadline = this.#deps.clock.setTimer(READY_MILLISECONDS, () => giveUp.abort(new Error(`did not listen on port ${port} within ${READY_MILLISECONDS} ms`)));
+    const deadline = this.#deps.clock.setTimer(READY_MILLISECONDS, () =>
+      giveUp.abort(new Error(`did not listen on port ${port} within ${READY_MILLISECONDS} ms`)),
+    );
     const early = child.exited.then(({ code, signal }) => {
-      const error = new BureauError('child_failed', `Expected ${this.definition.name} to listen on port ${port}, but it ended (${signal ?? `exit code ${code}`}); see ${this.#deps.logFile}`);
+      const error = new BureauError(
+        'child_failed',
+        `Expected ${this.definition.name} to listen on port ${port}, but it ended (${signal ?? `exit code ${code}`}); see ${this.#deps.logFile}`,
+      );
       giveUp.abort(error);
       throw error;
     });

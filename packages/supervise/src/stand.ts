@@ -45,7 +45,16 @@ export class Stand implements AsyncDisposable {
     prepareDirectories(this.#facts);
     const fd = listenUnix(this.#facts.paths.standSocket, { mode: 0o600 });
     const { clock, logger } = this.#deps;
-    this.#server = await serve({ fd, contract: standContract, handlers: this.#handlers(), role: 'stand', build: this.#facts.build, allowUids: [0], clock, logger });
+    this.#server = await serve({
+      fd,
+      contract: standContract,
+      handlers: this.#handlers(),
+      role: 'stand',
+      build: this.#facts.build,
+      allowUids: [0],
+      clock,
+      logger,
+    });
     for (const [name, service] of this.#services) if (name.startsWith('proxy-')) await this.#attempt(service);
     await this.#attempt(this.#own('homeserver'));
     await this.#attempt(this.#own('launcher'));
