@@ -29,7 +29,10 @@ export async function runCommandLine(words: readonly string[], surroundings: Sur
     .exitOverride()
     .configureOutput({ writeOut: (text) => output.write(text), writeErr: (text) => error.write(text) })
     .showSuggestionAfterError(true)
-    .addHelpText('after', `\nExample:\n  bureau run probe/one -- id\n\nExit codes: 0 done · 1 failed · 2 wrong command line · run: the command's, 124 time up, 125 Bureau failed`);
+    .addHelpText(
+      'after',
+      `\nExample:\n  bureau run probe/one -- id\n\nExit codes: 0 done · 1 failed · 2 wrong command line · run: the command's, 124 time up, 125 Bureau failed`,
+    );
   const run = async (operation: AnyOperation, input: unknown, json: boolean): Promise<void> => {
     const context = contextFor(program.opts<{ instance?: string }>().instance, json, surroundings);
     const result = await operation.handler(input as never, context);

@@ -19,13 +19,17 @@ export function addOperation(program: Command, operation: AnyOperation, rest: re
     .summary(operation.summary)
     .description(operation.description === undefined ? operation.summary : `${operation.summary}.\n\n${operation.description}`)
     .option('--json', 'print the result as one JSON object on stdout');
-  for (const name of operation.positionals) command.addArgument(new Argument(isRequired(operation.input.entries[name]) ? `<${name}>` : `[${name}]`, operation.fields[name]?.help));
+  for (const name of operation.positionals)
+    command.addArgument(new Argument(isRequired(operation.input.entries[name]) ? `<${name}>` : `[${name}]`, operation.fields[name]?.help));
   if (operation.rest !== undefined) command.usage(`${operation.positionals.map((name) => `<${name}>`).join(' ')} [options] -- CMD…`);
   for (const [name, surface] of Object.entries(operation.fields)) {
     if (operation.positionals.includes(name) || name === operation.rest) continue;
     for (const option of optionsOf(name, surface, operation)) command.addOption(option);
   }
-  command.addHelpText('after', `\nExample${operation.examples.length > 1 ? 's' : ''}:\n${operation.examples.map((example) => `  ${example.command}\n      ${example.shows}`).join('\n')}`);
+  command.addHelpText(
+    'after',
+    `\nExample${operation.examples.length > 1 ? 's' : ''}:\n${operation.examples.map((example) => `  ${example.command}\n      ${example.shows}`).join('\n')}`,
+  );
   command.action(async (...given: unknown[]) => {
     const options = command.opts<Record<string, unknown>>();
     await run(operation, readInput(operation, given, rest, options), options['json'] === true);
@@ -47,25 +51,36 @@ function optionsOf(name: string, surface: FieldSurface, operation: AnyOperation)
     return surface.negatable === true ? [on, new Option(`--no-${flag}`, `the opposite of --${flag}`)] : [on];
   }
   const option = new Option(`${short}--${flag} <${surface.placeholder ?? 'VALUE'}>`, surface.help);
-  if (kind === 'list') option.argParser((value: string, earlier: unknown) => [...(Array.isArray(earlier) ? (earlier as string[]) : []), value]);
+  if (kind === 'list')
+    option.argParser((value: string, earlier: unknown) => [...(Array.isArray(earlier) ? (earlier as string[]) : []), value]);
   return [option];
 }
 
 /** The operation's input from arguments and options, judged by its schema. Throws a UsageError that names the field. */
-function readInput(operation: AnyOperation, given: readonly unknown[], rest: readonly string[], options: Readonly<Record<string, unknown>>): unknown {
+function readInput(
+  operation: AnyOperation,
+  given: readonly unknown[],
+  rest: readonly string[],
+  options: Readonly<Record<string, unknown>>,
+): unknown {
   const input: Record<string, unknown> = {};
   for (const [at, name] of operation.positionals.entries()) if (given[at] !== undefined) input[name] = given[at];
   if (operation.rest !== undefined) input[operation.rest] = rest;
-  else if (rest.length > 0) throw new UsageError('invalid_input', `"bureau ${operation.name}" takes nothing after "--"; see "bureau ${operation.name} --help"`);
+  else if (rest.length > 0)
+    throw new UsageError('invalid_input', `"bureau ${operation.name}" takes nothing after "--"; see "bureau ${operation.name} --help"`);
   for (const name of Object.keys(operation.fields)) {
     const value = options[camelCase(name)];
-    if (!(name in input) && value !== undefined) input[name] = fieldKind(operation.input.entries[name]) === 'number' ? Number(value) : value;
+    if (!(name in input) && value !== undefined)
+      input[name] = fieldKind(operation.input.entries[name]) === 'number' ? Number(value) : value;
   }
   const parsed = v.safeParse(operation.input, input);
   if (parsed.success) return parsed.output;
   const [issue] = parsed.issues;
   const path = v.getDotPath(issue);
-  throw new UsageError('invalid_input', `${path === null ? '' : `${path.replaceAll('_', '-')}: `}${issue.message}; see "bureau ${operation.name} --help"`);
+  throw new UsageError(
+    'invalid_input',
+    `${path === null ? '' : `${path.replaceAll('_', '-')}: `}${issue.message}; see "bureau ${operation.name} --help"`,
+  );
 }
 
 /** How commander names the value of `--read-only`. */
