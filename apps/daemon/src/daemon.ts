@@ -39,7 +39,12 @@ export async function startDaemon({ instance, build, listener, logger }: DaemonS
     logger,
     onChange: () => reconciler.poke(),
   });
-  const status = (principals: readonly PrincipalStatus[]): MachineStatusContent => ({ v: 1, build, startedAt, principals: [...principals] });
+  const status = (principals: readonly PrincipalStatus[]): MachineStatusContent => ({
+    v: 1,
+    build,
+    startedAt,
+    principals: [...principals],
+  });
   const reporter = new StatusReporter<MachineStatusContent>({
     clock,
     logger,
@@ -88,7 +93,10 @@ function readFacts(sync: MachineSync, machine: MachineSettings, logger: Logger):
   const [creation] = sync.state(machine.configRoom, 'm.room.create');
   if (creation === undefined) return undefined;
   if (creation.sender !== machine.configRoomCreator) {
-    logger.error({ expected: machine.configRoomCreator, found: creation.sender }, 'the config room has another creator than the pinned one; its state is not believed');
+    logger.error(
+      { expected: machine.configRoomCreator, found: creation.sender },
+      'the config room has another creator than the pinned one; its state is not believed',
+    );
     return undefined;
   }
   return {
