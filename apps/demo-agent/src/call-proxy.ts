@@ -41,5 +41,12 @@ function callOnce(method: string, path: string, body: object | undefined): Promi
 /** Refused, reset, or not yet configured: the proxy is on its way back. */
 function isAway(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return code === 'ECONNREFUSED' || code === 'ECONNRESET' || code === 'ENOENT' || code === 'HTTP_502' || code === 'HTTP_503' || code === 'HTTP_429';
+  return (
+    code === 'ECONNREFUSED' ||
+    code === 'ECONNRESET' ||
+    code === 'ENOENT' ||
+    code === 'HTTP_502' ||
+    code === 'HTTP_503' ||
+    code === 'HTTP_429'
+  );
 }
