@@ -56,7 +56,16 @@ async function main(name: string): Promise<void> {
   const adopted = launcher.adopt();
   const identity = { build, machine: settings.machine, recipient: machine.recipient, identityStore: machine.store };
   const handlers = launcherHandlers(launcher, identity, logger);
-  const server = await serve({ fd: LISTENER, contract: launcherContract, handlers, role: 'launcher', build, allowUids: [uids.daemon], clock: systemClock, logger });
+  const server = await serve({
+    fd: LISTENER,
+    contract: launcherContract,
+    handlers,
+    role: 'launcher',
+    build,
+    allowUids: [uids.daemon],
+    clock: systemClock,
+    logger,
+  });
   writeSync(READY, 'ready\n');
   logger.info({ machine: settings.machine }, 'serving');
   adopted.catch((error: unknown) => logger.error({ error: describeError(error) }, 'adoption failed'));
