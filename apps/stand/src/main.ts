@@ -60,7 +60,10 @@ async function main(name: string): Promise<void> {
   });
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => {
-      stand.shutDown(10_000).catch((error: unknown) => logger.error({ error: describeError(error) }, 'shut down failed')).finally(leave);
+      stand
+        .shutDown(10_000)
+        .catch((error: unknown) => logger.error({ error: describeError(error) }, 'shut down failed'))
+        .finally(leave);
     });
   }
   await stand.start();
