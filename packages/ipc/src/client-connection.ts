@@ -111,7 +111,7 @@ export class ClientConnection {
     fail: (error: BureauError) => void,
   ): number {
     const { signal, traceId } = options;
-    const refusal = this.#reason ?? (signal?.aborted === true ? cancelled(this.#nameOf(method), signal.reason) : undefined);
+    const refusal = this.#refusal(method, signal);
     if (refusal !== undefined) {
       fail(refusal);
       return 0;
@@ -123,7 +123,7 @@ export class ClientConnection {
         type: 'request',
         id,
         method,
-        input,
+        input: input === undefined ? null : input,
         deadline: timed ? milliseconds : undefined,
         trace: traceId,
         credit: stream === undefined ? undefined : this.#options.limits.streamCredit,
@@ -138,6 +138,14 @@ export class ClientConnection {
     this.#pending.set(id, { method, deadlineAt, deadlineMilliseconds: milliseconds, stream, forget, done, fail });
     if (timed) this.#deadlines.watch(deadlineAt);
     return id;
+  }
+
+  /** Why a request is not sent at all. */
+  #refusal(method: string, signal: AbortSignal | undefined): BureauError | undefined {
+    if (this.#reason !== undefined) return this.#reason;
+    if (signal?.aborted === true) return cancelled(this.#nameOf(method), signal.reason);
+    if (this.#link.queued <= this.#options.limits.maxQueuedBytes / 2) return undefined;
+    return new BureauError('too_busy', `Cannot call ${this.#nameOf(method)}: ${this.#link.queued} bytes wait for the server already. Wait for answers first.`);
   }
 
   #sendFailure(method: string, error: unknown): BureauError {

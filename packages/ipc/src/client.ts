@@ -80,7 +80,7 @@ export async function connect<C extends Contract>(options: ConnectOptions<C>): P
 function typedClient<C extends Contract>(connection: ClientConnection, peer: IpcClient<C>['peer']): IpcClient<C> {
   const close = (): void => connection.close();
   return {
-    call: (method, input, options) => connection.call(method, input, options) as ReturnType<IpcClient<C>['call']> as never,
+    call: (method, input, options) => connection.call(method, input, options) as never,
     stream: (method, input, options) => connection.stream(method, input, options) as never,
     closed: connection.closed,
     peer,

@@ -10,7 +10,10 @@ export interface IpcLimits {
   readonly maxValues: number;
   /** Bytes that wait for a slow peer before we stop reading from it and stop pulling its streams. */
   readonly backlogBytes: number;
-  /** Bytes that wait for a slow peer before it is cut off. At least one frame above `backlogBytes`. */
+  /**
+   * Bytes that wait for a slow peer: a server cuts it off beyond this, a client refuses requests (`too_busy`) beyond half of it. Some
+   * frames above `backlogBytes`.
+   */
   readonly maxQueuedBytes: number;
   /** Requests of one connection that run at once; more are answered `too_busy`. */
   readonly maxConcurrent: number;
@@ -18,7 +21,7 @@ export interface IpcLimits {
   readonly maxConnections: number;
   /** Chunks that a client lets a server send ahead of its own reading. Times the largest chunk: memory of one stream. */
   readonly streamCredit: number;
-  /** Chunks that a server lets a client grant at once. */
+  /** Most credit that a server keeps for one stream: between two looks at the event loop it sends no more chunks than this. */
   readonly maxStreamCredit: number;
   /** From connect to the peer's hello. */
   readonly helloMilliseconds: number;
@@ -41,7 +44,7 @@ export const DEFAULT_LIMITS: IpcLimits = {
   maxConcurrent: 256,
   maxConnections: 256,
   streamCredit: 64,
-  maxStreamCredit: 4_096,
+  maxStreamCredit: 1_024,
   helloMilliseconds: 5_000,
   callMilliseconds: 30_000,
   maxCallMilliseconds: 86_400_000,

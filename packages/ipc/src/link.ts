@@ -54,6 +54,7 @@ export class Link {
   /** Set once the link is over, with why. */
   #reason: BureauError | undefined;
   #drained: PromiseWithResolvers<void> | undefined;
+  readonly #gone = Promise.withResolvers<void>();
 
   constructor(socket: Socket, options: LinkOptions) {
     this.#socket = socket;
@@ -67,7 +68,8 @@ export class Link {
     this.#outbox = new Outbox(socket);
     socket.on('data', (chunk: Buffer) => this.#onData(chunk));
     socket.on('drain', () => this.#onDrain());
-    socket.on('end', () => this.#finish(connectionLost('the peer closed it')));
+    // Half-open is closed: who no longer sends takes no part in requests and answers.
+    socket.on('end', () => this.destroy(connectionLost('the peer closed it')));
     socket.on('error', (error) => this.#finish(connectionLost(error.message, error)));
     socket.on('close', () => this.#onClose());
     this.#scheduleBeat();
@@ -77,9 +79,19 @@ export class Link {
     return this.#reason !== undefined;
   }
 
+  /** Resolves when the socket is closed: after `end`, when the peer has taken everything or the drain time is over. */
+  get gone(): Promise<void> {
+    return this.#gone.promise;
+  }
+
   /** True when so much waits for the peer that no more should be produced for it. */
   get backlogged(): boolean {
     return this.#socket.writableLength > this.#limits.backlogBytes && this.#socket.writableNeedDrain;
+  }
+
+  /** Bytes that the peer has not taken. */
+  get queued(): number {
+    return this.#outbox.queued;
   }
 
   /**
@@ -116,12 +128,16 @@ export class Link {
     this.end(error);
   }
 
-  /** Ends the link when the peer has what was queued, or after the drain time. */
+  /**
+   * Ends the link when the peer has what was queued, or after the drain time. Only our direction is shut: on a closed socket the peer's
+   * next message (a credit, a pong) would fail, and its failed write would throw away what it has not read yet.
+   */
   end(reason: BureauError): void {
     if (this.#reason !== undefined) return;
     this.#outbox.flush();
     this.#linger = this.#clock.setTimer(this.#limits.drainMilliseconds, () => this.#socket.destroy());
-    this.#socket.destroySoon();
+    this.#socket.end();
+    if (this.#socket.isPaused()) this.#socket.resume();
     this.#finish(reason);
   }
 
@@ -164,6 +180,7 @@ export class Link {
   #onClose(): void {
     this.#linger?.clear();
     this.#finish(connectionLost('the peer closed it'));
+    this.#gone.resolve();
   }
 
   #finish(reason: BureauError): void {

@@ -65,9 +65,9 @@ export class ServerCall implements CallContext {
     this.#wake();
   }
 
-  /** The client takes more chunks. */
-  grant(count: number): void {
-    this.#credit += count;
+  /** The client takes more chunks; what it grants beyond `most` is forgotten. */
+  grant(count: number, most: number): void {
+    this.#credit = Math.min(this.#credit + count, most);
     this.#wake();
   }
 

@@ -102,7 +102,7 @@ export class ServerConnection {
       case 'request':
         return this.#onRequest(message);
       case 'credit':
-        return this.#calls.get(message.id)?.grant(message.count);
+        return this.#calls.get(message.id)?.grant(message.count, this.#options.limits.maxStreamCredit);
       case 'cancel': {
         const call = this.#calls.get(message.id);
         return call?.abort(cancelled(this.#nameOf(call)));
@@ -230,7 +230,7 @@ export class ServerConnection {
   }
 
   #endIfDrained(): void {
-    if (this.#link.closed && this.#calls.size === 0) this.#closed.resolve();
+    if (this.#link.closed && this.#calls.size === 0) this.#closed.resolve(this.#link.gone);
     else if (this.#draining && this.#calls.size === 0) this.#link.end(connectionLost('the server is closing'));
   }
 
