@@ -1,6 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * What tests share: a real homeserver, real stands, leak checks, hostile peers. Imported by tests only.
+ * What tests share: a real homeserver, real stands, leak checks, terminals, commands. Imported by tests only.
+ *
+ * @example
+ * ```ts
+ * let stand: Stand;
+ * before(async () => (stand = await startStand({ demo: false })));
+ * afterEach(async () => await stand.assertUnchanged());
+ * after(async () => await stand.end());
+ *
+ * test('run passes the exit code on', async () => {
+ *   const { code } = await stand.bureau(['run', 'probe/one', '--', 'sh', '-c', 'exit 7']);
+ *   assert.equal(code, 7);
+ * });
+ * ```
  */
 export { startHomeserver } from './homeserver.ts';
 export type { TestHomeserver, TestHomeserverOptions } from './homeserver.ts';
+export { startStand } from './stand.ts';
+export type { Stand, StandFacts, StandOptions } from './stand.ts';
+export { LeakCheck, difference } from './leak-check.ts';
+export type { Footprint } from './footprint.ts';
+export { instanceProcesses } from './instance-processes.ts';
+export type { InstanceMarks, InstanceProcess } from './instance-processes.ts';
+export { runCommand, startCommand } from './command.ts';
+export type { CommandOptions, CommandResult, RunningCommand } from './command.ts';
+export { startTerminal } from './terminal.ts';
+export type { Terminal, TerminalOptions } from './terminal.ts';
+export type { Output } from './output.ts';
+export { readCredentials } from './matrix-call.ts';
+export type { MatrixAnswer, MatrixRequest } from './matrix-call.ts';
+export { until } from './until.ts';

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+import { readFileSync, readlinkSync } from 'node:fs';
+import { readProcessStatus, readProcesses, type ProcessStatus } from '@bureau/process';
+
+/** How many uids an instance has. */
+const UID_RANGE = 65_536;
+/** First uid of principals within the range: even ones are payloads, odd ones proxies. */
+const PRINCIPALS_FROM = 16;
+
+/** What tells an instance's processes from all others. */
+export interface InstanceMarks {
+  readonly name: string;
+  readonly uidBase: number;
+}
+
+/** One process of an instance, as the host sees it. */
+export interface InstanceProcess {
+  readonly pid: number;
+  readonly parent: number;
+  readonly uid: number;
+  /** `stand`, `launcher`, `daemon`, `homeserver`, `proxy:N`, `relay:N`, `payload:N` (bwrap included), `command` (a command line), `other`. */
+  readonly role: string;
+  /** The kernel's name of the program: `node`, `bwrap`, `sleep`. */
+  readonly program: string;
+  readonly args: readonly string[];
+  /** Ended; waits for its parent to notice. */
+  readonly zombie: boolean;
+  readonly startTime: number;
+  /** `net:[4026531840]`; undefined for a zombie. */
+  readonly networkNamespace: string | undefined;
+  /** In the unified tree. */
+  readonly cgroup: string;
+}
+
+/** Every process with a uid, a control group or an argument of the instance. Processes come and go while it looks. */
+export function instanceProcesses(marks: InstanceMarks): InstanceProcess[] {
+  const found: InstanceProcess[] = [];
+  for (const entry of readProcesses()) {
+    const status = readProcessStatus(entry.pid);
+    if (status === undefined) continue;
+    const args = readText(`/proc/${entry.pid}/cmdline`).split('\0').slice(0, -1);
+    const cgroup = /^0::(.*)$/m.exec(readText(`/proc/${entry.pid}/cgroup`))?.[1] ?? '';
+    if (!belongs(marks, status, args, cgroup)) continue;
+    const uid = status.uids[1] ?? -1;
+    found.push({
+      pid: entry.pid,
+      parent: entry.parent,
+      uid,
+      role: roleOf(marks, uid, args),
+      program: entry.name,
+      args,
+      zombie: entry.zombie,
+      startTime: entry.startTime,
+      networkNamespace: readLink(`/proc/${entry.pid}/ns/net`),
+      cgroup,
+    });
+  }
+  return found;
+}
+
+function belongs(marks: InstanceMarks, status: ProcessStatus, args: readonly string[], cgroup: string): boolean {
+  const inRange = status.uids.some((uid) => uid >= marks.uidBase && uid < marks.uidBase + UID_RANGE);
+  const root = `/bureau-${marks.name}`;
+  const named = args.some((arg, at) => arg === `--instance=${marks.name}` || (arg === '--instance' && args[at + 1] === marks.name));
+  return inRange || named || cgroup === root || cgroup.startsWith(`${root}/`);
+}
+
+function roleOf({ uidBase }: InstanceMarks, uid: number, args: readonly string[]): string {
+  const script = args.find((arg) => /\/lib\/[a-z-]+\.js$/.test(arg))?.replace(/^.*\/lib\/|\.js$/g, '');
+  if (uid === 0) return script === 'stand' || script === 'launcher' ? script : args.length > 0 ? 'command' : 'other';
+  const offset = uid - uidBase;
+  if (offset === 0) return 'daemon';
+  if (offset === 1) return 'homeserver';
+  if (offset < PRINCIPALS_FROM) return 'other';
+  const number = Math.floor((offset - PRINCIPALS_FROM) / 2);
+  if (offset % 2 === 1) return `proxy:${number}`;
+  return script === 'relay' ? `relay:${number}` : `payload:${number}`;
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return ''; // It has ended.
+  }
+}
+
+function readLink(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
+  }
+}
