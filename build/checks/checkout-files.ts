@@ -17,7 +17,11 @@ export function checkoutFiles(root: string): string[] {
   return [...new Set(files)].toSorted();
 }
 
-/** True for tests and for what only tests import (`src/testing/`, fixtures). */
+/** True for tests and for what only tests import (`src/testing/`, `foo.testing.ts`, `test-foo.ts`, `testing-foo.ts`, `compliance-foo.ts`, `bench/`). */
 export function isTestFile(file: string): boolean {
-  return /\.(test|testing)\.ts$/.test(file) || /(^|\/)testing\//.test(file) || file.startsWith('integration/');
+  return (
+    /\.(test|testing)\.ts$/.test(file) ||
+    /(^|\/)testing\/|(^|\/)bench\/|(^|\/)(test|testing|compliance)([.-][\w.-]+)?\.ts$/.test(file) ||
+    file.startsWith('integration/')
+  );
 }

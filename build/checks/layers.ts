@@ -87,7 +87,7 @@ export function moduleFindings(manifests: readonly Manifest[], file: string, par
   if (owner === undefined) return [];
   const isTest = isTestFile(file);
   const found = parsed.imports.flatMap((imported) => importFindings(manifests, owner, file, imported, isTest));
-  if (isTest || /(^|-)main\.ts$/.test(basename(file)) || file.includes('/bench/')) return found;
+  if (isTest || /(^|[-.])main\.ts$/.test(basename(file)) || file.includes('/bench/')) return found;
   const uses = parsed.processUses.map(({ what, line }) => ({
     file,
     line,

@@ -20,7 +20,7 @@ export const lintCheck: Check = {
     const result = await runTool(root, 'oxlint', [
       '--type-aware',
       '--deny-warnings',
-      '--report-unused-disable-directives',
+
       '--format',
       'unix',
       ...folders,
@@ -28,7 +28,7 @@ export const lintCheck: Check = {
     if (result.code === 0) return [];
     const found = parseLines(
       result.output,
-      /^(.+?):(\d+):\d+: (.+?) \[(?:Error|Warning)\/(.+)\]$/,
+      /^(.+?):(\d+):\d+: (.+?) \[(?:Error|Warning)(?:\/(.+))?\]$/,
       (rule) => `correct it; rule ${rule} is set in .oxlintrc.json`,
     );
     return found.length > 0 ? found : [toolFailed('oxlint', result.output)];

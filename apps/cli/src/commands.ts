@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { UsageError } from '@bureau/core';
 import type { AnyOperation, FieldSurface } from '@bureau/operations';
-import { Argument, Command, Option } from 'commander';
+import type { Command } from 'commander';
+import { Argument, Option } from 'commander';
 import * as v from 'valibot';
 import { fieldKind, isRequired } from './field-kind.ts';
 

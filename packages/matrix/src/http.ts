@@ -177,7 +177,7 @@ function encodeSegment(segment: string): string {
 function queryOf(query: MatrixRequest['query']): string {
   const parameters = new URLSearchParams();
   for (const [name, value] of Object.entries(query ?? {})) if (value !== undefined) parameters.set(name, String(value));
-  return parameters.size === 0 ? '' : `?${parameters}`;
+  return parameters.size === 0 ? '' : `?${parameters.toString()}`;
 }
 
 async function readText(body: AsyncIterable<Buffer>, place: RequestPlace): Promise<string> {

@@ -3,7 +3,7 @@ import { createPublicKey } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { BureauError, userIdOf, type MachineName, type PrincipalName } from '@bureau/core';
 import { ensureDirectory, readBounded, writeFileAtomic } from '@bureau/files';
-import { MatrixClient, createAccount, ensureMember, revokeAccess, type PasswordKeeper } from '@bureau/matrix';
+import { createAccount, ensureMember, revokeAccess, type PasswordKeeper } from '@bureau/matrix';
 import { BUNDLE_LIFE_MAX, EVENT_TYPES, credentialsContent, type BundleHeader } from '@bureau/protocol';
 import { decodeSecrets, openBundle, openBytes, operatorSigner, recipientOf, sealBundle, sealBytes } from '@bureau/seal';
 import { SecretBytes } from '@bureau/secret';

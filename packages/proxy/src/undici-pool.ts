@@ -13,7 +13,8 @@ export type Pool = PoolType;
 /** A pool that verifies TLS whatever the environment says, speaks HTTP/1.1 and never follows a redirect. */
 export function createPool(origin: string, options: PoolType.Options): Pool {
   const Constructor = PoolClass as unknown as new (origin: string, options: PoolType.Options) => Pool;
-  return new Constructor(origin, { ...options, allowH2: false, pipelining: 1, connect: { ...options.connect, rejectUnauthorized: true } });
+  const connect = typeof options.connect === 'object' ? options.connect : {}; // a connector of one's own could skip the check
+  return new Constructor(origin, { ...options, allowH2: false, pipelining: 1, connect: { ...connect, rejectUnauthorized: true } });
 }
 
 /** One request on a pool; resolves when the head of the answer is here. */

@@ -4,13 +4,12 @@
  * lifecycle creates, watches, stops and finds again.
  */
 export { Launcher } from './launcher.ts';
-export type { CreateInput, LauncherDeps } from './launcher.ts';
+export type { CreateInput, LauncherDeps, WallFacts } from './launcher-deps.ts';
 export { launcherHandlers } from './launcher-service.ts';
 export type { LauncherIdentity } from './launcher-service.ts';
 export { LauncherCredentials } from './launcher-credentials.ts';
 export type { LauncherCredentialsDeps } from './launcher-credentials.ts';
 export { openWall, planSandbox } from './launcher-wall.ts';
-export type { WallFacts } from './launcher-wall.ts';
 export { openMachineIdentity } from './machine-identity.ts';
 export type { MachineIdentity } from './machine-identity.ts';
 export { bwrapOptions } from './bwrap-arguments.ts';

@@ -3,21 +3,14 @@ import { BureauError } from '@bureau/core';
 import type { InstancePaths } from '@bureau/instance';
 import type { BundleHeader, RelayConfig } from '@bureau/protocol';
 import { bwrapOptions } from './bwrap-arguments.ts';
-import { readHostFacts, type HostFacts } from './host-facts.ts';
-import type { CreateInput, LauncherDeps } from './launcher.ts';
+import { readHostFacts } from './host-facts.ts';
+import type { CreateInput, LauncherDeps, WallFacts } from './launcher-deps.ts';
 import { resolveMountSources } from './mount-source.ts';
 import { readPolicy } from './policy-file.ts';
 import { judgeSpec } from './policy.ts';
 import { hostnameOf, writeRootFiles } from './root-files.ts';
 import { DENY_LIST_PROFILE } from './seccomp-rules.ts';
 import { assembleSeccomp, seccompArchitecture } from './seccomp.ts';
-
-/** What every wall of this launcher has in common. */
-export interface WallFacts {
-  readonly seccomp: Uint8Array;
-  readonly host: HostFacts;
-  readonly policyFile: string;
-}
 
 /** Reads the host once and assembles the seccomp program. */
 export function openWall(paths: InstancePaths, architecture: string): WallFacts {

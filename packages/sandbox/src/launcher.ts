@@ -1,36 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import { existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { BureauError, type Clock, type PrincipalName } from '@bureau/core';
+import { BureauError, type PrincipalName } from '@bureau/core';
 import { ensureDirectory } from '@bureau/files';
-import { ensurePrincipalDirectories, type InstancePaths, type InstanceUids, type PrincipalNumbers } from '@bureau/instance';
-import type { Logger } from '@bureau/log';
-import type { CgroupTree } from '@bureau/process';
-import type { ExitReport, InputOf, SandboxInfo, launcherContract } from '@bureau/protocol';
-import type { LauncherCredentials } from './launcher-credentials.ts';
-import { planSandbox, type WallFacts } from './launcher-wall.ts';
+import { ensurePrincipalDirectories } from '@bureau/instance';
+import type { ExitReport, SandboxInfo } from '@bureau/protocol';
+import type { CreateInput, LauncherDeps } from './launcher-deps.ts';
+import { planSandbox } from './launcher-wall.ts';
 import { ProxyLink } from './lifecycle-proxy.ts';
 import { startRelay } from './lifecycle-relay.ts';
 import { LiveSandbox, type LiveSandboxDeps } from './lifecycle-sandbox.ts';
 import { SandboxWatchers } from './lifecycle-watchers.ts';
 import { SandboxRecords, type SandboxRecord } from './state-record.ts';
-
-export type CreateInput = InputOf<typeof launcherContract, 'create'>;
-
-/** What the launcher stands on; all of it is root's. */
-export interface LauncherDeps {
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly build: string;
-  readonly buildDirectory: string;
-  readonly environment: Readonly<Record<string, string>>;
-  readonly paths: InstancePaths;
-  readonly uids: InstanceUids;
-  readonly tree: CgroupTree;
-  readonly numbers: PrincipalNumbers;
-  readonly credentials: LauncherCredentials;
-  readonly wall: WallFacts;
-}
 
 /**
  * Creates, stops, lists and finds again the sandboxes of one instance. One operation at a time for each principal, any number in

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Clock } from '@bureau/core';
+import type { InstancePaths, InstanceUids, PrincipalNumbers } from '@bureau/instance';
+import type { Logger } from '@bureau/log';
+import type { CgroupTree } from '@bureau/process';
+import type { InputOf, launcherContract } from '@bureau/protocol';
+import type { HostFacts } from './host-facts.ts';
+import type { LauncherCredentials } from './launcher-credentials.ts';
+
+/** What `launcherContract.create` takes. */
+export type CreateInput = InputOf<typeof launcherContract, 'create'>;
+
+/** What every wall of this launcher has in common. */
+export interface WallFacts {
+  readonly seccomp: Uint8Array;
+  readonly host: HostFacts;
+  readonly policyFile: string;
+}
+
+/** What the launcher stands on; all of it is root's. */
+export interface LauncherDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly build: string;
+  readonly buildDirectory: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly paths: InstancePaths;
+  readonly uids: InstanceUids;
+  readonly tree: CgroupTree;
+  readonly numbers: PrincipalNumbers;
+  readonly credentials: LauncherCredentials;
+  readonly wall: WallFacts;
+}
