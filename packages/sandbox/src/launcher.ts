@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { BureauError, type PrincipalName } from '@bureau/core';
 import { ensureDirectory } from '@bureau/files';
@@ -11,6 +11,7 @@ import { ProxyLink } from './lifecycle-proxy.ts';
 import { startRelay } from './lifecycle-relay.ts';
 import { LiveSandbox, type LiveSandboxDeps } from './lifecycle-sandbox.ts';
 import { SandboxWatchers } from './lifecycle-watchers.ts';
+import { placeSocketLink, removeSocketLink } from './socket-link.ts';
 import { SandboxRecords, type SandboxRecord } from './state-record.ts';
 
 /**
@@ -131,7 +132,7 @@ export class Launcher {
     let runs = false;
     try {
       await proxy.bringUp();
-      this.#linkSocket(input.principal, places.proxySocket);
+      placeSocketLink(this.#deps.paths, input.principal, places.proxySocket);
       await startRelay({
         nodePath: `${this.#deps.buildDirectory}/bin/node`,
         relayProgram: `${this.#deps.buildDirectory}/lib/relay.js`,
@@ -208,17 +209,9 @@ export class Launcher {
     ensureDirectory(path, { mode: 0o700, uid, gid: uid });
   }
 
-  /** `/run/bureau/<p>.sock`, for people: the agent's own way is the directory that is bound into its sandbox. */
-  #linkSocket(principal: PrincipalName, target: string): void {
-    const link = this.#deps.paths.socketLink(principal);
-    mkdirSync(dirname(link), { recursive: true, mode: 0o755 });
-    rmSync(link, { force: true });
-    symlinkSync(target, link);
-  }
-
   #discard(record: SandboxRecord): void {
     this.#records.remove(record.number);
-    rmSync(this.#deps.paths.socketLink(record.principal), { force: true });
+    removeSocketLink(this.#deps.paths, record.principal);
     rmSync(this.#deps.paths.principal(record.number).directory, { recursive: true, force: true });
     for (const name of [`relay-${record.number}`, `sandbox-${record.number}`]) this.#deps.tree.group(name).remove();
   }

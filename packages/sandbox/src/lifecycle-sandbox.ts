@@ -9,6 +9,7 @@ import { relayContract, type ExitReport, type SandboxInfo } from '@bureau/protoc
 import { readExitReport } from './lifecycle-exit.ts';
 import { RELAY_STOP_MARGIN } from './lifecycle-limits.ts';
 import type { ProxyLink } from './lifecycle-proxy.ts';
+import { removeSocketLink } from './socket-link.ts';
 import type { SandboxRecord, SandboxRecords } from './state-record.ts';
 
 export interface LiveSandboxDeps {
@@ -113,7 +114,7 @@ export class LiveSandbox {
     await proxy.close().catch((error: unknown) => logger.warn({ principal, error: describeError(error) }, 'proxy was not stopped'));
     relayGroup.remove();
     sandboxGroup.remove();
-    rmSync(paths.socketLink(principal), { force: true });
+    removeSocketLink(paths, principal);
     rmSync(paths.principal(number).directory, { recursive: true, force: true });
     logger.info({ principal, id: this.#record.id, code: exit.code, reason: exit.reason }, 'sandbox ended');
     this.#change('exited');
