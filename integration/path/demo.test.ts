@@ -54,7 +54,20 @@ test('script/up --json says where everything is', () => {
 });
 
 test('script/up prints a line with seconds for each step', () => {
-  for (const step of ['host', 'settings', 'keys', 'manager', 'homeserver', 'launcher', 'accounts', 'rooms', 'machine', 'daemon', 'sync', 'demo']) {
+  for (const step of [
+    'host',
+    'settings',
+    'keys',
+    'manager',
+    'homeserver',
+    'launcher',
+    'accounts',
+    'rooms',
+    'machine',
+    'daemon',
+    'sync',
+    'demo',
+  ]) {
     assert.match(stand.first.stderr, new RegExp(`^${step} +[✓·] .*\\(\\d+\\.\\d s\\)$`, 'm'));
   }
 });
@@ -108,11 +121,17 @@ test('agent list knows the demo agent', async () => {
   assert.equal(code, 0);
   const { agents } = JSON.parse(stdout);
   assert.equal(agents.length, 1);
-  assert.deepEqual({ principal: agents[0].principal, state: agents[0].state, restarts: agents[0].restarts }, { principal: 'demo/hello', state: 'running', restarts: 0 });
+  assert.deepEqual(
+    { principal: agents[0].principal, state: agents[0].state, restarts: agents[0].restarts },
+    { principal: 'demo/hello', state: 'running', restarts: 0 },
+  );
 });
 
 test('doctor host and matrix doctor find nothing that fails', async () => {
-  for (const words of [['doctor', 'host'], ['matrix', 'doctor']]) {
+  for (const words of [
+    ['doctor', 'host'],
+    ['matrix', 'doctor'],
+  ]) {
     const { code, stdout, stderr } = await stand.bureau(words);
     assert.equal(code, 0, `${words.join(' ')}: ${stdout}${stderr}`);
   }
@@ -142,7 +161,10 @@ test('nothing runs from the checkout, and no argument holds a secret', () => {
   const credentials = readCredentials(stand.facts.credential_file);
   const secrets = [credentials.get('MATRIX_ADMIN_TOKEN') ?? '', credentials.get('MATRIX_REGISTRATION_TOKEN') ?? ''];
   for (const { args, role } of stand.processes()) {
-    assert.ok(!args.some((arg) => arg.startsWith(`${import.meta.dirname.replace(/\/integration\/path$/, '')}/`)), `${role} runs from the checkout`);
+    assert.ok(
+      !args.some((arg) => arg.startsWith(`${import.meta.dirname.replace(/\/integration\/path$/, '')}/`)),
+      `${role} runs from the checkout`,
+    );
     for (const secret of secrets) assert.ok(secret.length > 8 && !args.some((arg) => arg.includes(secret)), `${role} shows a secret`);
   }
 });
@@ -154,7 +176,8 @@ test('the launcher lives in a network namespace of its own that has only lo', ()
   assert.deepEqual(devicesOf(pid), ['lo']);
   assert.ok(devicesOf(process.pid).length >= 1);
   assert.equal(stand.process('relay:0').networkNamespace, own);
-  for (const role of ['stand', 'homeserver', 'daemon', 'proxy:0']) assert.equal(stand.process(role).networkNamespace, readlinkSync('/proc/self/ns/net'), role);
+  for (const role of ['stand', 'homeserver', 'daemon', 'proxy:0'])
+    assert.equal(stand.process(role).networkNamespace, readlinkSync('/proc/self/ns/net'), role);
 });
 
 test('the payload has a network namespace that nobody shares', () => {
@@ -178,7 +201,10 @@ test('the credential file is root’s alone and has the playbook’s keys', asyn
   const { mode, uid, gid } = statSync(stand.facts.credential_file);
   assert.deepEqual({ mode: mode & 0o7777, uid, gid }, { mode: 0o600, uid: 0, gid: 0 });
   const credentials = readCredentials(stand.facts.credential_file);
-  assert.deepEqual(PLAYBOOK_KEYS.filter((key) => (credentials.get(key) ?? '') === ''), []);
+  assert.deepEqual(
+    PLAYBOOK_KEYS.filter((key) => (credentials.get(key) ?? '') === ''),
+    [],
+  );
   const { status, body } = await stand.matrix('/_matrix/client/v3/account/whoami');
   assert.equal(status, 200);
   assert.equal(body['user_id'], credentials.get('MATRIX_ADMIN_USER'));

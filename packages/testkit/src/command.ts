@@ -93,7 +93,8 @@ export function startCommand(
     endInput: () => void stdin?.end(),
     signal: (signal) => void child.kill(signal),
     exited,
-    exitedWithin: (milliseconds) => within(exited, milliseconds, `${command} ${args.join(' ')}`, () => `stdout ${stdout.quoted}, stderr ${stderr.quoted}`),
+    exitedWithin: (milliseconds) =>
+      within(exited, milliseconds, `${command} ${args.join(' ')}`, () => `stdout ${stdout.quoted}, stderr ${stderr.quoted}`),
     [Symbol.asyncDispose]: async () => {
       if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
       await exited;
@@ -112,7 +113,10 @@ export async function runCommand(command: string, args: readonly string[], optio
 /** `promise`, or `deadline_exceeded` that says what was waited for and what was seen until then. */
 export async function within<Value>(promise: Promise<Value>, milliseconds: number, what: string, seen: () => string): Promise<Value> {
   const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new BureauError('deadline_exceeded', `Expected an end within ${milliseconds} ms of: ${what}; ${seen()}`)), milliseconds);
+  const timer = setTimeout(
+    () => reject(new BureauError('deadline_exceeded', `Expected an end within ${milliseconds} ms of: ${what}; ${seen()}`)),
+    milliseconds,
+  );
   try {
     return await Promise.race([promise, late]);
   } finally {

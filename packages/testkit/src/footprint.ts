@@ -52,7 +52,11 @@ export function lookAt(paths: InstancePaths, uidBase: number): Sighting {
     networkNamespaces: namespacesOf(live),
     cgroups: cgroupsOf(paths.cgroupName),
     runFiles: existsSync(paths.runDir) ? readdirSync(paths.runDir, { recursive: true, encoding: 'utf8' }).toSorted() : [],
-    uidRanges: existsSync(UIDS_FILE) ? readFileSync(UIDS_FILE, 'utf8').split('\n').filter((line) => line.endsWith(` ${paths.name}`)) : [],
+    uidRanges: existsSync(UIDS_FILE)
+      ? readFileSync(UIDS_FILE, 'utf8')
+          .split('\n')
+          .filter((line) => line.endsWith(` ${paths.name}`))
+      : [],
     directories: directories.filter((directory) => existsSync(directory)),
   };
   return { footprint, zombies: all.filter(({ zombie }) => zombie) };
@@ -111,10 +115,20 @@ function instanceNamespace(pid: string): string {
 }
 
 function cgroupsOf(name: string): string[] {
-  const roots = [CGROUP_ROOT, ...readdirSync(CGROUP_ROOT, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => join(CGROUP_ROOT, entry.name))];
+  const roots = [
+    CGROUP_ROOT,
+    ...readdirSync(CGROUP_ROOT, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => join(CGROUP_ROOT, entry.name)),
+  ];
   return roots
     .map((root) => join(root, name))
     .filter((directory) => existsSync(directory))
-    .flatMap((directory) => [directory, ...readdirSync(directory, { recursive: true, withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name))])
+    .flatMap((directory) => [
+      directory,
+      ...readdirSync(directory, { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isDirectory())
+        .map((entry) => join(entry.parentPath, entry.name)),
+    ])
     .toSorted();
 }

@@ -43,18 +43,32 @@ export class LeakCheck {
     for (;;) {
       const { footprint, zombies } = lookAt(this.#paths, this.#uidBase);
       // One whose parent is pid 1 is the machine's to reap; one below a process of ours is a leak like a live one.
-      const unreaped = zombies.filter(({ parent }) => parent !== 1).map(({ pid, parent, program }) => `+ zombies: ${program} (pid ${pid}, parent ${parent})`);
+      const unreaped = zombies
+        .filter(({ parent }) => parent !== 1)
+        .map(({ pid, parent, program }) => `+ zombies: ${program} (pid ${pid}, parent ${parent})`);
       const lines = [...difference(wanted, footprint), ...unreaped];
       if (lines.length === 0) return;
       if (performance.now() >= deadline) {
-        throw new BureauError('leaked', `Expected instance ${this.#paths.name} to hold what it held before; after ${milliseconds} ms (+ is too much, - is missing):\n${lines.join('\n')}`);
+        throw new BureauError(
+          'leaked',
+          `Expected instance ${this.#paths.name} to hold what it held before; after ${milliseconds} ms (+ is too much, - is missing):\n${lines.join('\n')}`,
+        );
       }
       await new Promise((resolve) => setTimeout(resolve, LOOK_MILLISECONDS));
     }
   }
 }
 
-const NOTHING: Footprint = { processes: [], mounts: [], sockets: [], networkNamespaces: [], cgroups: [], runFiles: [], uidRanges: [], directories: [] };
+const NOTHING: Footprint = {
+  processes: [],
+  mounts: [],
+  sockets: [],
+  networkNamespaces: [],
+  cgroups: [],
+  runFiles: [],
+  uidRanges: [],
+  directories: [],
+};
 
 /** One line for each thing that is on one side only. */
 export function difference(before: Footprint, after: Footprint): string[] {

@@ -17,12 +17,18 @@ export interface MatrixAnswer {
 
 /** The `KEY=value` lines of a credential file. */
 export function readCredentials(path: string): Map<string, string> {
-  const lines = readFileSync(path, 'utf8').split('\n').filter((line) => line.includes('=') && !line.startsWith('#'));
+  const lines = readFileSync(path, 'utf8')
+    .split('\n')
+    .filter((line) => line.includes('=') && !line.startsWith('#'));
   return new Map(lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)] as const));
 }
 
 /** A call of the homeserver as the operator, by plain fetch: none of our own code between a test and what is there. */
-export async function matrixCall(facts: { readonly homeserver: string; readonly credential_file: string }, path: string, request: MatrixRequest = {}): Promise<MatrixAnswer> {
+export async function matrixCall(
+  facts: { readonly homeserver: string; readonly credential_file: string },
+  path: string,
+  request: MatrixRequest = {},
+): Promise<MatrixAnswer> {
   const token = request.token ?? readCredentials(facts.credential_file).get('MATRIX_ADMIN_TOKEN') ?? '';
   const response = await fetch(`${facts.homeserver}${path}`, {
     method: request.method ?? 'GET',

@@ -52,7 +52,12 @@ export class Output {
       };
       const fail = (code: string, how: string): void => {
         finish();
-        reject(new BureauError(code, `Expected ${wanted instanceof RegExp ? String(wanted) : JSON.stringify(wanted)} ${how}; there came ${this.quoted}`));
+        reject(
+          new BureauError(
+            code,
+            `Expected ${wanted instanceof RegExp ? String(wanted) : JSON.stringify(wanted)} ${how}; there came ${this.quoted}`,
+          ),
+        );
       };
       const look = (): void => {
         const text = this.bytes.subarray(from).toString('utf8');

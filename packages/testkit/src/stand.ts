@@ -83,7 +83,10 @@ export async function startStand(options: StandOptions = {}): Promise<Stand> {
   const first = await up(name, args);
   if (first.code !== 0) {
     await down(name, true);
-    throw new BureauError('stand_failed', `Expected script/up to succeed, and it ended with ${first.code ?? first.signal}: ${JSON.stringify(first.stderr.slice(-QUOTED_BYTES))}`);
+    throw new BureauError(
+      'stand_failed',
+      `Expected script/up to succeed, and it ended with ${first.code ?? first.signal}: ${JSON.stringify(first.stderr.slice(-QUOTED_BYTES))}`,
+    );
   }
   const facts = JSON.parse(first.stdout) as StandFacts;
   const { uidBase } = readSettings(paths);
@@ -107,7 +110,8 @@ export async function startStand(options: StandOptions = {}): Promise<Stand> {
     process(role) {
       const found = processes().filter((each) => each.role === role && !each.zombie);
       const [only] = found;
-      if (only === undefined || found.length > 1) throw new BureauError('not_one_process', `Expected one process of role ${role}; found ${found.length}`);
+      if (only === undefined || found.length > 1)
+        throw new BureauError('not_one_process', `Expected one process of role ${role}; found ${found.length}`);
       return only;
     },
     matrix: (path, request) => matrixCall(facts, path, request),
@@ -128,9 +132,14 @@ function up(name: string, args: readonly string[]): Promise<CommandResult> {
 }
 
 async function down(name: string, purge: boolean): Promise<CommandResult> {
-  const result = await runCommand(`${CHECKOUT}script/down`, ['--instance', name, ...(purge ? ['--purge'] : [])], { timeoutMilliseconds: DOWN_MILLISECONDS });
+  const result = await runCommand(`${CHECKOUT}script/down`, ['--instance', name, ...(purge ? ['--purge'] : [])], {
+    timeoutMilliseconds: DOWN_MILLISECONDS,
+  });
   if (result.code === 0) return result;
-  throw new BureauError('stand_failed', `Expected script/down to succeed, and it ended with ${result.code ?? result.signal}: ${JSON.stringify(result.stderr.slice(-QUOTED_BYTES))}`);
+  throw new BureauError(
+    'stand_failed',
+    `Expected script/down to succeed, and it ended with ${result.code ?? result.signal}: ${JSON.stringify(result.stderr.slice(-QUOTED_BYTES))}`,
+  );
 }
 
 /** A test process that was killed could not end its stand; its name tells whose it was. */
