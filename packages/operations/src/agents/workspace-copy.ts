@@ -60,12 +60,14 @@ async function pipeTar(from: CommandLine, to: CommandLine): Promise<void> {
   const options = { env: { PATH: '/usr/bin:/bin', LANG: 'C.UTF-8' } };
   const reader = spawn(from.command, from.args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
   const writer = spawn(to.command, to.args, { ...options, stdio: [reader.stdout, 'ignore', 'pipe'] });
+  // The writer has its own copy: with ours open, the reader would never hear that the writer has gone.
+  reader.stdout.destroy();
   await Promise.all([ended(reader, 'reading'), ended(writer, 'writing')]);
 }
 
 async function ended(child: ReturnType<typeof spawn>, what: string): Promise<void> {
   let said = '';
   child.stderr?.on('data', (piece: Buffer) => (said = `${said}${piece.toString('utf8')}`.slice(-500)));
-  const code = await new Promise<number | null>((settle, reject) => child.once('error', reject).once('close', settle));
+  const code = await new Promise<number | null>((settle, reject) => child.once('error', reject).once('exit', settle));
   if (code !== 0) throw new BureauError('workspace_copy_failed', `Copying the workspace failed while ${what}: ${said.trim()}`);
 }

@@ -40,9 +40,10 @@ function readLine(context: OperationContext, prompt: string | undefined): Promis
     const lines = createInterface({ input: context.input, output: sink, terminal: prompt !== undefined });
     if (prompt !== undefined) context.error.write(prompt);
     const finish = (settle: () => void): void => {
+      // First what it came to: closing says "nothing came" to whoever still waits.
+      settle();
       lines.close();
       if (prompt !== undefined) context.error.write('\n');
-      settle();
     };
     context.signal.addEventListener('abort', () => finish(() => reject(context.signal.reason)), { once: true });
     lines.once('line', (line) => finish(() => resolve(line)));
