@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Parent of one sandbox. Descriptors: 3 instructions, 4 reports, 5 listening socket, 6 output log. No arguments. */
+/** Parent of one sandbox. Descriptors: 3 instructions, 4 reports, 5 listening socket, 6 output log. No arguments but `--version`. */
+import { basename, dirname } from 'node:path';
 import { describeError } from '@bureau/core';
 import { createLogger } from '@bureau/log';
 import { disableCoreDumps, setDumpable } from '@bureau/native';
 import { openLauncherPipe, runRelay } from '@bureau/observe';
 import { systemClock } from '@bureau/process';
 
+if (process.argv[2] === '--version') {
+  // This file is <build>/lib/relay.js when installed.
+  console.log(basename(dirname(import.meta.dirname)));
+  process.exit(0);
+}
 const logger = createLogger({ name: 'relay' });
 const stop = new AbortController();
 process.on('SIGTERM', () => stop.abort());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync } from 'node:fs';
+import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { closeOnExecFrom, openPipe } from '@bureau/native';
 import type { PayloadStdio } from './payload-stdio.ts';
@@ -28,12 +28,13 @@ export interface BwrapOptions {
   readonly stdio: PayloadStdio;
 }
 
-/** bwrap, started and standing before the command until a byte is written to `block`. */
+/** bwrap, started and standing before the command until it is released. */
 export interface BwrapProcess {
   readonly process: ChildProcess;
   /** Lines of `--json-status-fd`; ends with bwrap. */
   readonly status: Socket;
-  readonly block: Socket;
+  /** Lets the command run. Once. */
+  readonly release: () => void;
 }
 
 /** bwrap's command line, without the options that go by descriptor. Pure. */
@@ -48,8 +49,9 @@ export function bwrapCommandLine(command: readonly string[], terminal: boolean):
  */
 export function spawnBwrap(options: BwrapOptions): BwrapProcess {
   const { stdio } = options;
-  const [args, seccomp, status, block] = [openPipe(), openPipe(), openPipe(), openPipe()];
-  const theirs = [args.read, seccomp.read, status.write, block.read];
+  const [args, seccomp, status] = [openPipe(), openPipe(), openPipe()];
+  const block = openGate();
+  const theirs = [args.read, seccomp.read, status.write, block.wait];
   // Node and its libraries leave descriptors open across exec (a PTY master among them); this must come last before the spawn.
   closeOnExecFrom(3);
   const child = spawn(BWRAP, bwrapCommandLine(options.command, stdio.terminal), {
@@ -62,7 +64,24 @@ export function spawnBwrap(options: BwrapOptions): BwrapProcess {
   stdio.started();
   feed(args.write, Buffer.from(options.options.map((option) => `${option}\0`).join('')));
   feed(seccomp.write, options.seccomp);
-  return { process: child, status: new Socket({ fd: status.read, readable: true, writable: false }), block: quiet(new Socket({ fd: block.write, readable: false, writable: true })) };
+  return { process: child, status: new Socket({ fd: status.read, readable: true, writable: false }), release: block.release };
+}
+
+/**
+ * What bwrap waits for. bwrap goes on at the end of file too, so the death of its relay would release it, perhaps with half of its
+ * options read: hence it gets an end of the pipe that is itself a writer, and an end of file never comes.
+ */
+function openGate(): { readonly wait: number; readonly release: () => void } {
+  const pipe = openPipe();
+  const wait = openSync(`/proc/self/fd/${pipe.read}`, constants.O_RDWR);
+  closeSync(pipe.read);
+  return {
+    wait,
+    release: () => {
+      writeSync(pipe.write, 'g');
+      closeSync(pipe.write);
+    },
+  };
 }
 
 /** Writes all and closes, however slowly it is read; a pipe holds 64 KiB and arguments may be longer. */

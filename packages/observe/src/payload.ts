@@ -53,7 +53,7 @@ export class Payload {
 
   /** Lets the command run. */
   release(): void {
-    this.#bwrap.block.end('g');
+    this.#bwrap.release();
   }
 
   /** To the terminal's foreground process group, or to the payload's first process. Throws `not_running`. */
@@ -126,7 +126,6 @@ function follow(bwrap: BwrapProcess, clock: Clock): { childPid: Promise<number>;
     await Promise.race([told, sleep(clock, KILL_MILLISECONDS, early.signal).catch(() => undefined)]);
     early.abort();
     bwrap.status.destroy();
-    bwrap.block.destroy();
     exited.resolve(exitCode === undefined ? { ran: false, code, signal } : { ran: true, code: exitCode, signal: null });
   };
   bwrap.process.once('exit', (code, signal) => void finish(code, signal));

@@ -107,7 +107,7 @@ class Relay {
     } catch (error) {
       report = await this.#failed(error);
       this.#finish(report);
-      launcher.report({ type: 'failed', message: oneLine(describeError(error), MESSAGE_MAX) });
+      launcher.report({ type: 'failed', message: this.#said(describeError(error), MESSAGE_MAX) });
     }
     logger.info({ code: report.code, signal: report.signal, reason: report.reason }, 'payload ended');
     await this.#hub.drain(this.#options.clock, this.#stopped ? limits.FINISH_STOPPED_MILLISECONDS : limits.FINISH_MILLISECONDS, limits.FINISH_TOTAL_MILLISECONDS);
@@ -205,8 +205,13 @@ class Relay {
   }
 
   #reason(message: string): string {
-    const said = failureText(this.#hub.tail(limits.FAILURE_TAIL_BYTES), REASON_MAX);
-    return oneLine(`start_failed: ${said.startsWith('bwrap: ') ? said : message}`, REASON_MAX);
+    return oneLine(`start_failed: ${this.#said(message, REASON_MAX)}`, REASON_MAX);
+  }
+
+  /** bwrap's own words when it left any, else `message`. */
+  #said(message: string, longest: number): string {
+    const said = failureText(this.#hub.tail(limits.FAILURE_TAIL_BYTES), longest);
+    return said.startsWith('bwrap: ') ? said : oneLine(message, longest);
   }
 
   async #drainOutputs(): Promise<void> {

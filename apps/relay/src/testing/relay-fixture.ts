@@ -7,13 +7,13 @@ import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { connect, encodeFrame, readFrames, type IpcClient } from '@bureau/ipc';
 import { listenUnix } from '@bureau/native';
-import { dropPrivileges, readProcesses, systemClock } from '@bureau/process';
+import { dropPrivileges, readProcessStatus, readProcesses, systemClock } from '@bureau/process';
 import { relayContract, relayReport, type ExitReport, type OutputChunk, type RelayConfig, type RelayReport, type relayConfig } from '@bureau/protocol';
 import * as v from 'valibot';
 import type { RelayProgram } from './relay-program.ts';
 
-/** In nobody's range: 200000 + 65536k are instances, their payloads begin at +16. */
-export const TEST_UID = 199_000;
+/** Below every instance's range (200000 and up); another one in each test process, since test files run side by side. */
+export const TEST_UID = 199_000 + (process.pid % 1_000);
 /** Any single wait in a test; nothing here takes a tenth of it. */
 const WAIT_MILLISECONDS = 20_000;
 /** `return SECCOMP_RET_ALLOW`: the filter itself is tested where it is made. */
@@ -24,7 +24,7 @@ const OPTIONS = [
   ...['--symlink', 'usr/lib64', '/lib64', '--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp', '--chdir', '/tmp', '--setenv', 'PATH', '/usr/bin:/bin', '--setenv', 'TERM', 'xterm'],
 ];
 
-export interface RelayFixtureOptions extends Partial<Pick<RelayConfig, 'terminal' | 'holdForObserver' | 'seccomp' | 'exitFile'>> {
+export interface RelayFixtureOptions extends Partial<Pick<RelayConfig, 'terminal' | 'holdForObserver' | 'seccomp' | 'exitFile' | 'allowedUids'>> {
   readonly moreOptions?: readonly string[];
   /** Instead of the configuration. */
   readonly rawConfig?: Uint8Array;
@@ -32,7 +32,10 @@ export interface RelayFixtureOptions extends Partial<Pick<RelayConfig, 'terminal
   readonly stray?: readonly number[];
 }
 
-/** A running relay, as the launcher sees it. Disposing kills what is left and asserts that nothing of its uid lives. */
+/**
+ * A running relay, as the launcher sees it. Disposing asserts that nothing of its uid lives. Only when the relay itself still lived are
+ * it and its sandbox killed first, as the launcher does by cgroup: bwrap's init does not die with a relay that is killed before "go".
+ */
 export class RelayFixture implements AsyncDisposable {
   readonly process: ChildProcess;
   readonly exited: Promise<number | null>;
@@ -93,7 +96,17 @@ export class RelayFixture implements AsyncDisposable {
     return report as Extract<RelayReport, { type: T }>;
   }
 
-  /** Brings the payload to run; its init's pid. */
+  /** The message of `failed`, before which `started` may come. */
+  async failure(): Promise<string> {
+    for (;;) {
+      const { value } = await within(this.#reports.next(), 'report failed');
+      const report = v.parse(relayReport, value);
+      if (report.type === 'failed') return report.message;
+      assert.equal(report.type, 'started');
+    }
+  }
+
+  /** Brings the payload to the point where it may run; its init's pid. */
   async go(): Promise<number> {
     await this.report('ready');
     const { pid } = await this.report('started');
@@ -142,8 +155,10 @@ export class RelayFixture implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const client of this.#clients) client.close();
+    const lived = this.process.exitCode === null && this.process.signalCode === null;
     this.process.kill('SIGKILL');
     await this.ended();
+    if (lived) for (const pid of processesOf(TEST_UID)) process.kill(pid, 'SIGKILL');
     await within(nothingOf(TEST_UID), `end of all processes of uid ${TEST_UID}`);
     rmSync(this.#directory, { recursive: true, force: true });
     assert.ok(!existsSync(this.#directory));
@@ -166,7 +181,7 @@ export class View {
 
   /** Reads one chunk more; false at the end. */
   async step(what = 'chunk'): Promise<boolean> {
-    const { value, done } = await within(this.#iterator.next(), `${what}; so far: ${JSON.stringify(this.text)}`);
+    const { value, done } = await within(this.#iterator.next(), () => `${what}; so far: ${JSON.stringify(this.text.slice(-2_000))}`);
     if (done === true) return false;
     this.chunks.push(value.type === 'output' ? { ...value, data: Uint8Array.from(value.data) } : value);
     return true;
@@ -199,22 +214,19 @@ export class View {
 
 /** Resolves when no live process has this uid. */
 async function nothingOf(uid: number): Promise<void> {
-  const lives = (): boolean => readProcesses().some((entry) => !entry.zombie && ownerOf(entry.pid) === uid);
-  while (lives()) await new Promise((resolve) => setImmediate(resolve));
+  while (processesOf(uid).length > 0) await new Promise((resolve) => setTimeout(resolve, 2));
 }
 
-export function ownerOf(pid: number): number | undefined {
-  try {
-    return Number(/^Uid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
-  } catch {
-    return undefined;
-  }
+/** The live processes of a uid. */
+export function processesOf(uid: number): number[] {
+  const live = readProcesses().filter((entry) => !entry.zombie);
+  return live.filter(({ pid }) => readProcessStatus(pid)?.uids[0] === uid).map(({ pid }) => pid);
 }
 
 /** Rejects when the promise takes longer than any wait should. */
-export async function within<T>(promise: Promise<T>, what: string): Promise<T> {
+export async function within<T>(promise: Promise<T>, what: string | (() => string)): Promise<T> {
   const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new Error(`Waited ${WAIT_MILLISECONDS} ms for ${what}`)), WAIT_MILLISECONDS);
+  const timer = setTimeout(() => late.reject(new Error(`Waited ${WAIT_MILLISECONDS} ms for ${typeof what === 'string' ? what : what()}`)), WAIT_MILLISECONDS);
   try {
     return await Promise.race([promise, late.promise]);
   } finally {
