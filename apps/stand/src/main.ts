@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import { parseArgs } from 'node:util';
-import { describeError, parseInstanceName } from '@bureau/core';
+import { BureauError, describeError, parseInstanceName } from '@bureau/core';
 import { homeserverCommand, homeserverLayout } from '@bureau/homeserver';
 import { instancePaths, readSettings, uidsOf } from '@bureau/instance';
-import { createLogger } from '@bureau/log';
+import { createLogger, type Logger } from '@bureau/log';
 import { setChildSubreaper, tryLockFile } from '@bureau/native';
 import { CgroupTree, OrphanReaper, systemClock } from '@bureau/process';
 import { Stand } from '@bureau/supervise';
 import { basename, dirname } from 'node:path';
 
-/** After the last word of a child's end. */
+/** Long after Node has collected its own children: what is still a zombie then is an orphan that came to us as subreaper. */
 const REAP_AFTER_MILLISECONDS = 500;
+
+/** What payloads get after a TERM to us. */
+const SHUT_DOWN_GRACE_MILLISECONDS = 10_000;
 
 const { values } = parseArgs({ options: { instance: { type: 'string', default: '' }, version: { type: 'boolean', default: false } } });
 // This file is <build>/lib/stand.js when installed.
@@ -19,18 +22,21 @@ const buildDirectory = dirname(import.meta.dirname);
 if (values.version) {
   console.log(basename(buildDirectory));
 } else {
-  await main(values.instance);
+  const logger = createLogger({ name: 'stand' });
+  try {
+    await main(values.instance, logger);
+    process.exit(0);
+  } catch (error) {
+    logger.fatal({ error: describeError(error) }, 'cannot keep this instance');
+    process.exit(1);
+  }
 }
 
-async function main(name: string): Promise<void> {
+/** Keeps the instance until it is told to leave. What it throws, it throws before anything was started. */
+async function main(name: string, logger: Logger): Promise<void> {
   const paths = instancePaths(parseInstanceName(name));
-  const logger = createLogger({ name: 'stand' });
   using lock = tryLockFile(`${paths.stateDir}/stand.lock`);
-  if (lock === null) {
-    logger.error({}, 'another service manager keeps this instance');
-    process.exitCode = 1;
-    return;
-  }
+  if (lock === null) throw new BureauError('stand_busy', `Another service manager keeps this instance: it holds ${paths.stateDir}/stand.lock`);
   const settings = readSettings(paths);
   setChildSubreaper();
   process.umask(0o022);
@@ -50,7 +56,6 @@ async function main(name: string): Promise<void> {
     { clock: systemClock, logger, tree, leave },
   );
   const reaper = new OrphanReaper(() => stand.children());
-  // Node has collected its own children long before this; what is still a zombie then is an orphan that came to us as subreaper.
   let reaping: NodeJS.Timeout | undefined;
   process.on('SIGCHLD', () => {
     reaping ??= setTimeout(() => {
@@ -61,7 +66,7 @@ async function main(name: string): Promise<void> {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => {
       stand
-        .shutDown(10_000)
+        .shutDown(SHUT_DOWN_GRACE_MILLISECONDS)
         .catch((error: unknown) => logger.error({ error: describeError(error) }, 'shut down failed'))
         .finally(leave);
     });
@@ -70,5 +75,4 @@ async function main(name: string): Promise<void> {
   await left;
   await stand[Symbol.asyncDispose]();
   logger.info({}, 'leaving');
-  process.exit(0);
 }

@@ -40,6 +40,8 @@ export interface StartChildOptions {
   readonly logFile?: string;
   /** True: do not mark this process's other descriptors (from 3) close-on-exec before the spawn. */
   readonly keepDescriptors?: boolean;
+  /** Told the process id as soon as there is one: a subreaper must know its own children before they are ready. */
+  readonly onSpawn?: (pid: number) => void;
   readonly clock: Clock;
   /** Cancels the start; no effect once it has succeeded. */
   readonly signal?: AbortSignal;

@@ -23,6 +23,7 @@ export { systemClock } from './system-clock.ts';
 export { CgroupTree } from './cgroup-tree.ts';
 export type { CgroupTreeOptions } from './cgroup-tree.ts';
 export { Cgroup } from './cgroup.ts';
+export { endGroup, untilEmpty } from './cgroup-end.ts';
 export { processTree, readProcess, readProcesses } from './process-table.ts';
 export type { ProcessEntry } from './process-table.ts';
 export { killTree } from './kill-tree.ts';

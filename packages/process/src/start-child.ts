@@ -29,6 +29,7 @@ export async function startChild(options: StartChildOptions): Promise<Child> {
   const spawned = spawnExactly(options, start);
   if (spawned.pid === undefined) throw await neverStarted(spawned, start);
   const child = new RunningChild(spawned, spawned.pid, options);
+  options.onSpawn?.(spawned.pid);
   if (options.readyFd === undefined) return child;
   const failure = await firstOutcome(child, spawned.stdio[options.readyFd] as Readable, options, start);
   if (failure === null) return child;

@@ -12,4 +12,3 @@ export type { ServiceDeps } from './service.ts';
 export type { ListenerDefinition, Readiness, ServiceDefinition } from './service-definition.ts';
 export { isPortOpen } from './port-open.ts';
 export { endEverything } from './end-everything.ts';
-export { prepareDirectories } from './directories.ts';

@@ -14,3 +14,5 @@ export const RESTART_FORGET_AFTER = 30_000;
 export const LOG_ROTATE_BYTES = 16 * 1024 * 1024;
 /** Pause between two attempts to reach a port that is not open yet. */
 export const PORT_PROBE_PAUSE = 50;
+/** What a status tells of the last end; `serviceStatus.lastExit` takes no more. */
+export const LAST_EXIT_CHARACTERS = 200;

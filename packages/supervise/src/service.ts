@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-import { closeSync } from 'node:fs';
 import { BureauError, describeError, type Clock, type Timer } from '@bureau/core';
 import type { Logger } from '@bureau/log';
-import { listenUnix } from '@bureau/native';
-import { startChild, type Cgroup, type Child } from '@bureau/process';
+import { endGroup, type Cgroup, type Child } from '@bureau/process';
 import type { ServiceStatus } from '@bureau/protocol';
-import { adoptFrom, stopAdopted, type Adopted } from './adopted.ts';
-import { READY_MILLISECONDS } from './limits.ts';
-import { isPortOpen, portOpen } from './port-open.ts';
+import { adoptFrom, type Adopted } from './adopted.ts';
+import { LAST_EXIT_CHARACTERS, STOP_GRACE_MILLISECONDS } from './limits.ts';
 import { nextRestartPause } from './restart-pause.ts';
 import type { ServiceDefinition } from './service-definition.ts';
-import { openServiceLog } from './service-log.ts';
+import { startService } from './service-start.ts';
 
 /** What a service needs from outside. */
 export interface ServiceDeps {
@@ -20,26 +17,36 @@ export interface ServiceDeps {
   readonly logFile: string;
 }
 
-/** Sockets are open to connect; who may is decided by the directory's group and by SO_PEERCRED on each accept. */
-const SOCKET_MODE = 0o666;
+interface PendingStart {
+  readonly done: Promise<void>;
+  readonly cancel: AbortController;
+}
 
 /**
  * One process of the stand: started once, kept running, stopped whole. Finds and takes over one that an earlier service manager
- * left, by its cgroup and its command line; replaces it when it is of another build.
+ * left, by its cgroup and its command line; replaces it when it is of another build. Starts and stops happen one after the other,
+ * in the order in which they were asked for; a stop cancels the start before it.
  */
 export class Service {
   readonly definition: ServiceDefinition;
   readonly #deps: ServiceDeps;
   #running: Child | Adopted | undefined;
+  #startingPid: number | undefined;
   #state: ServiceStatus['state'] = 'stopped';
   #restarts = 0;
   #since: number;
   #startedMonotonic = 0;
   #lastExit: string | undefined;
   #pause = 0;
-  #pending: Promise<void> | undefined;
   #timer: Timer | undefined;
+  /** The last of the starts and stops that were asked for. */
+  #turn: Promise<unknown> = Promise.resolve();
+  /** The start that is under way or waits for its turn; later ones share it. */
+  #starting: PendingStart | undefined;
   #wanted = false;
+  #released = false;
+  /** Only what was there before us may be taken over; what a child of ours left behind is ended. */
+  #mayAdopt = true;
 
   constructor(definition: ServiceDefinition, deps: ServiceDeps) {
     this.definition = definition;
@@ -60,157 +67,141 @@ export class Service {
     };
   }
 
-  /** The process id of the running one. */
+  /** Process id of the one that runs, or is being started and not ready yet. */
   get pid(): number | undefined {
-    return this.#running?.pid;
+    return this.#running?.pid ?? this.#startingPid;
   }
 
-  /** Starts it unless it runs; one start at a time. Throws `child_failed`, `port_taken`; a service that restarts is then tried again. */
+  /** True from `start` to `stop` or `release`, whatever happens to the process between. */
+  get wanted(): boolean {
+    return this.#wanted;
+  }
+
+  /**
+   * Starts it unless it runs; calls at the same time share one start. Throws `child_failed`, `port_taken` (one that restarts is then
+   * tried again by itself), `start_cancelled` after a `stop` or `release`.
+   */
   async start(): Promise<void> {
+    if (this.#released) throw this.#cancelled();
     this.#wanted = true;
-    if (this.#state === 'running') return;
     this.#timer?.clear();
-    this.#pending ??= this.#startOnce()
-      .catch((error: unknown) => {
-        this.#startLater(0);
-        throw error;
-      })
-      .finally(() => {
-        this.#pending = undefined;
-      });
-    await this.#pending;
+    this.#starting ??= this.#beginStart();
+    await this.#starting.done;
   }
 
-  /** TERM, grace, KILL of everything in its cgroup; resolves when nothing is left. Idempotent. */
+  /** TERM, grace, KILL of everything in its cgroup; resolves when nothing is left. Idempotent. Throws `child_unkillable`, `group_unkillable`. */
   async stop(graceMilliseconds: number): Promise<void> {
-    this.#wanted = false;
-    this.#timer?.clear();
-    await this.#pending?.catch(() => undefined);
-    const running = this.#running;
-    if (running !== undefined) {
-      if ('process' in running) await running.stop(graceMilliseconds);
-      else await stopAdopted(running, this.#deps.cgroup, graceMilliseconds, this.#deps.clock);
-      await running.exited;
-    }
-    this.#change('stopped');
+    this.#withdraw();
+    await this.#inTurn(() => this.#end(graceMilliseconds));
   }
 
-  /** Lets go of it without stopping it: the next service manager will find it. */
-  release(): void {
-    this.#wanted = false;
-    this.#timer?.clear();
+  /**
+   * Lets go of it without stopping what runs: the next service manager will find it. A start that is not finished is cancelled;
+   * resolves when nothing of that is left and nothing more will be started. Idempotent; never rejects.
+   */
+  async release(): Promise<void> {
+    this.#released = true;
+    this.#withdraw();
+    await this.#turn;
   }
 
-  async #startOnce(): Promise<void> {
-    const { cgroup, clock, logger } = this.#deps;
-    cgroup.create();
-    const left = adoptFrom(cgroup);
-    if (left !== undefined) {
-      if (left.commandLine.includes(this.definition.mark)) {
-        logger.info({ service: this.definition.name, pid: left.pid }, 'taken over');
-        return this.#follow(left);
-      }
-      logger.info({ service: this.definition.name, pid: left.pid }, 'replacing one of another build');
-      await stopAdopted(left, cgroup, READY_MILLISECONDS, clock);
-    }
+  #withdraw(): void {
+    this.#wanted = false;
+    this.#timer?.clear();
+    this.#starting?.cancel.abort(this.#cancelled());
+    // The next start is another one, after what is under way.
+    this.#starting = undefined;
+  }
+
+  #beginStart(): PendingStart {
+    const cancel = new AbortController();
+    const done = this.#inTurn(() => this.#bringUp(cancel.signal)).finally(() => {
+      if (this.#starting?.cancel === cancel) this.#starting = undefined;
+    });
+    return { done, cancel };
+  }
+
+  #inTurn<Result>(task: () => Promise<Result>): Promise<Result> {
+    const mine = this.#turn.then(task);
+    this.#turn = mine.catch(() => undefined);
+    return mine;
+  }
+
+  async #bringUp(signal: AbortSignal): Promise<void> {
+    if (this.#running !== undefined) return;
+    signal.throwIfAborted();
+    const { logger } = this.#deps;
     this.#change('starting');
     try {
-      this.#follow(await this.#spawn());
-      logger.info({ service: this.definition.name, pid: this.pid }, 'running');
+      const left = await this.#takeOver();
+      this.#follow(left ?? (await startService(this.definition, { ...this.#deps, signal, onSpawn: (pid) => (this.#startingPid = pid) })));
+      logger.info({ service: this.definition.name, pid: this.pid }, left === undefined ? 'running' : 'taken over');
     } catch (error) {
-      this.#lastExit = describeError(error).slice(0, 200);
+      if (signal.aborted) {
+        this.#change('stopped');
+        throw this.#cancelled(error);
+      }
+      this.#lastExit = describeError(error).slice(0, LAST_EXIT_CHARACTERS);
       this.#change('failed');
+      this.#startLater(0);
       throw error;
+    } finally {
+      this.#startingPid = undefined;
     }
   }
 
-  async #spawn(): Promise<Child> {
-    const { definition } = this;
-    const { clock, cgroup, logFile } = this.#deps;
-    if (definition.ready.by === 'port' && (await isPortOpen(definition.ready.port))) {
-      const port = definition.ready.port;
-      throw new BureauError(
-        'port_taken',
-        `Cannot start ${definition.name}: something else listens on 127.0.0.1:${port}; stop it, or choose another port in the instance's settings`,
-        { data: { port } },
-      );
-    }
-    const own: number[] = [openServiceLog(logFile)];
-    try {
-      const log = own[0] ?? 2;
-      for (const listener of definition.listeners) own.push(listenUnix(listener.path, { mode: SOCKET_MODE }));
-      const piped = definition.ready.by === 'pipe';
-      const child = await startChild({
-        command: definition.command,
-        args: definition.args,
-        env: { ...definition.env },
-        cwd: '/',
-        stdio: ['ignore', log, log, ...own.slice(1), ...(piped ? (['pipe'] as const) : [])],
-        detached: true,
-        ...(piped ? { readyFd: 2 + own.length } : {}),
-        readyMilliseconds: READY_MILLISECONDS,
-        clock,
-        cgroup,
-        logFile,
-      });
-      if (definition.ready.by === 'port') await this.#portReady(child, definition.ready.port);
-      return child;
-    } finally {
-      for (const descriptor of own) closeSync(descriptor);
-    }
+  /** What an earlier service manager left of the same build; anything else in the cgroup is ended. */
+  async #takeOver(): Promise<Adopted | undefined> {
+    const { cgroup, clock, logger } = this.#deps;
+    cgroup.create();
+    const left = adoptFrom(cgroup, clock);
+    if (left === undefined) return undefined;
+    if (this.#mayAdopt && left.commandLine.includes(this.definition.mark)) return left;
+    logger.info({ service: this.definition.name, pid: left.pid }, this.#mayAdopt ? 'replacing one of another build' : 'ending what the last one left');
+    await endGroup(cgroup, this.#mayAdopt ? STOP_GRACE_MILLISECONDS : 0, clock);
+    return undefined;
   }
 
-  async #portReady(child: Child, port: number): Promise<void> {
-    const giveUp = new AbortController();
-    const deadline = this.#deps.clock.setTimer(READY_MILLISECONDS, () =>
-      giveUp.abort(new Error(`did not listen on port ${port} within ${READY_MILLISECONDS} ms`)),
-    );
-    const early = child.exited.then(({ code, signal }) => {
-      const error = new BureauError(
-        'child_failed',
-        `Expected ${this.definition.name} to listen on port ${port}, but it ended (${signal ?? `exit code ${code}`}); see ${this.#deps.logFile}`,
-      );
-      giveUp.abort(error);
-      throw error;
-    });
-    try {
-      await Promise.race([portOpen(port, this.#deps.clock, giveUp.signal), early]);
-    } catch (error) {
-      await child.stop(0);
-      throw error;
-    } finally {
-      deadline.clear();
-      giveUp.abort();
-      early.catch(() => undefined);
-    }
+  async #end(graceMilliseconds: number): Promise<void> {
+    const running = this.#running;
+    if (running !== undefined && 'process' in running) await running.stop(graceMilliseconds);
+    else await endGroup(this.#deps.cgroup, graceMilliseconds, this.#deps.clock);
+    await running?.exited;
+    this.#change('stopped');
   }
 
   #follow(running: Child | Adopted): void {
     this.#running = running;
+    this.#mayAdopt = false;
     this.#startedMonotonic = this.#deps.clock.monotonic();
     this.#change('running');
-    void running.exited.then(({ code, signal }) => this.#ended(running, signal ?? (code === null ? 'ended' : `exit code ${code}`)));
+    void running.exited.then(({ code, signal }) => this.#ended(signal ?? (code === null ? 'ended' : `exit code ${code}`)));
   }
 
-  #ended(running: Child | Adopted, how: string): void {
-    if (this.#running !== running) return;
+  #ended(how: string): void {
     this.#running = undefined;
     this.#lastExit = how;
-    if (!this.#wanted || !this.definition.restarts) return this.#change('stopped');
-    this.#restarts += 1;
-    this.#deps.logger.warn({ service: this.definition.name, how }, 'ended by itself; starting it again');
-    this.#change('restarting');
-    this.#startLater(this.#deps.clock.monotonic() - this.#startedMonotonic);
+    if (!this.#wanted) return this.#change('stopped');
+    const again = this.definition.restarts;
+    this.#deps.logger.warn({ service: this.definition.name, how }, again ? 'ended by itself; starting it again' : 'ended by itself');
+    this.#change(again ? 'restarting' : 'stopped');
+    if (again) this.#startLater(this.#deps.clock.monotonic() - this.#startedMonotonic);
   }
 
   #startLater(ranMilliseconds: number): void {
     if (!this.#wanted || !this.definition.restarts) return;
     this.#pause = nextRestartPause(this.#pause, ranMilliseconds);
+    this.#timer?.clear();
     this.#timer = this.#deps.clock.setTimer(this.#pause, () => {
+      this.#restarts += 1;
       this.start().catch((error: unknown) => {
         this.#deps.logger.error({ service: this.definition.name, error: describeError(error) }, 'did not start');
       });
     });
+  }
+
+  #cancelled(cause?: unknown): BureauError {
+    return new BureauError('start_cancelled', `Did not start ${this.definition.name}: it was asked to stop meanwhile`, { cause });
   }
 
   #change(state: ServiceStatus['state']): void {

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { existsSync, rmSync } from 'node:fs';
 import { BureauError, describeError, type Clock } from '@bureau/core';
-import { ensurePrincipalDirectories } from '@bureau/instance';
+import { ensureInstanceDirectories, ensurePrincipalDirectories } from '@bureau/instance';
 import { serve, type Handlers, type IpcServer } from '@bureau/ipc';
 import type { Logger } from '@bureau/log';
 import { listenUnix } from '@bureau/native';
 import type { CgroupTree } from '@bureau/process';
 import { standContract } from '@bureau/protocol';
-import { prepareDirectories } from './directories.ts';
 import { endEverything } from './end-everything.ts';
 import { STOP_GRACE_MILLISECONDS } from './limits.ts';
 import type { ServiceDefinition } from './service-definition.ts';
@@ -40,42 +39,34 @@ export class Stand implements AsyncDisposable {
     for (const number of this.#proxiesLeft()) this.#add(proxyService(facts, number));
   }
 
-  /** Takes over what an earlier one left, starts the rest, serves. The daemon waits for a provisioned machine. */
+  /**
+   * Takes over what an earlier one left, starts the rest, serves. The daemon waits for a provisioned machine. A service that does not
+   * start is reported and tried again. Throws what its directories and its socket throw; nothing was started then.
+   */
   async start(): Promise<void> {
-    prepareDirectories(this.#facts);
+    ensureInstanceDirectories(this.#facts.paths, this.#facts.uids);
     const fd = listenUnix(this.#facts.paths.standSocket, { mode: 0o600 });
     const { clock, logger } = this.#deps;
-    this.#server = await serve({
-      fd,
-      contract: standContract,
-      handlers: this.#handlers(),
-      role: 'stand',
-      build: this.#facts.build,
-      allowUids: [0],
-      clock,
-      logger,
-    });
-    for (const [name, service] of this.#services) if (name.startsWith('proxy-')) await this.#attempt(service);
-    await this.#attempt(this.#own('homeserver'));
-    await this.#attempt(this.#own('launcher'));
-    if (existsSync(this.#facts.paths.machineFile)) await this.#attempt(this.#own('daemon'));
+    this.#server = await serve({ fd, contract: standContract, handlers: this.#handlers(), role: 'stand', build: this.#facts.build, allowUids: [0], clock, logger });
+    // Side by side: proxies of an older build are replaced one after the other, and nobody's start waits for that.
+    await Promise.all([this.#startProxies(), this.#startOwn()]);
   }
 
-  /** Ends everything of the stand: daemon and launcher first, so that nobody starts anew what is being ended. */
+  /** Ends everything of the stand: daemon and launcher first, so that nobody starts anew what is being ended. May be called again after a failure. */
   async shutDown(graceMilliseconds: number): Promise<void> {
     this.#leaving = true;
-    for (const service of this.#services.values()) service.release();
+    await this.#releaseAll();
     await endEverything(this.#deps.tree, graceMilliseconds, this.#deps.clock);
     rmSync(this.#facts.paths.runDir, { recursive: true, force: true });
   }
 
-  /** Process ids that this service manager started or took over. */
+  /** Process ids that this service manager started, is starting, or took over. */
   children(): number[] {
     return [...this.#services.values()].flatMap(({ pid }) => (pid === undefined ? [] : [pid]));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const service of this.#services.values()) service.release();
+    await this.#releaseAll();
     await this.#server?.close();
   }
 
@@ -89,9 +80,13 @@ export class Stand implements AsyncDisposable {
         return { pid: service.pid ?? 0 };
       },
       stopProxy: async ({ number }) => {
-        const service = this.#services.get(`proxy-${number}`);
+        const name = `proxy-${number}`;
+        const service = this.#services.get(name);
         await service?.stop(STOP_GRACE_MILLISECONDS);
-        this.#services.delete(`proxy-${number}`);
+        // Asked for again meanwhile: then it stays known.
+        if (service?.wanted === true) return {};
+        this.#services.delete(name);
+        this.#deps.tree.group(name).remove();
         return {};
       },
       status: () => ({ build: this.#facts.build, services: [...this.#services.values()].map((service) => service.status) }),
@@ -101,9 +96,7 @@ export class Stand implements AsyncDisposable {
         return {};
       },
       handOver: async () => {
-        this.#leaving = true;
-        const going = [...this.#services.values()].filter(({ definition }) => !definition.outlivesHandOver);
-        for (const service of going.toReversed()) await service.stop(STOP_GRACE_MILLISECONDS);
+        await this.#handOver();
         setImmediate(this.#deps.leave);
         return {};
       },
@@ -115,8 +108,36 @@ export class Stand implements AsyncDisposable {
     };
   }
 
-  /** A service that does not start is reported and tried again on demand; the others start all the same. */
+  /** Stops what is not to outlive us. One that cannot be stopped is reported: the next service manager finds it by its cgroup. */
+  async #handOver(): Promise<void> {
+    this.#leaving = true;
+    const all = [...this.#services.values()];
+    await Promise.all(all.filter(({ definition }) => definition.outlivesHandOver).map((service) => service.release()));
+    for (const service of all.toReversed()) {
+      if (service.definition.outlivesHandOver) continue;
+      await service.stop(STOP_GRACE_MILLISECONDS).catch((error: unknown) => {
+        this.#deps.logger.error({ service: service.definition.name, error: describeError(error) }, 'did not stop');
+      });
+    }
+  }
+
+  async #releaseAll(): Promise<void> {
+    await Promise.all([...this.#services.values()].map((service) => service.release()));
+  }
+
+  async #startProxies(): Promise<void> {
+    for (const [name, service] of this.#services) if (name.startsWith('proxy-')) await this.#attempt(service);
+  }
+
+  async #startOwn(): Promise<void> {
+    await this.#attempt(this.#own('homeserver'));
+    await this.#attempt(this.#own('launcher'));
+    if (existsSync(this.#facts.paths.machineFile)) await this.#attempt(this.#own('daemon'));
+  }
+
+  /** A service that does not start is reported and tried again; the others start all the same. */
   async #attempt(service: Service): Promise<void> {
+    if (this.#leaving) return;
     try {
       await service.start();
     } catch (error) {

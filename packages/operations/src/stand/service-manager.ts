@@ -3,8 +3,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { BureauError, hasCode, sleep } from '@bureau/core';
 import { tryLockFile } from '@bureau/native';
-import { prepareDirectories } from '@bureau/supervise';
-import { readSettings, uidsOf } from '@bureau/instance';
+import { ensureInstanceDirectories, readSettings, uidsOf } from '@bureau/instance';
 import { connectStand, type StandClient } from '../daemon-client.ts';
 import type { OperationContext } from '../registry/context.ts';
 import type { StepResult } from './steps.ts';
@@ -70,7 +69,7 @@ async function untilFree(context: OperationContext): Promise<void> {
 
 function start({ paths, buildDirectory }: OperationContext): void {
   const uids = uidsOf(readSettings(paths).uidBase);
-  prepareDirectories({ paths, uids });
+  ensureInstanceDirectories(paths, uids);
   const log = openSync(paths.processLog('stand'), 'a', 0o640);
   const args = [`${buildDirectory}/lib/stand.js`, ...(paths.name === '' ? [] : ['--instance', paths.name])];
   const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8', NODE_COMPILE_CACHE: `${buildDirectory}/compile-cache` };

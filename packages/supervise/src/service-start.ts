@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+import { closeSync } from 'node:fs';
+import { BureauError, type Clock } from '@bureau/core';
+import { listenUnix } from '@bureau/native';
+import { startChild, type Cgroup, type Child } from '@bureau/process';
+import { READY_MILLISECONDS } from './limits.ts';
+import { isPortOpen, portOpen } from './port-open.ts';
+import type { ServiceDefinition } from './service-definition.ts';
+import { openServiceLog } from './service-log.ts';
+
+/** Where a service is started. */
+export interface ServiceStart {
+  readonly clock: Clock;
+  readonly cgroup: Cgroup;
+  readonly logFile: string;
+  /** Cancels the start; no effect once it has succeeded. */
+  readonly signal: AbortSignal;
+  /** Told the process id before the service is ready. */
+  readonly onSpawn: (pid: number) => void;
+}
+
+/** Sockets are open to connect; who may is decided by the directory's group and by SO_PEERCRED on each accept. */
+const SOCKET_MODE = 0o666;
+
+/**
+ * Starts one process of the stand in its cgroup, with its sockets and its log; resolves when it is ready. Throws `child_failed`,
+ * `port_taken`; nothing of it is left then, no process and no descriptor.
+ */
+export async function startService(definition: ServiceDefinition, start: ServiceStart): Promise<Child> {
+  const { ready, name } = definition;
+  if (ready.by === 'port' && (await isPortOpen(ready.port, start.signal))) {
+    throw new BureauError(
+      'port_taken',
+      `Cannot start ${name}: something else listens on 127.0.0.1:${ready.port}; stop it, or choose another port in the instance's settings`,
+      { data: { port: ready.port } },
+    );
+  }
+  const child = await spawnService(definition, start);
+  if (ready.by === 'port') await portReady(child, ready.port, name, start);
+  return child;
+}
+
+/** The descriptors that it passes are closed here in any case; the child has its own copies. */
+async function spawnService(definition: ServiceDefinition, start: ServiceStart): Promise<Child> {
+  const { clock, cgroup, logFile, signal, onSpawn } = start;
+  using own = new DisposableStack();
+  const log = closedWith(own, openServiceLog(logFile));
+  const listeners = definition.listeners.map(({ path }) => closedWith(own, listenUnix(path, { mode: SOCKET_MODE })));
+  const piped = definition.ready.by === 'pipe';
+  return await startChild({
+    command: definition.command,
+    args: definition.args,
+    env: { ...definition.env },
+    cwd: '/',
+    stdio: ['ignore', log, log, ...listeners, ...(piped ? (['pipe'] as const) : [])],
+    detached: true,
+    ...(piped ? { readyFd: 3 + listeners.length } : {}),
+    readyMilliseconds: READY_MILLISECONDS,
+    clock,
+    cgroup,
+    logFile,
+    signal,
+    onSpawn,
+  });
+}
+
+function closedWith(stack: DisposableStack, descriptor: number): number {
+  return stack.adopt(descriptor, closeSync);
+}
+
+/** Resolves when the port accepts; otherwise ends the child and throws. */
+async function portReady(child: Child, port: number, name: string, { clock, logFile, signal }: ServiceStart): Promise<void> {
+  const over = new AbortController();
+  const give = AbortSignal.any([over.signal, signal]);
+  const fail = (what: string): void => over.abort(new BureauError('child_failed', `Expected ${name} to listen on port ${port}, but ${what}; see ${logFile}`));
+  const deadline = clock.setTimer(READY_MILLISECONDS, () => fail(`it did not within ${READY_MILLISECONDS} ms`));
+  void child.exited.then(({ code, signal: by }) => fail(`it ended (${by ?? `exit code ${code}`})`));
+  try {
+    await portOpen(port, clock, give);
+    over.signal.throwIfAborted();
+  } catch (error) {
+    await child.stop(0);
+    throw error;
+  } finally {
+    deadline.clear();
+  }
+}
