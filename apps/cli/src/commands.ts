@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { UsageError } from '@bureau/core';
-import type { AnyOperation, FieldSurface } from '@bureau/operations';
+import type { AnyOperation, Example, FieldSurface } from '@bureau/operations';
 import type { Command } from 'commander';
 import { Argument, Option } from 'commander';
 import * as v from 'valibot';
@@ -14,7 +14,7 @@ export type RunOperation = (operation: AnyOperation, input: unknown, json: boole
  */
 export function addOperation(program: Command, operation: AnyOperation, rest: readonly string[], run: RunOperation): void {
   const words = operation.name.split(' ');
-  const parent = words.slice(0, -1).reduce(groupOf, program);
+  const parent = words.slice(0, -1).reduce((group, word) => groupOf(group, word, operation.examples[0]), program);
   const command = parent
     .command(words.at(-1) ?? operation.name)
     .summary(operation.summary)
@@ -37,10 +37,15 @@ export function addOperation(program: Command, operation: AnyOperation, rest: re
   });
 }
 
-/** The command of a group such as `agent`, made when it is new. */
-function groupOf(parent: Command, word: string): Command {
+/** The command of a group such as `agent`, made when it is new, with the example of its first operation. */
+function groupOf(parent: Command, word: string, example: Example): Command {
   const known = parent.commands.find((command) => command.name() === word);
-  return known ?? parent.command(word).description(`${word} commands`).showSuggestionAfterError(true);
+  if (known !== undefined) return known;
+  return parent
+    .command(word)
+    .description(`${word} commands`)
+    .showSuggestionAfterError(true)
+    .addHelpText('after', `\nExample:\n  ${example.command}\n      ${example.shows}`);
 }
 
 function optionsOf(name: string, surface: FieldSurface, operation: AnyOperation): Option[] {
