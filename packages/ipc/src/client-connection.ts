@@ -145,12 +145,17 @@ export class ClientConnection {
     if (this.#reason !== undefined) return this.#reason;
     if (signal?.aborted === true) return cancelled(this.#nameOf(method), signal.reason);
     if (this.#link.queued <= this.#options.limits.maxQueuedBytes / 2) return undefined;
-    return new BureauError('too_busy', `Cannot call ${this.#nameOf(method)}: ${this.#link.queued} bytes wait for the server already. Wait for answers first.`);
+    return new BureauError(
+      'too_busy',
+      `Cannot call ${this.#nameOf(method)}: ${this.#link.queued} bytes wait for the server already. Wait for answers first.`,
+    );
   }
 
   #sendFailure(method: string, error: unknown): BureauError {
     if (error instanceof BureauError && error.code === 'malformed_frame') {
-      return new BureauError('invalid_input', `Cannot call ${this.#nameOf(method)}: the input is not plain data. ${error.message}`, { cause: error });
+      return new BureauError('invalid_input', `Cannot call ${this.#nameOf(method)}: the input is not plain data. ${error.message}`, {
+        cause: error,
+      });
     }
     return error instanceof BureauError ? error : new BureauError('internal', `Cannot call ${this.#nameOf(method)}.`, { cause: error });
   }

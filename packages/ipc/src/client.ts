@@ -122,9 +122,13 @@ function checkedUid(socket: Socket, options: ConnectOptions<Contract>): number {
     throw connectionLost(`the peer at ${options.path} left at once`, error);
   }
   if (options.expectUid === undefined || options.expectUid === uid) return uid;
-  throw new BureauError('peer_refused', `Expected the listener at ${options.path} to belong to uid ${options.expectUid}, found uid ${uid}. Do not talk to it.`, {
-    data: { path: options.path, expected: options.expectUid, found: uid },
-  });
+  throw new BureauError(
+    'peer_refused',
+    `Expected the listener at ${options.path} to belong to uid ${options.expectUid}, found uid ${uid}. Do not talk to it.`,
+    {
+      data: { path: options.path, expected: options.expectUid, found: uid },
+    },
+  );
 }
 
 function refused(path: string, error: NodeJS.ErrnoException): BureauError {
@@ -135,11 +139,18 @@ function refused(path: string, error: NodeJS.ErrnoException): BureauError {
     EACCES: 'this user may not connect',
     EAGAIN: 'too many wait to be accepted',
   };
-  return new BureauError('connection_refused', `Cannot connect to ${path}: ${why[errno] ?? error.message} (${errno}).`, { data: { path, errno }, cause: error });
+  return new BureauError('connection_refused', `Cannot connect to ${path}: ${why[errno] ?? error.message} (${errno}).`, {
+    data: { path, errno },
+    cause: error,
+  });
 }
 
 function lateHello(path: string, milliseconds: number): BureauError {
-  return new BureauError('deadline_exceeded', `No hello from ${path} within ${milliseconds} ms: something listens there, but does not answer.`, {
-    data: { path, milliseconds },
-  });
+  return new BureauError(
+    'deadline_exceeded',
+    `No hello from ${path} within ${milliseconds} ms: something listens there, but does not answer.`,
+    {
+      data: { path, milliseconds },
+    },
+  );
 }

@@ -42,13 +42,17 @@ test('Codec: plain values come back as they went, one after the other', () => {
 function normal(value: unknown): unknown {
   if (Object.is(value, -0)) return 0;
   if (Array.isArray(value)) return value.map(normal);
-  if (typeof value === 'object' && value !== null) return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, normal(inner)]));
+  if (typeof value === 'object' && value !== null)
+    return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, normal(inner)]));
   return value;
 }
 
 test('Codec: bytes come back as bytes, fields that are undefined not at all', () => {
   const codec = new Codec(DEFAULT_LIMITS);
-  assert.deepEqual(roundTrip(codec, { a: undefined, b: Buffer.from('secret'), c: new Uint8Array([1]) }), { b: Buffer.from('secret'), c: Buffer.from([1]) });
+  assert.deepEqual(roundTrip(codec, { a: undefined, b: Buffer.from('secret'), c: new Uint8Array([1]) }), {
+    b: Buffer.from('secret'),
+    c: Buffer.from([1]),
+  });
 });
 
 test('Codec.encode wipes what it built, also when the frame is refused', () => {

@@ -15,7 +15,9 @@ const PACK_MODE = REUSE_BUFFER_MODE | RESET_BUFFER_MODE;
 
 /** Plain maps, no records, no extension types; absent for undefined. */
 function createPackr(): Packr {
-  return new Packr({ useRecords: false, mapsAsObjects: true, int64AsType: 'auto', skipValues: [undefined] } as ConstructorParameters<typeof Packr>[0]);
+  return new Packr({ useRecords: false, mapsAsObjects: true, int64AsType: 'auto', skipValues: [undefined] } as ConstructorParameters<
+    typeof Packr
+  >[0]);
 }
 
 /** Turns values into msgpack and back; refuses what `MsgpackScanner` refuses, in both directions. One per connection. */

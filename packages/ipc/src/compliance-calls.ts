@@ -22,7 +22,10 @@ export function callCompliance(engine: IpcEngine): void {
     using client = await stand.client();
     const slow = client.call('hold', { key: 'slow' });
     const sums = await Promise.all(Array.from({ length: 1_000 }, (_, index) => client.call('add', { a: index, b: index })));
-    assert.deepEqual(sums, Array.from({ length: 1_000 }, (_, index) => ({ sum: 2 * index })));
+    assert.deepEqual(
+      sums,
+      Array.from({ length: 1_000 }, (_, index) => ({ sum: 2 * index })),
+    );
     stand.witness.held.get('slow')?.resolve({ key: 'slow' });
     assert.deepEqual(await slow, { key: 'slow' });
   });
@@ -99,7 +102,16 @@ export function callCompliance(engine: IpcEngine): void {
     cycle['self'] = cycle;
     let deep: unknown = 1;
     for (let level = 0; level < 100; level += 1) deep = [deep];
-    const bad = [cycle, new Date(), { when: new Date() }, deep, JSON.parse('{"__proto__": 1}'), { constructor: 1 }, Symbol('x'), { f: () => 1 }];
+    const bad = [
+      cycle,
+      new Date(),
+      { when: new Date() },
+      deep,
+      JSON.parse('{"__proto__": 1}'),
+      { constructor: 1 },
+      Symbol('x'),
+      { f: () => 1 },
+    ];
     for (const input of bad) await assert.rejects(client.call('any', input), { code: 'invalid_input' });
     assert.deepEqual(await client.call('any', { a: undefined, b: [null, true, -1.5] }), { b: [null, true, -1.5] });
     assert.deepEqual(await client.call('add', { a: 1 }), { sum: 2 });
@@ -124,7 +136,10 @@ export function callCompliance(engine: IpcEngine): void {
   suiteTest('call: a frame beyond the limit fails alone, whichever side would send it', async () => {
     await using stand = await startStand(engine, { limits: { maxFrameBytes: 10_000 } });
     using client = await stand.client({ limits: { maxFrameBytes: 10_000 } });
-    await assert.rejects(client.call('echoBytes', { data: Buffer.alloc(10_001) }), { code: 'frame_too_large', message: /A frame may have 10000 bytes; this one has 10\d\d\d/ });
+    await assert.rejects(client.call('echoBytes', { data: Buffer.alloc(10_001) }), {
+      code: 'frame_too_large',
+      message: /A frame may have 10000 bytes; this one has 10\d\d\d/,
+    });
     await assert.rejects(client.call('blob', { size: 20_000 }), { code: 'frame_too_large' });
     assert.equal((await client.call('blob', { size: 9_900 })).data.length, 9_900);
   });
@@ -270,7 +285,10 @@ export function callCompliance(engine: IpcEngine): void {
     await using stand = await startStand(engine);
     const options = { path: stand.path, contract: suiteContract, role: 'client', build: 'b', clock: machineClock };
     const uid = process.getuid?.() ?? 0;
-    await assert.rejects(engine.connect({ ...options, expectUid: uid + 1 }), { code: 'peer_refused', data: { path: stand.path, expected: uid + 1, found: uid } });
+    await assert.rejects(engine.connect({ ...options, expectUid: uid + 1 }), {
+      code: 'peer_refused',
+      data: { path: stand.path, expected: uid + 1, found: uid },
+    });
     (await engine.connect({ ...options, expectUid: uid })).close();
   });
 }

@@ -61,7 +61,10 @@ export function clientHostileCompliance(engine: IpcEngine): void {
       await withServer(
         (peer) => {
           peer.send(rawHello);
-          void peer.next('request').then(() => peer.socket.write(frame), () => {});
+          void peer.next('request').then(
+            () => peer.socket.write(frame),
+            () => {},
+          );
         },
         async (path) => {
           const client = await connectTo(path);
@@ -97,7 +100,9 @@ export function clientHostileCompliance(engine: IpcEngine): void {
         void peer.next('cancel').then(({ id }) => {
           peer.send({ type: 'response', id, output: { sum: 9 } });
           peer.send({ type: 'chunk', id, chunk: 9 });
-          void peer.next('request', (message) => message.id !== id).then((next) => peer.send({ type: 'response', id: next.id, output: { sum: 2 } }));
+          void peer
+            .next('request', (message) => message.id !== id)
+            .then((next) => peer.send({ type: 'response', id: next.id, output: { sum: 2 } }));
         });
       },
       async (path) => {

@@ -11,7 +11,11 @@ const BAD_FRAMES: readonly (readonly [name: string, frame: Buffer, code: string]
   ['a claim of 4 GiB', rawBytesFrame(Buffer.from([0xc0]), 0xffff_ffff), 'frame_too_large'],
   ['a claim one above the limit', rawBytesFrame(Buffer.from([0xc0]), 1024 * 1024 + 1), 'frame_too_large'],
   ['10,000 nested arrays', rawBytesFrame(Buffer.concat([Buffer.alloc(10_000, 0x91), Buffer.from([0xc0])])), 'malformed_frame'],
-  ['10,000 nested maps', rawBytesFrame(Buffer.concat([Buffer.from('81a161'.repeat(10_000), 'hex'), Buffer.from([0xc0])])), 'malformed_frame'],
+  [
+    '10,000 nested maps',
+    rawBytesFrame(Buffer.concat([Buffer.from('81a161'.repeat(10_000), 'hex'), Buffer.from([0xc0])])),
+    'malformed_frame',
+  ],
   ['an array of 4 billion', rawBytesFrame(Buffer.from('ddffffffff', 'hex')), 'malformed_frame'],
   ['a map of 4 billion', rawBytesFrame(Buffer.from('dfffffffff', 'hex')), 'malformed_frame'],
   ['a text of 4 GiB', rawBytesFrame(Buffer.from('dbffffffff41', 'hex')), 'malformed_frame'],
@@ -19,8 +23,16 @@ const BAD_FRAMES: readonly (readonly [name: string, frame: Buffer, code: string]
   ['200,000 empty maps', rawBytesFrame(Buffer.concat([Buffer.from('dd00030d40', 'hex'), Buffer.alloc(200_000, 0x80)])), 'malformed_frame'],
   ['a truncated value', rawBytesFrame(Buffer.from('82a474797065', 'hex')), 'malformed_frame'],
   ['trailing bytes', rawBytesFrame(Buffer.from('c0c0', 'hex')), 'malformed_frame'],
-  ['the key __proto__', rawBytesFrame(Buffer.concat([Buffer.from('81a9', 'hex'), Buffer.from('__proto__'), Buffer.from([0x80])])), 'malformed_frame'],
-  ['an overlong __proto__', rawBytesFrame(Buffer.concat([Buffer.from('81aac19f', 'hex'), Buffer.from('_proto__'), Buffer.from([0x80])])), 'malformed_frame'],
+  [
+    'the key __proto__',
+    rawBytesFrame(Buffer.concat([Buffer.from('81a9', 'hex'), Buffer.from('__proto__'), Buffer.from([0x80])])),
+    'malformed_frame',
+  ],
+  [
+    'an overlong __proto__',
+    rawBytesFrame(Buffer.concat([Buffer.from('81aac19f', 'hex'), Buffer.from('_proto__'), Buffer.from([0x80])])),
+    'malformed_frame',
+  ],
   ['the key constructor', rawFrame({ type: 'request', id: 1, method: 'any', input: { constructor: 1 } }), 'malformed_frame'],
   ['the key prototype', rawFrame({ type: 'request', id: 1, method: 'any', input: { prototype: 1 } }), 'malformed_frame'],
   ['a key twice', rawBytesFrame(Buffer.from('82a16101a16102', 'hex')), 'malformed_frame'],
@@ -145,7 +157,11 @@ export function hostileCompliance(engine: IpcEngine): void {
     peer.send({ type: 'request', id: 1_000, method: 'hold', input: { key: 'k' }, deadline: 3_600_000 });
     await stand.witness.seen('k');
     peer.socket.pause();
-    peer.socket.write(Buffer.concat(Array.from({ length: 100 }, (_, index) => rawFrame({ type: 'request', id: index + 1, method: 'blob', input: { size: 500_000 } }))));
+    peer.socket.write(
+      Buffer.concat(
+        Array.from({ length: 100 }, (_, index) => rawFrame({ type: 'request', id: index + 1, method: 'blob', input: { size: 500_000 } })),
+      ),
+    );
     await stand.witness.seen('aborted k connection_lost');
     await assertAlive(stand);
   });
@@ -183,7 +199,10 @@ export function hostileCompliance(engine: IpcEngine): void {
     clock.advance(10_000);
     assert.equal(stand.witness.logged.length, 0);
     clock.advance(20_000);
-    assert.deepEqual(stand.witness.logged.map(({ level, message }) => `${level} ${message}`), ['warn ipc: the peer does not answer a ping']);
+    assert.deepEqual(
+      stand.witness.logged.map(({ level, message }) => `${level} ${message}`),
+      ['warn ipc: the peer does not answer a ping'],
+    );
     clock.advance(10_000);
     await peer.closed;
   });

@@ -100,7 +100,8 @@ export function suiteHandlers(witness: Witness): Handlers<SuiteContract> {
     echoText: ({ text }) => ({ text }),
     blob: ({ size }) => ({ data: Buffer.alloc(size, 1) }),
     fail: ({ how }) => {
-      if (how === 'known') throw new BureauError('principal_busy', 'It is busy.', { data: { principal: 'a/b', tries: 3, all: ['x'], none: null } });
+      if (how === 'known')
+        throw new BureauError('principal_busy', 'It is busy.', { data: { principal: 'a/b', tries: 3, all: ['x'], none: null } });
       throw new Error('hunter2 is the password');
     },
     hold: ({ key }, context) => {

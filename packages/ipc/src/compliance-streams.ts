@@ -11,7 +11,10 @@ export function streamCompliance(engine: IpcEngine): void {
     const stream = client.stream('count', { to: 5_000 });
     const got: number[] = [];
     for await (const chunk of stream) got.push(chunk);
-    assert.deepEqual(got, Array.from({ length: 5_000 }, (_, index) => index));
+    assert.deepEqual(
+      got,
+      Array.from({ length: 5_000 }, (_, index) => index),
+    );
     assert.deepEqual(await stream.result, { last: 5_000 });
     const empty = client.stream('count', { to: 0 });
     for await (const _ of empty) assert.fail('no chunk was expected');
@@ -105,7 +108,10 @@ export function streamCompliance(engine: IpcEngine): void {
     const loop = (async () => {
       for await (const chunk of stream) got.push(chunk);
     })();
-    await assert.rejects(loop, { code: 'invalid_output', message: /suite\.lies sent a chunk: expected number, found a text of 3 characters/ });
+    await assert.rejects(loop, {
+      code: 'invalid_output',
+      message: /suite\.lies sent a chunk: expected number, found a text of 3 characters/,
+    });
     assert.deepEqual(got, [1]);
     await stand.witness.seen('finally lies');
   });

@@ -31,9 +31,13 @@ export function deadlineExceeded(what: string, milliseconds: number): BureauErro
 
 /** Speaks another version of the wire. */
 export function protocolMismatch(ours: number, theirs: number, role: string): BureauError {
-  return new BureauError('protocol_mismatch', `Expected IPC protocol ${ours}, but "${role}" speaks ${theirs}. Run both from the same build.`, {
-    data: { expected: ours, found: theirs },
-  });
+  return new BureauError(
+    'protocol_mismatch',
+    `Expected IPC protocol ${ours}, but "${role}" speaks ${theirs}. Run both from the same build.`,
+    {
+      data: { expected: ours, found: theirs },
+    },
+  );
 }
 
 /** One of ours as it goes on the wire: bounded, well-formed text, plain data. */
@@ -56,7 +60,8 @@ function boundedData(data: ErrorData): WireError['data'] {
   for (const [key, value] of Object.entries(data).slice(0, ERROR_DATA_FIELDS_MAX)) {
     if (!/^[A-Za-z][A-Za-z0-9_.-]{0,63}$/.test(key) || key === 'constructor' || key === 'prototype') continue;
     if (typeof value === 'string') entries.push([key, bounded(value, ERROR_DATA_TEXT_MAX)]);
-    else if (Array.isArray(value)) entries.push([key, value.slice(0, ERROR_DATA_LIST_MAX).map((entry) => bounded(String(entry), ERROR_DATA_TEXT_MAX))]);
+    else if (Array.isArray(value))
+      entries.push([key, value.slice(0, ERROR_DATA_LIST_MAX).map((entry) => bounded(String(entry), ERROR_DATA_TEXT_MAX))]);
     else if (value === null || typeof value === 'boolean') entries.push([key, value]);
     else if (typeof value === 'number' && Number.isFinite(value)) entries.push([key, value]);
   }

@@ -29,7 +29,10 @@ test('FrameDecoder: any split points give the same frames', () => {
   fc.assert(
     fc.property(bodies, fc.array(fc.nat(10_000), { maxLength: 20 }), (all, points) => {
       const { decoder, frames } = decode(cut(Buffer.concat(all.map(frame)), points));
-      assert.deepEqual(frames, all.map((body) => Buffer.from(body).toString('hex')));
+      assert.deepEqual(
+        frames,
+        all.map((body) => Buffer.from(body).toString('hex')),
+      );
       assert.equal(decoder.pending, false);
       assert.equal(decoder.frames, all.length);
     }),

@@ -41,9 +41,13 @@ test('serve refuses a peer of a uid that is not allowed, by SO_PEERCRED', { time
   chmodSync(stand.path, 0o666);
   const answerTo = async (uid: number): Promise<{ readonly type: string; readonly code?: string }> => {
     const hello = framed({ type: 'hello', protocol: 2, build: '', role: 'stranger' });
-    const child = spawn('/usr/bin/setpriv', ['--reuid', String(uid), '--regid', String(uid), '--clear-groups', '/usr/bin/python3', '-c', STRANGER, stand.path, hello], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
+    const child = spawn(
+      '/usr/bin/setpriv',
+      ['--reuid', String(uid), '--regid', String(uid), '--clear-groups', '/usr/bin/python3', '-c', STRANGER, stand.path, hello],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    );
     let printed = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (printed += text));
     const [code] = await once(child, 'close');
@@ -66,13 +70,19 @@ function framed(value: unknown): string {
 }
 
 test('serve refuses a peer that it cannot identify, and asks the function about the others', async () => {
-  await using closed = await startStand({ serve, connect }, {
-    peerOf: () => {
-      throw new Error('no such socket');
+  await using closed = await startStand(
+    { serve, connect },
+    {
+      peerOf: () => {
+        throw new Error('no such socket');
+      },
     },
-  });
+  );
   await assert.rejects(closed.client(), { code: 'peer_refused' });
-  await using odd = await startStand({ serve, connect }, { peerOf: () => ({ pid: 1, uid: 7, gid: 7 }), allowUids: (peer) => peer.uid === 8 });
+  await using odd = await startStand(
+    { serve, connect },
+    { peerOf: () => ({ pid: 1, uid: 7, gid: 7 }), allowUids: (peer) => peer.uid === 8 },
+  );
   await assert.rejects(odd.client(), { code: 'peer_refused', message: /does not serve uid 7/ });
 });
 
@@ -82,10 +92,20 @@ test('serve takes over an inherited listening descriptor', async () => {
   {
     const fd = listenUnix(path, { mode: 0o666 });
     await using _server = await serve({ ...minimal, fd });
-    using client = await connect({ path, contract: minimal.contract, role: 'client', build: 'b', clock: machineClock, expectUid: process.getuid?.() ?? 0 });
+    using client = await connect({
+      path,
+      contract: minimal.contract,
+      role: 'client',
+      build: 'b',
+      clock: machineClock,
+      expectUid: process.getuid?.() ?? 0,
+    });
     assert.deepEqual(await client.call('add', { a: 1, b: 1 }), { sum: 2 });
   }
-  await assert.rejects(connect({ path, contract: minimal.contract, role: 'client', build: 'b', clock: machineClock }), { code: 'connection_refused', message: /ECONNREFUSED/ });
+  await assert.rejects(connect({ path, contract: minimal.contract, role: 'client', build: 'b', clock: machineClock }), {
+    code: 'connection_refused',
+    message: /ECONNREFUSED/,
+  });
   rmSync(directory, { recursive: true });
 });
 
@@ -120,7 +140,9 @@ test('call and stream give "connection_lost" when the server is killed in the mi
     await assert.rejects(watch.next(), { code: 'connection_lost' });
     await client.closed;
     await gone;
-    await assert.rejects(connect({ path, contract: suiteContract, role: 'client', build: 'b', clock: machineClock }), { code: 'connection_refused' });
+    await assert.rejects(connect({ path, contract: suiteContract, role: 'client', build: 'b', clock: machineClock }), {
+      code: 'connection_refused',
+    });
   } finally {
     child.kill('SIGKILL');
     rmSync(directory, { recursive: true });

@@ -13,6 +13,8 @@ export class Outbox {
   #used = 0;
   #scheduled = false;
   #spare: Buffer | undefined;
+  /** What the socket was given and may still need, oldest first. */
+  readonly #inFlight: { readonly batch: Buffer; readonly used: number }[] = [];
   #nextSize = OUTBOX_FIRST_BYTES;
 
   constructor(socket: Socket) {
@@ -46,17 +48,18 @@ export class Outbox {
     this.#spare = undefined;
     this.#used = 0;
     if (this.#socket.destroyed || this.#socket.writableEnded) return void batch.fill(0, 0, used);
-    const bytes = used === batch.length ? batch : batch.subarray(0, used);
-    if (this.#socket.writableLength > 0) return void this.#socket.write(bytes, () => this.#recycle(batch, used));
-    this.#socket.write(bytes);
-    // The kernel mostly takes all of it within write(); a callback for that would cost more than the copy.
-    if (this.#socket.writableLength === 0) this.#recycle(batch, used);
+    this.#inFlight.push({ batch, used });
+    this.#socket.write(used === batch.length ? batch : batch.subarray(0, used), this.#onTaken);
   }
 
-  #recycle(batch: Buffer, used: number): void {
+  /** The oldest write is done (or failed with the socket); Node calls in order. */
+  readonly #onTaken = (): void => {
+    const taken = this.#inFlight.shift();
+    if (taken === undefined) return;
+    const { batch, used } = taken;
     batch.fill(0, 0, used);
     if (batch.length <= OUTBOX_BATCH_BYTES && (this.#spare === undefined || this.#spare.length < batch.length)) this.#spare = batch;
-  }
+  };
 
   readonly #onTurnEnd = (): void => {
     this.#scheduled = false;
@@ -70,6 +73,7 @@ export class Outbox {
       this.flush();
       if (length <= this.#batch.length && this.#batch.length >= this.#nextSize) return;
     }
-    if (length > this.#batch.length || this.#batch.length < this.#nextSize) this.#batch = Buffer.allocUnsafeSlow(Math.max(this.#nextSize, length));
+    if (length > this.#batch.length || this.#batch.length < this.#nextSize)
+      this.#batch = Buffer.allocUnsafeSlow(Math.max(this.#nextSize, length));
   }
 }

@@ -22,25 +22,75 @@ const hex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex
 
 test('MsgpackScanner accepts one value of each plain type', () => {
   const plain = [
-    '00', '7f', 'e0', 'ff', 'c0', 'c2', 'c3', // small integers, nil, booleans
-    'cc ff', 'cd ffff', 'ce ffffffff', 'cf ffffffffffffffff', 'd0 80', 'd1 8000', 'd2 80000000', 'd3 8000000000000000',
-    'ca 3fc00000', 'cb 3ff8000000000000',
-    'a0', 'a1 61', 'd9 01 61', 'da 0001 61', 'db 00000001 61', 'c4 00', 'c4 01 ff', 'c5 0001 ff', 'c6 00000001 ff',
-    '90', '92 01 02', 'dc 0001 c0', 'dd 00000001 c0', '80', '81 a161 01', 'de 0001 a161 01', 'df 00000001 a161 01', '81 d90161 01',
+    '00',
+    '7f',
+    'e0',
+    'ff',
+    'c0',
+    'c2',
+    'c3', // small integers, nil, booleans
+    'cc ff',
+    'cd ffff',
+    'ce ffffffff',
+    'cf ffffffffffffffff',
+    'd0 80',
+    'd1 8000',
+    'd2 80000000',
+    'd3 8000000000000000',
+    'ca 3fc00000',
+    'cb 3ff8000000000000',
+    'a0',
+    'a1 61',
+    'd9 01 61',
+    'da 0001 61',
+    'db 00000001 61',
+    'c4 00',
+    'c4 01 ff',
+    'c5 0001 ff',
+    'c6 00000001 ff',
+    '90',
+    '92 01 02',
+    'dc 0001 c0',
+    'dd 00000001 c0',
+    '80',
+    '81 a161 01',
+    'de 0001 a161 01',
+    'df 00000001 a161 01',
+    '81 d90161 01',
   ];
   for (const bytes of plain) assert.equal(accepts(hex(bytes)), true, bytes);
 });
 
 test('MsgpackScanner refuses every one of them when it is cut short or followed by a byte', () => {
-  for (const bytes of ['cc ff', 'cf ffffffffffffffff', 'cb 3ff8000000000000', 'a3 616263', 'db 00000001 61', 'c6 00000001 ff', '92 01 02', '82 a161 01 a162 02']) {
+  for (const bytes of [
+    'cc ff',
+    'cf ffffffffffffffff',
+    'cb 3ff8000000000000',
+    'a3 616263',
+    'db 00000001 61',
+    'c6 00000001 ff',
+    '92 01 02',
+    '82 a161 01 a162 02',
+  ]) {
     const whole = hex(bytes);
-    for (let length = 0; length < whole.length; length += 1) assert.equal(accepts(whole.subarray(0, length)), false, `${bytes} cut to ${length}`);
+    for (let length = 0; length < whole.length; length += 1)
+      assert.equal(accepts(whole.subarray(0, length)), false, `${bytes} cut to ${length}`);
     assert.equal(accepts(Buffer.concat([whole, hex('c0')])), false, `${bytes} and a byte`);
   }
 });
 
 test('MsgpackScanner refuses extension types and the unused byte', () => {
-  for (const token of ['c1', 'c7 00 01', 'c8 0000 01', 'c9 00000000 01', 'd4 01 00', 'd5 01 0000', 'd6 ff 00000000', 'd7 ff 0000000000000000', `d8 01 ${'00'.repeat(16)}`]) {
+  for (const token of [
+    'c1',
+    'c7 00 01',
+    'c8 0000 01',
+    'c9 00000000 01',
+    'd4 01 00',
+    'd5 01 0000',
+    'd6 ff 00000000',
+    'd7 ff 0000000000000000',
+    `d8 01 ${'00'.repeat(16)}`,
+  ]) {
     assert.equal(accepts(hex(token)), false, token);
     assert.equal(accepts(Buffer.concat([hex('81 a161'), hex(token)])), false, `inside a map: ${token}`);
   }
@@ -54,6 +104,17 @@ test('MsgpackScanner bounds depth and the number of values exactly', () => {
   const list = (count: number): Buffer => Buffer.concat([hex('dc'), Buffer.of(count >> 8, count & 255), Buffer.alloc(count, 0xc0)]);
   assert.equal(accepts(list(199)), true);
   assert.equal(accepts(list(200)), false);
+});
+
+test('MsgpackScanner refuses a claim beyond the bytes at hand before it counts', () => {
+  for (const claim of ['dc 0064 c0', 'de 0064 a161 c0', '9f c0', '8f a161 c0']) {
+    const bytes = hex(claim);
+    assert.throws(
+      () => scanner.check(bytes, 0, bytes.length),
+      { message: /claims (100|15) entries, more than the frame has bytes for/ },
+      claim,
+    );
+  }
 });
 
 test('MsgpackScanner finds a key that occurs twice, in small and large maps, however it is written', () => {
@@ -73,7 +134,11 @@ test('MsgpackScanner finds a key that occurs twice, in small and large maps, how
 test('MsgpackScanner refuses the keys that reach a prototype, and keys that are not UTF-8', () => {
   for (const key of ['__proto__', 'constructor', 'prototype']) {
     assert.equal(accepts(Buffer.concat([Buffer.of(0x81, 0xa0 + key.length), Buffer.from(key), hex('c0')])), false, key);
-    assert.equal(accepts(Buffer.concat([hex('91 81 a161'), Buffer.of(0x81, 0xd9, key.length), Buffer.from(key), hex('c0')])), false, `${key} deeper`);
+    assert.equal(
+      accepts(Buffer.concat([hex('91 81 a161'), Buffer.of(0x81, 0xd9, key.length), Buffer.from(key), hex('c0')])),
+      false,
+      `${key} deeper`,
+    );
     assert.equal(accepts(Buffer.concat([Buffer.of(0xa0 + key.length), Buffer.from(key)])), true, `${key} as a value`);
   }
   assert.equal(accepts(hex('81 a2 c1bf c0')), false, 'overlong');
@@ -93,7 +158,14 @@ test('MsgpackScanner: what it accepts, msgpackr decodes; arbitrary bytes only ev
 
 test('MsgpackScanner: bytes changed in a real frame only ever give malformed_frame or a value', () => {
   const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true });
-  const frame = Buffer.from(new Packr({ useRecords: false }).pack({ type: 'request', id: 7, method: 'add', input: { a: 1.5, list: [1, 'x', null, { b: Buffer.alloc(20) }] } }));
+  const frame = Buffer.from(
+    new Packr({ useRecords: false }).pack({
+      type: 'request',
+      id: 7,
+      method: 'add',
+      input: { a: 1.5, list: [1, 'x', null, { b: Buffer.alloc(20) }] },
+    }),
+  );
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.nat(frame.length - 1), fc.nat(255)), { minLength: 1, maxLength: 4 }), (changes) => {
       const changed = Buffer.from(frame);

@@ -128,7 +128,10 @@ export class ServerConnection {
     if (this.#calls.has(request.id)) throw malformed(`request id ${request.id} is in use`);
     const method = methods.get(request.method);
     const streaming = method?.contract.kind === 'stream';
-    const milliseconds = Math.min(request.deadline ?? (streaming ? Infinity : limits.callMilliseconds), streaming ? Infinity : limits.maxCallMilliseconds);
+    const milliseconds = Math.min(
+      request.deadline ?? (streaming ? Infinity : limits.callMilliseconds),
+      streaming ? Infinity : limits.maxCallMilliseconds,
+    );
     const call = new ServerCall({
       id: request.id,
       method: request.method,
@@ -208,9 +211,13 @@ export class ServerConnection {
     if (error instanceof BureauError && error.code !== 'malformed_frame') known = error;
     else {
       this.#logInternal(call, error);
-      known = new BureauError('internal', `${this.#nameOf(call)} failed inside; the log of "${this.#options.role}" has trace ${call.traceId}.`, {
-        data: { trace: call.traceId },
-      });
+      known = new BureauError(
+        'internal',
+        `${this.#nameOf(call)} failed inside; the log of "${this.#options.role}" has trace ${call.traceId}.`,
+        {
+          data: { trace: call.traceId },
+        },
+      );
     }
     this.#link.send({ type: 'error', id: call.id, ...toWire(known) });
   }
@@ -237,8 +244,10 @@ export class ServerConnection {
   #onClosed(reason: BureauError): void {
     this.#helloTimer.clear();
     this.#deadlines.stop();
-    if (reason.code !== 'connection_lost') this.#options.log.warn({ code: reason.code, reason: reason.message, peer: this.#peer }, 'ipc: connection refused');
-    for (const call of this.#calls.values()) call.abort(reason.code === 'connection_lost' ? reason : connectionLost(reason.message, reason));
+    if (reason.code !== 'connection_lost')
+      this.#options.log.warn({ code: reason.code, reason: reason.message, peer: this.#peer }, 'ipc: connection refused');
+    for (const call of this.#calls.values())
+      call.abort(reason.code === 'connection_lost' ? reason : connectionLost(reason.message, reason));
     for (const callback of this.#closeCallbacks) this.#notify(callback);
     this.#closeCallbacks.clear();
     this.#endIfDrained();

@@ -26,7 +26,12 @@ function kindOf(issue: v.BaseIssue<unknown>): string {
  * The value as the schema gives it. Throws a BureauError with `code`, whose message names the wrong field ("launcher.create: input field
  * spec.command: …") and whose `data.path` is its path.
  */
-export function validated<Schema extends v.GenericSchema>(schema: Schema, value: unknown, code: string, what: string): v.InferOutput<Schema> {
+export function validated<Schema extends v.GenericSchema>(
+  schema: Schema,
+  value: unknown,
+  code: string,
+  what: string,
+): v.InferOutput<Schema> {
   const result = v.safeParse(schema, value, { abortEarly: true });
   if (result.success) return result.output;
   const { path, fault } = describeIssue(result.issues[0]);

@@ -12,7 +12,8 @@ export function quickClientMessage(raw: unknown): ClientMessage | undefined {
   if (!isId(id)) return undefined;
   if (type === 'request') {
     const { deadline, method } = message;
-    if (typeof method !== 'string' || method.length > NAME_MAX || !isCount(deadline, DEADLINE_MAX) || !('input' in message)) return undefined;
+    if (typeof method !== 'string' || method.length > NAME_MAX || !isCount(deadline, DEADLINE_MAX) || !('input' in message))
+      return undefined;
     return countKeys(message) === 5 ? (message as ClientMessage) : undefined;
   }
   if (type === 'credit') return isCount(message['count'], COUNT_MAX) && countKeys(message) === 3 ? (message as ClientMessage) : undefined;
