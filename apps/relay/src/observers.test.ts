@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { RelayFixture, View, within } from './testing/relay-fixture.ts';
+import { RelayFixture, type View, within } from './testing/relay-fixture.ts';
 import { buildRelayProgram, type RelayProgram } from './testing/relay-program.ts';
 
 let program: RelayProgram;
@@ -55,7 +55,10 @@ test('replay gives what was asked for and says what is missing', async () => {
   const view = await relay.attach('observe', { replay: 4 });
   await view.until(/6789/);
   await view.step();
-  assert.deepEqual(view.chunks.map((chunk) => (chunk.type === 'output' ? chunk.data.length : chunk)), [{ type: 'dropped', bytes: 6 }, 4, { type: 'live' }]);
+  assert.deepEqual(
+    view.chunks.map((chunk) => (chunk.type === 'output' ? chunk.data.length : chunk)),
+    [{ type: 'dropped', bytes: 6 }, 4, { type: 'live' }],
+  );
 });
 
 test('a slow observer loses the oldest output and never slows the payload; the next bytes are the newest', async () => {
@@ -91,7 +94,7 @@ test('a control observer that does not read makes the payload wait; one that det
 
 /** Resolves when the payload's output log has not grown for a while: it stands in write(). */
 async function untilQuiet(relay: RelayFixture): Promise<void> {
-  for (let last = -1; ; ) {
+  for (let last = -1; ;) {
     const size = relay.output.length;
     if (size === last && size > 0) return;
     last = size;

@@ -15,7 +15,11 @@ const shell = (script: string): string[] => ['sh', '-c', script];
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
 test('relay keeps output and errors apart without a terminal, byte for byte', async () => {
-  await using relay = new RelayFixture(program, shell('printf "a\\0b\\377"; printf "oops" >&2; echo by-name >/dev/stderr; test -t 0 || printf no-tty'), { holdForObserver: true });
+  await using relay = new RelayFixture(
+    program,
+    shell('printf "a\\0b\\377"; printf "oops" >&2; echo by-name >/dev/stderr; test -t 0 || printf no-tty'),
+    { holdForObserver: true },
+  );
   await relay.go();
   const view = await relay.attach('control');
   assert.equal((await view.all()).code, 0);
@@ -46,14 +50,21 @@ test('relay refuses input after its end', async () => {
 
 for (const terminal of [true, false]) {
   test(`relay makes writers wait for a payload that does not read, bounds what waits, and serves others meanwhile, ${terminal ? 'with' : 'without'} a terminal`, async () => {
-    await using relay = new RelayFixture(program, shell(`${terminal ? 'stty raw -echo;' : ''} echo ready; while :; do sleep 1; done`), { terminal });
+    await using relay = new RelayFixture(program, shell(`${terminal ? 'stty raw -echo;' : ''} echo ready; while :; do sleep 1; done`), {
+      terminal,
+    });
     await relay.running();
     const view = await relay.attach('observe');
     await view.until(/ready/);
     const cancel = new AbortController();
     const data = Buffer.alloc(64 * 1024, 'x');
     // A pipe and Node's own buffer take the first; then the writers stand still, and beyond 1 MiB they are refused.
-    const writes = Array.from({ length: 24 }, () => view.client.call('input', { data }, { signal: cancel.signal }).then(() => 'taken', (error: { code: string }) => error.code));
+    const writes = Array.from({ length: 24 }, () =>
+      view.client.call('input', { data }, { signal: cancel.signal }).then(
+        () => 'taken',
+        (error: { code: string }) => error.code,
+      ),
+    );
     const refused = await Promise.race(writes.slice(-1));
     assert.equal(refused, 'too_busy');
     assert.equal((await view.client.call('status', {})).state, 'running');
@@ -66,12 +77,19 @@ for (const terminal of [true, false]) {
 }
 
 test('relay loses nothing of 50 MB through a control observer, without a terminal', async () => {
-  await using relay = new RelayFixture(program, shell('head -c 52428800 /dev/zero | openssl enc -aes-128-ctr -K 00 -iv 00 2>/dev/null; printf END'), { holdForObserver: true });
+  await using relay = new RelayFixture(
+    program,
+    shell('head -c 52428800 /dev/zero | openssl enc -aes-128-ctr -K 00 -iv 00 2>/dev/null; printf END'),
+    { holdForObserver: true },
+  );
   await relay.go();
   const view = await relay.attach('control');
   assert.equal((await view.all()).code, 0);
   const { createCipheriv } = await import('node:crypto');
-  const expected = Buffer.concat([createCipheriv('aes-128-ctr', Buffer.alloc(16), Buffer.alloc(16)).update(Buffer.alloc(52_428_800)), Buffer.from('END')]);
+  const expected = Buffer.concat([
+    createCipheriv('aes-128-ctr', Buffer.alloc(16), Buffer.alloc(16)).update(Buffer.alloc(52_428_800)),
+    Buffer.from('END'),
+  ]);
   const bytes = view.bytes();
   assert.equal(bytes.length, expected.length);
   assert.equal(sha256(bytes), sha256(expected));

@@ -30,7 +30,12 @@ test('relay brings a payload to its end: reports, output, exit file, its own exi
 
 for (const terminal of [true, false]) {
   const how = terminal ? 'with a terminal' : 'without a terminal';
-  for (const [script, code] of [['exit 0', 0], ['exit 255', 255], ['kill -9 $$', 137], ['kill -TERM $$', 143]] as const) {
+  for (const [script, code] of [
+    ['exit 0', 0],
+    ['exit 255', 255],
+    ['kill -9 $$', 137],
+    ['kill -TERM $$', 143],
+  ] as const) {
     test(`relay reports exit code ${code} of "${script}" ${how}`, async () => {
       await using relay = new RelayFixture(program, shell(script), { terminal });
       await relay.running();

@@ -87,7 +87,11 @@ test('relay passes arguments longer than a pipe holds', async () => {
 for (const terminal of [true, false]) {
   test(`relay gives the payload descriptors 0, 1 and 2 only, ${terminal ? 'with' : 'without'} a terminal`, async () => {
     const stray = openSync('/etc/hostname', 'r');
-    await using relay = new RelayFixture(program, shell('readlink /proc/self/fd/9; ls -l /proc/self/fd | sed "s/.* \\([0-9]* ->\\)/\\1/"; cat /proc/1/cmdline | tr "\\0" " "'), { terminal, stray: [stray, stray, stray] });
+    await using relay = new RelayFixture(
+      program,
+      shell('readlink /proc/self/fd/9; ls -l /proc/self/fd | sed "s/.* \\([0-9]* ->\\)/\\1/"; cat /proc/1/cmdline | tr "\\0" " "'),
+      { terminal, stray: [stray, stray, stray] },
+    );
     closeSync(stray);
     const pid = await relay.running();
     assert.ok(pid > 0);
@@ -105,7 +109,11 @@ for (const terminal of [true, false]) {
 test('a descriptor that is not marked does reach a payload: what the test above looks for is real', () => {
   const stray = openSync('/etc/hostname', 'r');
   const bwrap = ['--unshare-all', '--ro-bind', '/', '/', '--proc', '/proc', 'readlink', '/proc/self/fd/9'];
-  const { stdout } = spawnSync('/usr/bin/bwrap', bwrap, { stdio: ['ignore', 'pipe', 'inherit', ...Array.from({ length: 7 }, () => stray)], encoding: 'utf8', timeout: 10_000 });
+  const { stdout } = spawnSync('/usr/bin/bwrap', bwrap, {
+    stdio: ['ignore', 'pipe', 'inherit', ...Array.from({ length: 7 }, () => stray)],
+    encoding: 'utf8',
+    timeout: 10_000,
+  });
   closeSync(stray);
   assert.equal(stdout, '/etc/hostname\n');
 });
@@ -130,7 +138,10 @@ test('relay lets the payload run only when the launcher and a first control obse
   const view = await relay.attach('control', { columns: 101, rows: 33 });
   await relay.report('running');
   await view.until(/33 101\r\n/);
-  await assert.rejects(relay.attach('control').then((second) => second.all()), { code: 'control_taken' });
+  await assert.rejects(
+    relay.attach('control').then((second) => second.all()),
+    { code: 'control_taken' },
+  );
   await view.type('hello\n');
   assert.deepEqual(await view.all(), { code: 0, signal: null });
   assert.match(view.text, /got hello\r\n$/);

@@ -31,7 +31,9 @@ for (const terminal of [true, false]) {
   const how = terminal ? 'with a terminal' : 'without a terminal';
 
   test(`stop ends a payload that heeds TERM within its grace, ${how}`, async () => {
-    await using relay = new RelayFixture(program, shell('trap "echo bye; exit 3" TERM; echo ready; while :; do sleep 0.01; done'), { terminal });
+    await using relay = new RelayFixture(program, shell('trap "echo bye; exit 3" TERM; echo ready; while :; do sleep 0.01; done'), {
+      terminal,
+    });
     await relay.running();
     const view = await relay.attach('observe');
     await view.until(/ready/);
@@ -46,7 +48,10 @@ for (const terminal of [true, false]) {
   for (const [name, script] of [
     ['ignores TERM', 'trap "" TERM HUP; echo ready; while :; do sleep 1; done'],
     ['is stopped', 'trap "" TERM; echo ready; while :; do kill -STOP $$; done'],
-    ['left its session', 'setsid sh -c "trap \\"\\" TERM HUP; echo ready; exec >/dev/null 2>&1 </dev/null; sleep 1000 & sleep 1000" & trap "" TERM; wait; sleep 1000'],
+    [
+      'left its session',
+      'setsid sh -c "trap \\"\\" TERM HUP; echo ready; exec >/dev/null 2>&1 </dev/null; sleep 1000 & sleep 1000" & trap "" TERM; wait; sleep 1000',
+    ],
   ] as const) {
     test(`stop kills a payload that ${name}, ${how}`, async () => {
       await using relay = new RelayFixture(program, shell(script), { terminal });
@@ -65,7 +70,11 @@ test('stop wakes a stopped payload that handles TERM', async () => {
   await relay.running();
   const view = await relay.attach('observe');
   await view.until(/ready/);
-  assert.deepEqual(await view.client.call('stop', { graceMilliseconds: LONG_GRACE }, { deadlineMilliseconds: 15_000 }), { code: 5, signal: null, reason: 'stopped' });
+  assert.deepEqual(await view.client.call('stop', { graceMilliseconds: LONG_GRACE }, { deadlineMilliseconds: 15_000 }), {
+    code: 5,
+    signal: null,
+    reason: 'stopped',
+  });
 });
 
 test('a second stop with a shorter grace counts', async () => {
@@ -80,7 +89,10 @@ test('a second stop with a shorter grace counts', async () => {
 });
 
 test('relay ends what the payload left running when its first process ends', async () => {
-  await using relay = new RelayFixture(program, shell('setsid sh -c "trap \\"\\" TERM HUP; exec >/dev/null 2>&1 </dev/null; while :; do sleep 1; done" & exit 6'));
+  await using relay = new RelayFixture(
+    program,
+    shell('setsid sh -c "trap \\"\\" TERM HUP; exec >/dev/null 2>&1 </dev/null; while :; do sleep 1; done" & exit 6'),
+  );
   await relay.running();
   assert.deepEqual((await relay.report('exited')).exit, { code: 6, signal: null });
   assert.equal(await relay.ended(), 0);
@@ -128,11 +140,17 @@ test('a relay that is killed before "go" does not set its payload free', async (
   relay.process.kill('SIGKILL');
   assert.equal(await relay.ended(), null);
   // bwrap has gone with its relay; its init stands before the command and waits for its launcher to end it.
-  const parent = await until(() => readProcess(pid)?.parent, (now) => now !== undefined && readProcess(now)?.name !== 'bwrap');
+  const parent = await until(
+    () => readProcess(pid)?.parent,
+    (now) => now !== undefined && readProcess(now)?.name !== 'bwrap',
+  );
   assert.equal(processesOf(TEST_UID).join(), String(pid), `parent ${parent}`);
   assert.match(readFileSync(`/proc/${pid}/cmdline`, 'latin1'), /^\/usr\/bin\/bwrap\0/);
   process.kill(pid, 'SIGKILL');
-  await until(() => processesOf(TEST_UID).length, (count) => count === 0);
+  await until(
+    () => processesOf(TEST_UID).length,
+    (count) => count === 0,
+  );
   assert.equal(relay.output.toString(), '');
 });
 

@@ -32,7 +32,9 @@ test('relay gives bash job control: Ctrl-Z, jobs, fg, Ctrl-C', async () => {
 });
 
 test('relay survives a Ctrl-C that the payload handles', async () => {
-  await using relay = new RelayFixture(program, shell('trap "echo handled" INT; echo ready; read a; read b; echo "still $b"; exit 4'), { terminal: true });
+  await using relay = new RelayFixture(program, shell('trap "echo handled" INT; echo ready; read a; read b; echo "still $b"; exit 4'), {
+    terminal: true,
+  });
   await relay.running();
   const view = await relay.attach('control');
   await view.until(/ready/);
@@ -53,7 +55,9 @@ test('relay ends an ordinary command by Ctrl-C with 130', async () => {
 });
 
 test('relay resizes the terminal, tells the payload and every observer', async () => {
-  await using relay = new RelayFixture(program, shell('trap "stty size" WINCH; stty size; echo ready; while :; do read x && exit; done'), { terminal: true });
+  await using relay = new RelayFixture(program, shell('trap "stty size" WINCH; stty size; echo ready; while :; do read x && exit; done'), {
+    terminal: true,
+  });
   await relay.running();
   const view = await relay.attach('control');
   await view.until(/24 80\r\nready/);
@@ -108,7 +112,8 @@ function assertSequence(bytes: Buffer, last: number): void {
   let expected = 1;
   let start = 0;
   for (let end = bytes.indexOf(10); end >= 0; end = bytes.indexOf(10, start)) {
-    if (Number(bytes.toString('latin1', start, end)) !== expected) assert.fail(`expected ${expected}, found ${bytes.toString('latin1', start, end)}`);
+    if (Number(bytes.toString('latin1', start, end)) !== expected)
+      assert.fail(`expected ${expected}, found ${bytes.toString('latin1', start, end)}`);
     expected += 1;
     start = end + 1;
   }

@@ -31,21 +31,31 @@ class Target extends Writable {
   }
 }
 
-const output = (text: string, from: 'output' | 'error' = 'output'): OutputChunk => ({ type: 'output', from, data: Buffer.from(text, 'latin1') });
+const output = (text: string, from: 'output' | 'error' = 'output'): OutputChunk => ({
+  type: 'output',
+  from,
+  data: Buffer.from(text, 'latin1'),
+});
 async function* chunks(...all: OutputChunk[]): AsyncGenerator<OutputChunk> {
   yield* all;
 }
 
 test('showOutput gives a file every byte and nothing else, outputs apart', async () => {
   const [out, err] = [new Target(false), new Target(false)];
-  await showOutput(chunks(output('\x1b]52;c;x\x07a\xff'), { type: 'dropped', bytes: 5 }, output('e', 'error'), { type: 'live' }), { output: out, error: err });
+  await showOutput(chunks(output('\x1b]52;c;x\x07a\xff'), { type: 'dropped', bytes: 5 }, output('e', 'error'), { type: 'live' }), {
+    output: out,
+    error: err,
+  });
   assert.equal(out.text, '\x1b]52;c;x\x07a\xff');
   assert.equal(err.text, 'e');
 });
 
 test('showOutput sanitises for a terminal, marks what is missing, and puts the terminal back', async () => {
   const [out, err] = [new Target(true), new Target(true)];
-  await showOutput(chunks(output('\x1b]52;c;x\x07a\x1b[3'), { type: 'dropped', bytes: 5 }, output('1mb\x1b[6nc\xe2')), { output: out, error: err });
+  await showOutput(chunks(output('\x1b]52;c;x\x07a\x1b[3'), { type: 'dropped', bytes: 5 }, output('1mb\x1b[6nc\xe2')), {
+    output: out,
+    error: err,
+  });
   assert.equal(out.text, `a\r\n[5 bytes skipped]\r\n1mbc\xef\xbf\xbd${Buffer.from(terminalResetSequence).toString('latin1')}`);
   assert.equal(err.text, '');
 });

@@ -39,7 +39,16 @@ export interface BwrapProcess {
 
 /** bwrap's command line, without the options that go by descriptor. Pure. */
 export function bwrapCommandLine(command: readonly string[], terminal: boolean): string[] {
-  const numbers = ['--args', String(ARGUMENTS_FD), '--seccomp', String(SECCOMP_FD), '--json-status-fd', String(STATUS_FD), '--block-fd', String(BLOCK_FD)];
+  const numbers = [
+    '--args',
+    String(ARGUMENTS_FD),
+    '--seccomp',
+    String(SECCOMP_FD),
+    '--json-status-fd',
+    String(STATUS_FD),
+    '--block-fd',
+    String(BLOCK_FD),
+  ];
   return [...numbers, '--die-with-parent', '--', SETSID, ...(terminal ? ['--ctty'] : []), '--', ...command];
 }
 

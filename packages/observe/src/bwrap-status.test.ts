@@ -11,7 +11,10 @@ test('BwrapStatusReader reads pid and exit code, however the lines are cut', () 
   for (let cut = 0; cut <= LINES.length; cut += 1) {
     const reader = new BwrapStatusReader();
     const found = [...reader.push(LINES.slice(0, cut)), ...reader.push(LINES.slice(cut))];
-    assert.deepEqual(found.filter((status) => Object.keys(status).length > 0), [{ childPid: 4711 }, { exitCode: 137 }]);
+    assert.deepEqual(
+      found.filter((status) => Object.keys(status).length > 0),
+      [{ childPid: 4711 }, { exitCode: 137 }],
+    );
   }
 });
 
@@ -28,7 +31,10 @@ test('bwrapCommandLine passes options by descriptor and leaves the command as it
 });
 
 test('failureText is what bwrap said last, fit for a report', () => {
-  const records = ['noise\r\n\u001b[31mbwrap: first\r\n', 'bwrap: Can\'t find\u0007 source path\n'].map((text) => ({ from: 'error' as const, data: Buffer.from(text) }));
+  const records = ['noise\r\n\u001b[31mbwrap: first\r\n', "bwrap: Can't find\u0007 source path\n"].map((text) => ({
+    from: 'error' as const,
+    data: Buffer.from(text),
+  }));
   assert.equal(failureText(records, 500), "bwrap: Can't find source path");
   assert.equal(failureText(records, 10), 'bwrap: Can');
   assert.equal(failureText([], 10), '');

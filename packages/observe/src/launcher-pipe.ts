@@ -78,5 +78,8 @@ async function decodeConfig(frame: Buffer): Promise<RelayConfig> {
 }
 
 function badConfig(found: string): BureauError {
-  return new BureauError('bad_config', `Expected one frame with the relay's configuration from the launcher, found ${found}. Launcher and relay must be of one build`);
+  return new BureauError(
+    'bad_config',
+    `Expected one frame with the relay's configuration from the launcher, found ${found}. Launcher and relay must be of one build`,
+  );
 }

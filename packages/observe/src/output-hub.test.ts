@@ -18,7 +18,9 @@ function hubWithPressure(): { hub: OutputHub; pressure: boolean[] } {
 async function rest(observer: Observer): Promise<unknown[]> {
   const all: unknown[] = [];
   for (let chunk = await observer.next(never); chunk !== null; chunk = await observer.next(never)) {
-    all.push(chunk.type === 'output' ? `${chunk.from}:${Buffer.from(chunk.data).toString()}` : chunk.type === 'dropped' ? chunk.bytes : chunk.type);
+    all.push(
+      chunk.type === 'output' ? `${chunk.from}:${Buffer.from(chunk.data).toString()}` : chunk.type === 'dropped' ? chunk.bytes : chunk.type,
+    );
   }
   return all;
 }

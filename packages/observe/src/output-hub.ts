@@ -54,7 +54,9 @@ export class OutputHub {
   attach(options: { mode: ObserverMode; replay: number }): Observer {
     const { mode, replay } = options;
     if (this.#observers.size >= OBSERVERS_MAX) {
-      throw new BureauError('too_many_observers', `This payload already has ${OBSERVERS_MAX} observers; detach one of them`, { data: { limit: OBSERVERS_MAX } });
+      throw new BureauError('too_many_observers', `This payload already has ${OBSERVERS_MAX} observers; detach one of them`, {
+        data: { limit: OBSERVERS_MAX },
+      });
     }
     if (mode === 'control' && this.#control !== undefined) {
       throw new BureauError('control_taken', 'Someone else controls this payload; attach with mode "observe", or wait until they detach');

@@ -16,9 +16,13 @@ export class PayloadInput {
   /** Resolves when the payload's end took `data` (and, with `end`, the end of input). Throws `too_busy`, `input_closed`, the signal's reason. */
   async write(data: Uint8Array, end: boolean, signal: AbortSignal): Promise<void> {
     if (this.#waiting + data.length > INPUT_WAITING_BYTES) {
-      throw new BureauError('too_busy', `The payload does not read: ${this.#waiting} bytes of input already wait (at most ${INPUT_WAITING_BYTES}); try again later`, {
-        data: { waiting: this.#waiting, limit: INPUT_WAITING_BYTES },
-      });
+      throw new BureauError(
+        'too_busy',
+        `The payload does not read: ${this.#waiting} bytes of input already wait (at most ${INPUT_WAITING_BYTES}); try again later`,
+        {
+          data: { waiting: this.#waiting, limit: INPUT_WAITING_BYTES },
+        },
+      );
     }
     // A copy: what the caller gave may be a view of a receive buffer.
     const bytes = Uint8Array.from(data);

@@ -75,7 +75,8 @@ export function pipeStdio(): PayloadStdio {
 
 function writeTo(writer: Socket, data: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
-    const refuse = (cause: unknown): void => reject(new BureauError('input_closed', 'The payload can no longer read: its standard input is closed', { cause }));
+    const refuse = (cause: unknown): void =>
+      reject(new BureauError('input_closed', 'The payload can no longer read: its standard input is closed', { cause }));
     if (writer.writableEnded || writer.destroyed) return refuse(undefined);
     writer.write(data, (error) => {
       if (error === null || error === undefined) resolve();

@@ -48,7 +48,10 @@ export class Payload {
     if (typeof pid === 'number') return new Payload(bwrap, pid, exited, options.stdio.terminal, clock);
     bwrap.process.kill('SIGKILL');
     await exited;
-    throw new BureauError('start_failed', pid === undefined ? `bwrap made no sandbox within ${START_MILLISECONDS} ms` : 'bwrap ended before it made a sandbox');
+    throw new BureauError(
+      'start_failed',
+      pid === undefined ? `bwrap made no sandbox within ${START_MILLISECONDS} ms` : 'bwrap ended before it made a sandbox',
+    );
   }
 
   /** Lets the command run. */

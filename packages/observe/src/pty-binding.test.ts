@@ -11,7 +11,11 @@ test('ptyBinding opens a real terminal with the installed node-pty', () => {
   closeSync(slave);
 });
 
-for (const [name, exports] of Object.entries({ nothing: undefined, 'no native': {}, 'a native without open': { native: { resize: () => undefined } } })) {
+for (const [name, exports] of Object.entries({
+  nothing: undefined,
+  'no native': {},
+  'a native without open': { native: { resize: () => undefined } },
+})) {
   test(`checkPtyBinding refuses a node-pty with ${name}`, () => {
     assert.throws(() => checkPtyBinding(exports), { code: 'pty_unavailable', message: /node-pty 1\.1\.0/ });
   });

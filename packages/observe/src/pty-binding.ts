@@ -18,7 +18,9 @@ export function ptyBinding(): PtyBinding {
   try {
     loaded = createRequire(import.meta.url)('node-pty');
   } catch (cause) {
-    throw new BureauError('pty_unavailable', 'node-pty does not load; it must be compiled for this Node: run build/rebuild-native.sh', { cause });
+    throw new BureauError('pty_unavailable', 'node-pty does not load; it must be compiled for this Node: run build/rebuild-native.sh', {
+      cause,
+    });
   }
   return checkPtyBinding(loaded);
 }
@@ -26,15 +28,28 @@ export function ptyBinding(): PtyBinding {
 /** The binding inside node-pty's exports; throws `pty_unavailable` when it is not the shape of 1.1.0. */
 export function checkPtyBinding(exports: unknown): PtyBinding {
   const native: unknown = typeof exports === 'object' && exports !== null && 'native' in exports ? exports.native : undefined;
-  if (typeof native === 'object' && native !== null && 'open' in native && 'resize' in native && typeof native.open === 'function' && typeof native.resize === 'function') {
+  if (
+    typeof native === 'object' &&
+    native !== null &&
+    'open' in native &&
+    'resize' in native &&
+    typeof native.open === 'function' &&
+    typeof native.resize === 'function'
+  ) {
     const { open, resize } = native as { open: PtyBinding['open']; resize: PtyBinding['resize'] };
     return { open: (columns, rows) => checkOpened(open(columns, rows)), resize };
   }
-  throw new BureauError('pty_unavailable', 'Expected node-pty 1.1.0, whose exports have native.open and native.resize; found another shape. Install the pinned version, or adapt pty-binding.ts');
+  throw new BureauError(
+    'pty_unavailable',
+    'Expected node-pty 1.1.0, whose exports have native.open and native.resize; found another shape. Install the pinned version, or adapt pty-binding.ts',
+  );
 }
 
 function checkOpened(opened: ReturnType<PtyBinding['open']>): ReturnType<PtyBinding['open']> {
   const { master, slave, pty } = opened;
   if (Number.isInteger(master) && Number.isInteger(slave) && typeof pty === 'string' && pty.startsWith('/dev/pts/')) return opened;
-  throw new BureauError('pty_unavailable', `Expected node-pty to give two descriptors and a name below /dev/pts, found ${JSON.stringify(opened)}. Install the pinned version, or adapt pty-binding.ts`);
+  throw new BureauError(
+    'pty_unavailable',
+    `Expected node-pty to give two descriptors and a name below /dev/pts, found ${JSON.stringify(opened)}. Install the pinned version, or adapt pty-binding.ts`,
+  );
 }

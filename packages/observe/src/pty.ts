@@ -36,7 +36,9 @@ export class PseudoTerminal {
       return new PseudoTerminal(master, openSync(pty, constants.O_RDWR | constants.O_NOCTTY), clock);
     } catch (cause) {
       closeSync(master);
-      throw new BureauError('pty_unavailable', `Cannot open the terminal ${pty} that was just made; check that /dev/pts is mounted`, { cause });
+      throw new BureauError('pty_unavailable', `Cannot open the terminal ${pty} that was just made; check that /dev/pts is mounted`, {
+        cause,
+      });
     } finally {
       closeSync(slave);
     }

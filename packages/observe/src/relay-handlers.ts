@@ -35,7 +35,8 @@ export function relayHandlers(parts: RelayParts): Handlers<typeof relayContract>
         if (chunk === null) break;
         yield chunk;
       }
-      if (observer.closed) throw new BureauError('observer_too_slow', 'The payload has ended and its last output was not taken in time; its log has the rest');
+      if (observer.closed)
+        throw new BureauError('observer_too_slow', 'The payload has ended and its last output was not taken in time; its log has the rest');
       return parts.ended;
     },
     input: async ({ data, end }, context) => {

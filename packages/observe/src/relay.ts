@@ -76,7 +76,9 @@ class Relay {
       },
     });
     if (config.terminal) this.#hub.resized(FIRST_SIZE);
-    const log = new OutputLog(options.outputLog, { most: limits.LOG_MAX_BYTES, keep: limits.LOG_KEEP_BYTES }, (message) => options.logger.error({}, message));
+    const log = new OutputLog(options.outputLog, { most: limits.LOG_MAX_BYTES, keep: limits.LOG_KEEP_BYTES }, (message) =>
+      options.logger.error({}, message),
+    );
     this.#outputsEnded = Promise.all(
       outputs.map(({ from, stream }) => {
         stream.on('data', (data: Buffer) => {
@@ -110,7 +112,11 @@ class Relay {
       launcher.report({ type: 'failed', message: this.#said(describeError(error), MESSAGE_MAX) });
     }
     logger.info({ code: report.code, signal: report.signal, reason: report.reason }, 'payload ended');
-    await this.#hub.drain(this.#options.clock, this.#stopped ? limits.FINISH_STOPPED_MILLISECONDS : limits.FINISH_MILLISECONDS, limits.FINISH_TOTAL_MILLISECONDS);
+    await this.#hub.drain(
+      this.#options.clock,
+      this.#stopped ? limits.FINISH_STOPPED_MILLISECONDS : limits.FINISH_MILLISECONDS,
+      limits.FINISH_TOTAL_MILLISECONDS,
+    );
     // Observers have let go; their results are on their way in this turn of the event loop.
     await new Promise((resolve) => setImmediate(resolve));
     await server.close();
@@ -122,7 +128,12 @@ class Relay {
       hub: this.#hub,
       stdio: this.#stdio,
       input: new PayloadInput(this.#stdio),
-      status: () => ({ state: this.#state, pid: this.#payload?.pid ?? null, startedAt: this.#startedAt, ...(this.#report === undefined ? {} : { exit: this.#report }) }),
+      status: () => ({
+        state: this.#state,
+        pid: this.#payload?.pid ?? null,
+        startedAt: this.#startedAt,
+        ...(this.#report === undefined ? {} : { exit: this.#report }),
+      }),
       ended: this.#exit.promise,
       signal: (name) => this.#running().signal(name),
       stop: (graceMilliseconds) => this.#stop(graceMilliseconds),
@@ -138,7 +149,8 @@ class Relay {
 
   async #start(): Promise<void> {
     const { options, command, seccomp } = this.#config;
-    if (seccomp.length === 0) throw new BureauError('bad_config', 'Expected a seccomp program, found none; the sandbox would have no filter');
+    if (seccomp.length === 0)
+      throw new BureauError('bad_config', 'Expected a seccomp program, found none; the sandbox would have no filter');
     this.#payload = await Payload.start({ options, command, seccomp, stdio: this.#stdio }, this.#options.clock);
     this.#options.launcher.report({ type: 'started', pid: this.#payload.pid });
   }
@@ -162,7 +174,8 @@ class Relay {
     try {
       const go = await Promise.race([launcher.go, early, within(limits.GO_MILLISECONDS, 'the launcher to say "go"')]);
       if (!go) throw new BureauError('start_failed', 'The launcher went away before it said "go"; the command was not run');
-      if (this.#config.holdForObserver) await Promise.race([this.#hub.controlled, early, within(limits.HOLD_MILLISECONDS, 'a first observer with mode "control"')]);
+      if (this.#config.holdForObserver)
+        await Promise.race([this.#hub.controlled, early, within(limits.HOLD_MILLISECONDS, 'a first observer with mode "control"')]);
     } finally {
       over.abort();
     }

@@ -5,7 +5,8 @@ import fc from 'fast-check';
 import { OutputRing, type OutputSource } from './ring.ts';
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
-const read = (ring: OutputRing, most = Infinity): string[] => ring.tail(most).records.map((record) => `${record.from}:${Buffer.from(record.data).toString('latin1')}`);
+const read = (ring: OutputRing, most = Infinity): string[] =>
+  ring.tail(most).records.map((record) => `${record.from}:${Buffer.from(record.data).toString('latin1')}`);
 
 test('OutputRing cuts the oldest record in the middle', () => {
   const ring = new OutputRing(5);

@@ -19,12 +19,21 @@ export function readSandboxProcess(pid: number): SandboxProcess | undefined {
   if (text === undefined) return undefined;
   // The name in parentheses may itself hold spaces and parentheses.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  return { pid, parent: Number(fields[1]), foreground: Number(fields[5]), zombie: fields[0] === 'Z' || fields[0] === 'X', startTime: fields[19] ?? '' };
+  return {
+    pid,
+    parent: Number(fields[1]),
+    foreground: Number(fields[5]),
+    zombie: fields[0] === 'Z' || fields[0] === 'X',
+    startTime: fields[19] ?? '',
+  };
 }
 
 /** The payload's first process: the oldest child of the sandbox's init. Undefined before it is made and after it has ended. */
 export function firstProcessOf(init: number): SandboxProcess | undefined {
-  const children = (readProc(`/proc/${init}/task/${init}/children`) ?? '').split(' ').map(Number).filter((pid) => pid > 0);
+  const children = (readProc(`/proc/${init}/task/${init}/children`) ?? '')
+    .split(' ')
+    .map(Number)
+    .filter((pid) => pid > 0);
   return children.map(readSandboxProcess).filter((entry) => entry !== undefined && !entry.zombie)[0];
 }
 

@@ -129,7 +129,30 @@ test('TerminalSanitizer passes the reset sequence, since every mode it keeps has
 const hostile = fc
   .array(
     fc.oneof(
-      fc.constantFrom('\x1b', '\x1b[', '\x1b]', '\x1bP', '\x9b', '\xc2\x9b', '\x9d', '\x9c', '\x1b\\', '\x07', '52;c;', '?', '>', '1049', 'h', 'n', 'c', ';', '6n', '\xe2\x9c\x9c', '\xf0\x9f', '\r\n'),
+      fc.constantFrom(
+        '\x1b',
+        '\x1b[',
+        '\x1b]',
+        '\x1bP',
+        '\x9b',
+        '\xc2\x9b',
+        '\x9d',
+        '\x9c',
+        '\x1b\\',
+        '\x07',
+        '52;c;',
+        '?',
+        '>',
+        '1049',
+        'h',
+        'n',
+        'c',
+        ';',
+        '6n',
+        '\xe2\x9c\x9c',
+        '\xf0\x9f',
+        '\r\n',
+      ),
       fc.string({ maxLength: 4 }),
       fc.uint8Array({ maxLength: 6 }).map((bytes) => Buffer.from(bytes).toString('latin1')),
     ),
@@ -154,7 +177,10 @@ test('TerminalSanitizer lets out valid UTF-8 without 8-bit controls, and sanitiz
       const once = sanitize(bytes);
       const text = new TextDecoder('utf-8', { fatal: true }).decode(once);
       // eslint-disable-next-line no-control-regex
-      assert.doesNotMatch(text, /[\u0080-\u009f\u0000-\u0006\u0010-\u001a\u001c-\u001f\u007f]|\u001b[\]PX^_kZ %]|\u001b\[[0-9;:<=>?]*[ -/]*[cntxi]/);
+      assert.doesNotMatch(
+        text,
+        /[\u0080-\u009f\u0000-\u0006\u0010-\u001a\u001c-\u001f\u007f]|\u001b[\]PX^_kZ %]|\u001b\[[0-9;:<=>?]*[ -/]*[cntxi]/,
+      );
       assert.deepEqual(sanitize(once), once);
     }),
     { numRuns: 2_000 },

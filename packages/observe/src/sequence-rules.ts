@@ -12,7 +12,9 @@ const PLAIN_FINALS = new Set('@ABCDEFGHIJKLMPSTXZ`abdefghlmrsu');
  * is answered), cursor look, alternate screens, keypad, margins, focus, bracketed paste, synchronised output, graphemes.
  * Not here: 2 (VT52 has other rules), 3 (resizes the window), 1034 (8-bit input), 2031 and 2048 (the terminal types reports by itself).
  */
-const PRIVATE_MODES = new Set([1, 5, 6, 7, 8, 9, 12, 25, 45, 47, 66, 69, 1000, 1002, 1003, 1004, 1005, 1006, 1007, 1015, 1016, 1047, 1048, 1049, 2004, 2026, 2027]);
+const PRIVATE_MODES = new Set([
+  1, 5, 6, 7, 8, 9, 12, 25, 45, 47, 66, 69, 1000, 1002, 1003, 1004, 1005, 1006, 1007, 1015, 1016, 1047, 1048, 1049, 2004, 2026, 2027,
+]);
 
 /** ANSI modes: insert. Not here: 2 (locks the keyboard), 20 (changes what Enter types). */
 const ANSI_MODES = new Set([4]);

@@ -8,7 +8,15 @@ import type { Readable, Writable } from 'node:stream';
 import { connect, encodeFrame, readFrames, type IpcClient } from '@bureau/ipc';
 import { listenUnix } from '@bureau/native';
 import { dropPrivileges, readProcessStatus, readProcesses, systemClock } from '@bureau/process';
-import { relayContract, relayReport, type ExitReport, type OutputChunk, type RelayConfig, type RelayReport, type relayConfig } from '@bureau/protocol';
+import {
+  relayContract,
+  relayReport,
+  type ExitReport,
+  type OutputChunk,
+  type RelayConfig,
+  type RelayReport,
+  type relayConfig,
+} from '@bureau/protocol';
 import * as v from 'valibot';
 import type { RelayProgram } from './relay-program.ts';
 
@@ -20,11 +28,45 @@ const WAIT_MILLISECONDS = 20_000;
 const ALLOW_ALL = Buffer.from([0x06, 0, 0, 0, 0, 0, 0xff, 0x7f]);
 
 const OPTIONS = [
-  ...['--unshare-all', '--cap-drop', 'ALL', '--die-with-parent', '--ro-bind', '/usr', '/usr', '--symlink', 'usr/bin', '/bin', '--symlink', 'usr/lib', '/lib'],
-  ...['--symlink', 'usr/lib64', '/lib64', '--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp', '--chdir', '/tmp', '--setenv', 'PATH', '/usr/bin:/bin', '--setenv', 'TERM', 'xterm'],
+  ...[
+    '--unshare-all',
+    '--cap-drop',
+    'ALL',
+    '--die-with-parent',
+    '--ro-bind',
+    '/usr',
+    '/usr',
+    '--symlink',
+    'usr/bin',
+    '/bin',
+    '--symlink',
+    'usr/lib',
+    '/lib',
+  ],
+  ...[
+    '--symlink',
+    'usr/lib64',
+    '/lib64',
+    '--proc',
+    '/proc',
+    '--dev',
+    '/dev',
+    '--tmpfs',
+    '/tmp',
+    '--chdir',
+    '/tmp',
+    '--setenv',
+    'PATH',
+    '/usr/bin:/bin',
+    '--setenv',
+    'TERM',
+    'xterm',
+  ],
 ];
 
-export interface RelayFixtureOptions extends Partial<Pick<RelayConfig, 'terminal' | 'holdForObserver' | 'seccomp' | 'exitFile' | 'allowedUids'>> {
+export interface RelayFixtureOptions extends Partial<
+  Pick<RelayConfig, 'terminal' | 'holdForObserver' | 'seccomp' | 'exitFile' | 'allowedUids'>
+> {
   readonly moreOptions?: readonly string[];
   /** Instead of the configuration. */
   readonly rawConfig?: Uint8Array;
@@ -61,7 +103,12 @@ export class RelayFixture implements AsyncDisposable {
     const output = openSync(this.outputFile, constants.O_RDWR | constants.O_APPEND | constants.O_CREAT, 0o600);
     const listener = listenUnix(this.socket, { mode: 0o666 });
     const line = dropPrivileges(TEST_UID, program.node, [program.script]);
-    this.process = spawn(line.command, line.args, { env: {}, cwd: '/', detached: true, stdio: ['ignore', log, log, 'pipe', 'pipe', listener, output, ...stray] });
+    this.process = spawn(line.command, line.args, {
+      env: {},
+      cwd: '/',
+      detached: true,
+      stdio: ['ignore', log, log, 'pipe', 'pipe', listener, output, ...stray],
+    });
     for (const descriptor of [log, output, listener]) closeSync(descriptor);
     this.exited = new Promise((resolve) => this.process.once('exit', (code) => resolve(code)));
     this.#reports = readFrames(this.process.stdio[4] as Readable, 16 * 1024);
@@ -126,7 +173,15 @@ export class RelayFixture implements AsyncDisposable {
   }
 
   async connect(limits: { streamCredit?: number } = {}): Promise<IpcClient<typeof relayContract>> {
-    const client = await connect({ path: this.socket, contract: relayContract, role: 'test', build: 'test', expectUid: TEST_UID, clock: systemClock, limits });
+    const client = await connect({
+      path: this.socket,
+      contract: relayContract,
+      role: 'test',
+      build: 'test',
+      expectUid: TEST_UID,
+      clock: systemClock,
+      limits,
+    });
     this.#clients.push(client);
     return client;
   }
@@ -189,7 +244,8 @@ export class View {
 
   /** Reads until the output matches; the output. */
   async until(pattern: RegExp): Promise<string> {
-    while (!pattern.test(this.text)) assert.ok(await this.step(String(pattern)), `output ended before ${pattern}: ${JSON.stringify(this.text)}`);
+    while (!pattern.test(this.text))
+      assert.ok(await this.step(String(pattern)), `output ended before ${pattern}: ${JSON.stringify(this.text)}`);
     return this.text;
   }
 
@@ -204,7 +260,9 @@ export class View {
   }
 
   bytes(from?: 'output' | 'error'): Buffer {
-    return Buffer.concat(this.chunks.flatMap((chunk) => (chunk.type === 'output' && (from === undefined || chunk.from === from) ? [chunk.data] : [])));
+    return Buffer.concat(
+      this.chunks.flatMap((chunk) => (chunk.type === 'output' && (from === undefined || chunk.from === from) ? [chunk.data] : [])),
+    );
   }
 
   get text(): string {
@@ -226,7 +284,10 @@ export function processesOf(uid: number): number[] {
 /** Rejects when the promise takes longer than any wait should. */
 export async function within<T>(promise: Promise<T>, what: string | (() => string)): Promise<T> {
   const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new Error(`Waited ${WAIT_MILLISECONDS} ms for ${typeof what === 'string' ? what : what()}`)), WAIT_MILLISECONDS);
+  const timer = setTimeout(
+    () => late.reject(new Error(`Waited ${WAIT_MILLISECONDS} ms for ${typeof what === 'string' ? what : what()}`)),
+    WAIT_MILLISECONDS,
+  );
   try {
     return await Promise.race([promise, late.promise]);
   } finally {

@@ -15,7 +15,13 @@ export async function buildRelayProgram(): Promise<RelayProgram> {
   const root = join(import.meta.dirname, '../../../..');
   const directory = mkdtempSync(join(tmpdir(), 'bureau-relay-test-'));
   chmodSync(directory, 0o755);
-  await using bundle = await rolldown({ cwd: root, input: { relay: join(root, 'apps/relay/src/main.ts') }, platform: 'node', external: ['koffi', 'node-pty'], tsconfig: false });
+  await using bundle = await rolldown({
+    cwd: root,
+    input: { relay: join(root, 'apps/relay/src/main.ts') },
+    platform: 'node',
+    external: ['koffi', 'node-pty'],
+    tsconfig: false,
+  });
   await bundle.write({ dir: directory, format: 'esm', entryFileNames: '[name].mjs' });
   const modules = join(directory, 'node_modules');
   const koffi = realpathSync(join(root, 'packages/native/node_modules/koffi'));
@@ -29,7 +35,12 @@ export async function buildRelayProgram(): Promise<RelayProgram> {
   } catch {
     copyFileSync(process.execPath, node); // another file system
   }
-  return { node, script: join(directory, 'relay.mjs'), directory, [Symbol.dispose]: () => rmSync(directory, { recursive: true, force: true }) };
+  return {
+    node,
+    script: join(directory, 'relay.mjs'),
+    directory,
+    [Symbol.dispose]: () => rmSync(directory, { recursive: true, force: true }),
+  };
 }
 
 function copyTree(from: string, to: string): void {
