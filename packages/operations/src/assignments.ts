@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { BureauError, type PrincipalName } from '@bureau/core';
+import { BureauError, UsageError, type PrincipalName } from '@bureau/core';
 import { EVENT_TYPES, assignmentContent, type AssignmentContent } from '@bureau/protocol';
 import * as v from 'valibot';
 import type { Operator } from './operator.ts';
+
+/** Matrix carries events of 65,536 bytes; some of them are the envelope's (ids, hashes, signatures). */
+const ASSIGNMENT_MAX_BYTES = 60_000;
 
 /** The principal's assignment on this machine; `undefined` when there is none. Throws `assignment_malformed` for one that we did not write. */
 export async function readAssignment(
@@ -44,9 +47,25 @@ export async function requireAssignment(operator: Operator, principal: Principal
   return assignment;
 }
 
-/** Writes the assignment; answers with the event's ID. */
-export function writeAssignment(operator: Operator, content: v.InferInput<typeof assignmentContent>, signal: AbortSignal): Promise<string> {
-  return operator.client.setState(operator.machine.configRoom, EVENT_TYPES.assignment, content.principal, content, { signal });
+/** Writes the assignment; answers with the event's ID. Throws `invalid_assignment` for one that no machine would take: it would block its principal. */
+export async function writeAssignment(
+  operator: Operator,
+  content: v.InferInput<typeof assignmentContent>,
+  signal: AbortSignal,
+): Promise<string> {
+  const parsed = v.safeParse(assignmentContent, content);
+  if (!parsed.success) {
+    const [issue] = parsed.issues;
+    throw new UsageError('invalid_assignment', `Cannot assign "${content.principal}": ${v.getDotPath(issue) ?? 'it'}: ${issue.message}`, {
+      data: { principal: content.principal },
+    });
+  }
+  const bytes = Buffer.byteLength(JSON.stringify(content));
+  if (bytes > ASSIGNMENT_MAX_BYTES) {
+    const message = `Cannot assign "${content.principal}": its command and environment make ${bytes} bytes, a Matrix event carries ${ASSIGNMENT_MAX_BYTES}; put what is long into a file of its workspace`;
+    throw new UsageError('assignment_too_large', message, { data: { principal: content.principal, bytes } });
+  }
+  return await operator.client.setState(operator.machine.configRoom, EVENT_TYPES.assignment, content.principal, content, { signal });
 }
 
 /** Takes the assignment away. State events cannot be deleted in Matrix: an empty content says that there is none. */

@@ -19,7 +19,7 @@ import * as v from 'valibot';
 function parsed<Value extends string>(parse: (text: string) => Value, longest: number) {
   return v.pipe(
     v.string(),
-    v.maxLength(longest),
+    v.maxLength(longest, ({ received }) => `expected at most ${longest} characters, found ${received}`),
     v.rawTransform<string, Value>(({ dataset, addIssue, NEVER }) => {
       try {
         return parse(dataset.value);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { UsageError } from '@bureau/core';
-import { principalName, principalStatus, templateName } from '@bureau/protocol';
+import { ARGUMENT_MAX, environmentName, principalName, principalStatus, templateName } from '@bureau/protocol';
 import * as v from 'valibot';
 import { readAssignment, writeAssignment } from '../assignments.ts';
 import { connectDaemon } from '../daemon-client.ts';
@@ -10,16 +10,25 @@ import { defineOperation, type AnyOperation } from '../registry/operation.ts';
 import { describeStatus } from './describe.ts';
 import { waitRunning } from './wait.ts';
 
-/** `NAME=value` pairs into a record. Throws `invalid_environment`. */
+/** `NAME=value` pairs into a record; a name given twice has its last value. Throws `invalid_environment`. */
 export function parseEnvironment(pairs: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    pairs.map((pair) => {
-      const at = pair.indexOf('=');
-      if (at < 1)
-        throw new UsageError('invalid_environment', `Cannot read ${JSON.stringify(pair)} as an environment variable: expected NAME=value`);
-      return [pair.slice(0, at), pair.slice(at + 1)];
-    }),
-  );
+  const environment = new Map<string, string>();
+  for (const pair of pairs) {
+    const at = pair.indexOf('=');
+    const shown = JSON.stringify(pair.length > 100 ? `${pair.slice(0, 100)}…` : pair);
+    if (at < 1) throw new UsageError('invalid_environment', `Cannot read ${shown} as an environment variable: expected NAME=value`);
+    const [name, value] = [pair.slice(0, at), pair.slice(at + 1)];
+    if (!v.is(environmentName, name)) {
+      throw new UsageError(
+        'invalid_environment',
+        `Cannot use ${shown} as an environment variable: expected a name of letters, digits and "_"`,
+      );
+    }
+    if (value.length > ARGUMENT_MAX)
+      throw new UsageError('invalid_environment', `Cannot use ${shown}: a value has at most ${ARGUMENT_MAX} characters`);
+    environment.set(name, value);
+  }
+  return Object.fromEntries(environment);
 }
 
 /** `bureau agent deploy <principal> -- CMD…`: an agent that is kept running. */
