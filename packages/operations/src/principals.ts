@@ -28,7 +28,7 @@ export async function ensurePrincipal(operator: Operator, principal: PrincipalNa
     using token = existing.token;
     if (await isTokenGood(operator, token, context)) {
       if (existing.fresh) return;
-      return publish(operator, principal, token, existing.issuedAt, context);
+      return await publish(operator, principal, token, existing.issuedAt, context);
     }
   }
   context.progress(`making the account of ${principal}`);
@@ -76,7 +76,7 @@ export function escrowedPasswords(name: PrincipalName | MachineName, context: Op
     recallPassword: async () => {
       if (!existsSync(path)) return undefined;
       using escrow = readEscrowIdentity(context);
-      return openBytes(readBounded(path, KEY_FILE_MAX_BYTES), escrow);
+      return await openBytes(readBounded(path, KEY_FILE_MAX_BYTES), escrow);
     },
     rememberPassword: async (password) => {
       using escrow = readEscrowIdentity(context);
