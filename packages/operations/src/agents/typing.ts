@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { spawnSync } from 'node:child_process';
 import { TERMINAL_CHUNK_MAX } from '@bureau/protocol';
 import type { PrincipalName } from '@bureau/core';
 import type { DaemonClient } from '../daemon-client.ts';
@@ -6,6 +7,9 @@ import type { OperationContext } from '../registry/context.ts';
 
 /** Ctrl-\ */
 export const DETACH_BYTE = 0x1c;
+
+/** It makes one system call. */
+const STTY_MILLISECONDS = 2_000;
 
 export interface TypingOptions {
   readonly daemon: DaemonClient;
@@ -54,11 +58,14 @@ function isOver(error: unknown): boolean {
   );
 }
 
-/** Puts the caller's terminal into raw mode; the returned handle puts it back, however the operation ends. */
+/** Puts the caller's terminal into raw mode, both ways; the returned handle puts it back, however the operation ends. */
 export function rawTerminal(context: OperationContext): Disposable {
-  const input = context.input as OperationContext['input'] & { setRawMode?: (raw: boolean) => void };
+  const input = context.input as OperationContext['input'] & { setRawMode?: (raw: boolean) => void; readonly fd?: number };
   if (input.isTTY !== true || input.setRawMode === undefined) return { [Symbol.dispose]: () => undefined };
   input.setRawMode(true);
+  // Node leaves the output's side as it was, and each "\n" would become "\r\n" a second time: a full-screen program that moves down
+  // with it lands in column one. `setRawMode(false)` restores this as well.
+  spawnSync('/usr/bin/stty', ['-opost'], { stdio: [input.fd ?? 0, 'ignore', 'ignore'], timeout: STTY_MILLISECONDS });
   return { [Symbol.dispose]: () => input.setRawMode?.(false) };
 }
 
