@@ -53,6 +53,8 @@ export interface Stand extends AsyncDisposable {
   spawnBureau(args: readonly string[], options?: Parameters<typeof startCommand>[2]): RunningCommand;
   /** The same, under a terminal; `await using` it. */
   terminal(args: readonly string[], options?: TerminalOptions): Terminal;
+  /** A shell line under a terminal, in which `bureau` is this stand's command line. */
+  shell(line: string, options?: TerminalOptions): Terminal;
   /** script/up again, with `--json`. */
   up(args?: readonly string[]): Promise<CommandResult>;
   /** Every process of the stand, zombies included. */
@@ -105,6 +107,7 @@ export async function startStand(options: StandOptions = {}): Promise<Stand> {
     bureau: (rest, given) => runCommand(`${CHECKOUT}bin/bureau`, words(rest), given),
     spawnBureau: (rest, given) => startCommand(`${CHECKOUT}bin/bureau`, words(rest), given),
     terminal: (rest, given) => startTerminal(`${CHECKOUT}bin/bureau`, words(rest), given),
+    shell: (line, given) => startTerminal('/bin/sh', ['-c', `bureau() { ${CHECKOUT}bin/bureau --instance ${name} "$@"; }; ${line}`], given),
     up: (more = args) => up(name, more),
     processes,
     process(role) {

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Runs a command under a terminal of its own: terminal-host.py COLUMNS ROWS COMMAND ARG…
-# stdin is typed into the terminal, its output comes on stdout. Descriptor 3 takes lines "resize COLUMNS ROWS"; when it ends, or this
-# process is killed, the terminal goes away (SIGHUP). The exit code is the command's, 128+n on signal n. The first line on
+# stdin is typed into the terminal, its output comes on stdout. Descriptor 3 takes lines "resize COLUMNS ROWS" and
+# "hangup"; when it ends, the command is killed; when this process is killed, its terminal goes away. The exit code is the command's, 128+n on signal n. The first line on
 # descriptor 4 is the command's pid.
 import fcntl, os, pty, select, signal, struct, sys, termios
 
@@ -50,8 +50,14 @@ def main():
             pending += data
             while b"\n" in pending:
                 line, pending = pending.split(b"\n", 1)
+                if line == b"hangup":
+                    os.close(master)
+                    sources.remove(master)
+                    break
                 _, new_columns, new_rows = line.split()
                 resize(master, int(new_columns), int(new_rows))
+            if master not in sources:
+                break
     _, status = os.waitpid(pid, 0)
     sys.exit(os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status))
 

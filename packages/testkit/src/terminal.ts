@@ -27,6 +27,8 @@ export interface Terminal extends AsyncDisposable {
   send(text: string | Uint8Array): void;
   waitFor(wanted: string | RegExp, milliseconds: number, from?: number): Promise<string>;
   resize(columns: number, rows: number): void;
+  /** Closes the terminal as a window that is closed does: SIGHUP to what runs in it. */
+  hangUp(): void;
   /** The exit code (128+n on signal n) when the command has ended and the terminal is closed. */
   readonly exited: Promise<number>;
   exitedWithin(milliseconds: number): Promise<number>;
@@ -61,6 +63,7 @@ export function startTerminal(command: string, args: readonly string[], options:
     send: (text) => void child.stdin.write(text),
     waitFor: (wanted, milliseconds, from = 0) => screen.waitFor(wanted, milliseconds, from),
     resize: (newColumns, newRows) => void control.write(`resize ${newColumns} ${newRows}\n`),
+    hangUp: () => void control.write('hangup\n'),
     exited,
     exitedWithin: (milliseconds) => within(exited, milliseconds, `${command} ${args.join(' ')}`, () => `screen ${screen.quoted}`),
     [Symbol.asyncDispose]: async () => {
