@@ -10,6 +10,7 @@ import type { Check, CheckOptions, Finding } from './checks/finding.ts';
 import { layersCheck } from './checks/layers.ts';
 import { ledgerCheck } from './checks/ledger.ts';
 import { lockfileCheck } from './checks/lockfile.ts';
+import { packageTableCheck } from './checks/package-table.ts';
 import { sourcesCheck } from './checks/sources.ts';
 import { formatCheck, lintCheck, pureTypesCheck, typesCheck } from './checks/tools.ts';
 import { nearestName } from './nearest-name.ts';
@@ -26,6 +27,7 @@ const CHECKS: readonly Check[] = [
   ledgerCheck,
   lockfileCheck,
   dependenciesCheck,
+  packageTableCheck,
   sourcesCheck,
 ];
 
