@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { BureauError, type PrincipalName } from '@bureau/core';
-import { ensureDirectory } from '@bureau/files';
-import { ensurePrincipalDirectories } from '@bureau/instance';
+import { existsSync, rmSync } from 'node:fs';
+import { BureauError, describeError, type PrincipalName } from '@bureau/core';
+import { ensurePrincipalDirectories, ensureWorkspace } from '@bureau/instance';
+import { endGroup } from '@bureau/process';
 import type { ExitReport, SandboxInfo } from '@bureau/protocol';
 import type { CreateInput, LauncherDeps } from './launcher-deps.ts';
 import { planSandbox } from './launcher-wall.ts';
@@ -31,28 +30,14 @@ export class Launcher {
     this.#records = new SandboxRecords(deps.paths.launcherStateDirectory);
   }
 
-  /** Finds everything that an earlier launcher left, from its records and from cgroups. Resolves when all proxies serve again. */
+  /**
+   * Finds everything that an earlier launcher left, from its records and from cgroups, before the first operation; resolves when all
+   * proxies serve again or are being tried again, and what nobody can account for has ended. Never rejects.
+   */
   async adopt(): Promise<void> {
-    const back: Promise<void>[] = [];
-    for (const { number } of this.#deps.numbers.all()) {
-      const record = this.#records.read(number);
-      if (record === undefined) continue;
-      if (record.exit !== undefined) {
-        this.#ended.set(number, record);
-        continue;
-      }
-      if (!this.#deps.tree.group(`relay-${number}`).populated() && !existsSync(this.#deps.paths.principal(number).exitFile)) {
-        // Ended with the whole stand or the machine: no relay, no report. It is as if it had not been made.
-        this.#deps.tree.group(`sandbox-${number}`).kill();
-        this.#discard(record);
-        continue;
-      }
-      this.#deps.logger.info({ principal: record.principal, id: record.id }, 'found again');
-      const sandbox = this.#follow(record, 'running');
-      if (this.#deps.tree.group(`relay-${number}`).populated()) back.push(sandbox.rotate());
-    }
-    const failed = (await Promise.allSettled(back)).filter(({ status }) => status === 'rejected');
-    if (failed.length > 0) this.#deps.logger.error({ count: failed.length }, 'proxies did not come back at once; they are tried again');
+    const known = this.#deps.numbers.all();
+    const adopted = known.map(({ principal, number }) => this.#adoptOne(principal, number));
+    await Promise.all([...adopted, this.#endStrays(new Set(known.map(({ number }) => number)))]);
   }
 
   /** See `launcherContract.create`. */
@@ -95,7 +80,7 @@ export class Launcher {
 
   /** What is there now, then each change. */
   watch(signal: AbortSignal): AsyncGenerator<SandboxInfo, Record<string, never>> {
-    return this.#watchers.watch(this.list(), signal);
+    return this.#watchers.watch(() => this.list(), signal);
   }
 
   /** Accepts a newer bundle and feeds the live proxy, if there is one. */
@@ -115,13 +100,62 @@ export class Launcher {
     for (const sandbox of this.#live.values()) sandbox.release();
   }
 
+  /** Sets what is known before it returns its promise; that settles when the principal's proxy or end has been seen to. */
+  #adoptOne(principal: PrincipalName, number: number): Promise<void> {
+    const { tree, paths, logger } = this.#deps;
+    const record = this.#readRecord(principal, number);
+    if (record?.exit !== undefined) {
+      this.#ended.set(number, record);
+      return Promise.resolve();
+    }
+    const relayLives = tree.group(`relay-${number}`).populated();
+    const nothing = record === undefined && !relayLives && !tree.group(`sandbox-${number}`).populated();
+    if (nothing) return Promise.resolve();
+    if (record === undefined || !(relayLives || existsSync(paths.principal(number).exitFile))) {
+      // Ended with the whole stand or the machine (no relay, no report), or nobody can say which sandbox it is: as if not made.
+      return this.#turn(principal, () => this.#clear(principal, number));
+    }
+    logger.info({ principal, id: record.id }, 'found again');
+    const sandbox = this.#follow(record, 'running');
+    if (!relayLives) return Promise.resolve();
+    return sandbox.resume().catch((error: unknown) => {
+      logger.error({ principal, error: describeError(error) }, 'proxy did not come back at once; trying again');
+    });
+  }
+
+  /** `undefined` as well for a record that is malformed or another principal's: it is put aside, and stops nobody. */
+  #readRecord(principal: PrincipalName, number: number): SandboxRecord | undefined {
+    try {
+      const record = this.#records.read(number);
+      if (record === undefined || (record.principal === principal && record.number === number)) return record;
+      throw new BureauError('file_malformed', `Expected the record of "${principal}" (${number}), found that of "${record.principal}" (${record.number})`);
+    } catch (error) {
+      this.#deps.logger.error({ principal, number, error: describeError(error) }, 'record put aside; ending what runs under this number');
+      this.#records.setAside(number);
+      return undefined;
+    }
+  }
+
+  /** A number that is nobody's belongs to a list of principals that was lost: what runs under it has no name any more. */
+  async #endStrays(known: ReadonlySet<number>): Promise<void> {
+    const { tree, clock, logger } = this.#deps;
+    const strays = tree.list().filter((name) => /^(relay|sandbox)-[0-9]+$/.test(name) && !known.has(Number(name.slice(name.indexOf('-') + 1))));
+    for (const name of strays) {
+      logger.error({ group: name }, 'belongs to no principal; ending it');
+      await endGroup(tree.group(name), 0, clock).catch((error: unknown) => logger.error({ group: name, error: describeError(error) }, 'not ended'));
+    }
+  }
+
   async #start(input: CreateInput, number: number): Promise<SandboxInfo> {
     const { clock, credentials, paths, uids } = this.#deps;
     if (input.bundle !== undefined) await credentials.accept(input.principal, number, input.bundle);
     const opened = await credentials.open(input.principal, number);
     opened.secrets[Symbol.dispose]();
+    await this.#endGroups(number);
+    // A report of the sandbox before must never pass for this one's.
+    rmSync(paths.principal(number).exitDirectory, { recursive: true, force: true });
     ensurePrincipalDirectories(paths, number, uids);
-    this.#prepareWorkspace(input.principal, uids.payload(number));
+    ensureWorkspace(paths, input.principal, number, uids);
     const config = planSandbox(input, number, opened.header, this.#deps);
 
     const record: SandboxRecord = { v: 1, principal: input.principal, number, id: input.id, startedAt: clock.now() };
@@ -151,8 +185,7 @@ export class Launcher {
         },
       });
     } catch (error) {
-      await proxy.close().catch(() => undefined);
-      this.#discard(record);
+      await this.#clear(input.principal, number, proxy);
       throw error;
     }
     sandbox = this.#follow(record, runs ? 'running' : 'creating', proxy);
@@ -200,20 +233,34 @@ export class Launcher {
       adminSocket,
       proxyUid: uids.proxy(number),
       credentials,
+      onRestart: () => {
+        const live = this.#live.get(number);
+        if (live !== undefined) this.#watchers.tell(live.info);
+      },
     });
   }
 
-  #prepareWorkspace(principal: PrincipalName, uid: number): void {
-    const path = this.#deps.paths.workspaceOf(principal);
-    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
-    ensureDirectory(path, { mode: 0o700, uid, gid: uid });
+  /**
+   * Ends and removes everything of a number, its record last, so that a crash between is followed by another try. Never rejects:
+   * what could not be removed is told, and met again by the next start.
+   */
+  async #clear(principal: PrincipalName, number: number, proxy: ProxyLink = this.#proxyLink(principal, number)): Promise<void> {
+    const { logger, paths, tree } = this.#deps;
+    try {
+      await this.#endGroups(number);
+      await proxy.close().catch((error: unknown) => logger.warn({ principal, error: describeError(error) }, 'proxy was not stopped'));
+      removeSocketLink(paths, principal);
+      rmSync(paths.principal(number).directory, { recursive: true, force: true });
+      for (const name of [`relay-${number}`, `sandbox-${number}`]) tree.group(name).remove();
+      this.#records.remove(number);
+    } catch (error) {
+      logger.error({ principal, number, error: describeError(error) }, 'not everything of it was removed');
+    }
   }
 
-  #discard(record: SandboxRecord): void {
-    this.#records.remove(record.number);
-    removeSocketLink(this.#deps.paths, record.principal);
-    rmSync(this.#deps.paths.principal(record.number).directory, { recursive: true, force: true });
-    for (const name of [`relay-${record.number}`, `sandbox-${record.number}`]) this.#deps.tree.group(name).remove();
+  /** Nothing of an earlier sandbox may live beside a new one. Throws `group_unkillable`. */
+  async #endGroups(number: number): Promise<void> {
+    for (const name of [`relay-${number}`, `sandbox-${number}`]) await endGroup(this.#deps.tree.group(name), 0, this.#deps.clock);
   }
 
   #find(number: number): SandboxInfo | undefined {

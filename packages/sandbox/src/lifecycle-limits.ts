@@ -10,6 +10,8 @@ export const NEIGHBOUR_CALL_MILLISECONDS = 30_000;
 export const PROXY_PAUSE_FIRST = 50;
 /** Longest pause between two starts of a proxy that keeps ending. */
 export const PROXY_PAUSE_LONGEST = 5_000;
+/** A proxy that served this long was healthy: the next pause starts from the first. */
+export const PROXY_FORGET_AFTER = 30_000;
 /** A relay's report on its pipe is a few bytes; a longer one is not from our relay. */
 export const REPORT_MAX_BYTES = 16 * 1024;
 /** An exit report in a file. */

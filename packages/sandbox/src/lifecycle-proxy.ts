@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { describeError, type Clock, type PrincipalName, type Timer } from '@bureau/core';
+import { BureauError, describeError, type Clock, type PrincipalName, type Timer } from '@bureau/core';
 import { connect, type IpcClient } from '@bureau/ipc';
 import type { Logger } from '@bureau/log';
 import { proxyContract, standContract } from '@bureau/protocol';
 import type { LauncherCredentials } from './launcher-credentials.ts';
-import { NEIGHBOUR_CALL_MILLISECONDS, PROXY_PAUSE_FIRST, PROXY_PAUSE_LONGEST } from './lifecycle-limits.ts';
+import { NEIGHBOUR_CALL_MILLISECONDS, PROXY_FORGET_AFTER, PROXY_PAUSE_FIRST, PROXY_PAUSE_LONGEST } from './lifecycle-limits.ts';
 
 export interface ProxyLinkDeps {
   readonly clock: Clock;
@@ -14,22 +14,26 @@ export interface ProxyLinkDeps {
   readonly adminSocket: string;
   /** The uid that must answer on the admin socket before it is told a secret. */
   readonly proxyUid: number;
-  readonly credentials: LauncherCredentials;
+  readonly credentials: Pick<LauncherCredentials, 'open'>;
+  /** Told each time that the proxy was lost and will be started again. */
+  readonly onRestart?: () => void;
 }
 
 /**
  * Keeps one principal's proxy running and holding its keys: asks the service manager for it by number, feeds it over its admin
- * socket, and does both again when it dies.
+ * socket, and does both again when it dies. One bring-up at a time.
  */
 export class ProxyLink {
   readonly #principal: PrincipalName;
   readonly #number: number;
   readonly #deps: ProxyLinkDeps;
   #client: IpcClient<typeof proxyContract> | undefined;
+  #connectedMonotonic = 0;
   #restarts = 0;
   #pause = 0;
   #timer: Timer | undefined;
-  #closed = false;
+  #turn: Promise<unknown> = Promise.resolve();
+  readonly #over = new AbortController();
 
   constructor(principal: PrincipalName, number: number, deps: ProxyLinkDeps) {
     this.#principal = principal;
@@ -42,38 +46,64 @@ export class ProxyLink {
     return this.#restarts;
   }
 
-  /** Resolves when the proxy serves with the last accepted bundle. Also the way to rotate: it feeds again. */
-  async bringUp(): Promise<void> {
-    if (this.#client === undefined) await this.#connect();
-    await this.#feed();
+  /**
+   * Resolves when the proxy serves with the last accepted bundle. Also the way to rotate: it feeds again. Throws what the service
+   * manager, the proxy or the bundle's judgement said, and `proxy_released` after `release`.
+   */
+  bringUp(): Promise<void> {
+    const mine = this.#turn.then(() => this.#bringUpNow());
+    this.#turn = mine.catch(() => undefined);
+    return mine;
   }
 
-  /** Stops the proxy; resolves when nothing of it is left. */
+  /** Like `bringUp`; when it fails, it is tried again with pauses, until it succeeds or the proxy is let go of. */
+  async keepUp(): Promise<void> {
+    try {
+      await this.bringUp();
+    } catch (error) {
+      this.#again(this.#pause);
+      throw error;
+    }
+  }
+
+  /** Stops the proxy, whatever is under way; resolves when nothing of it is left. */
   async close(): Promise<void> {
     this.release();
+    await this.#turn;
     await this.#stand((stand) => stand.call('stopProxy', { number: this.#number }, { deadlineMilliseconds: NEIGHBOUR_CALL_MILLISECONDS }));
   }
 
-  /** Lets go of the proxy without stopping it. */
+  /** Lets go of the proxy without stopping it. Idempotent. */
   release(): void {
-    this.#closed = true;
+    this.#over.abort(new BureauError('proxy_released', `The proxy of "${this.#principal}" is not wanted any more`));
     this.#timer?.clear();
     this.#client?.close();
     this.#client = undefined;
   }
 
-  async #connect(): Promise<void> {
-    await this.#stand((stand) => stand.call('startProxy', { number: this.#number }, { deadlineMilliseconds: NEIGHBOUR_CALL_MILLISECONDS }));
-    const { adminSocket, build, clock, proxyUid } = this.#deps;
-    const client = await connect({ path: adminSocket, contract: proxyContract, role: 'launcher', build, expectUid: proxyUid, clock });
-    this.#client = client;
-    void client.closed.then(() => this.#lost(client));
+  async #bringUpNow(): Promise<void> {
+    this.#over.signal.throwIfAborted();
+    this.#timer?.clear();
+    await this.#feed(this.#client ?? (await this.#connect()));
   }
 
-  async #feed(): Promise<void> {
+  async #connect(): Promise<IpcClient<typeof proxyContract>> {
+    const { signal } = this.#over;
+    await this.#stand((stand) =>
+      stand.call('startProxy', { number: this.#number }, { deadlineMilliseconds: NEIGHBOUR_CALL_MILLISECONDS, signal }),
+    );
+    const { adminSocket, build, clock, proxyUid } = this.#deps;
+    const client = await connect({ path: adminSocket, contract: proxyContract, role: 'launcher', build, expectUid: proxyUid, clock, signal });
+    this.#client = client;
+    this.#connectedMonotonic = clock.monotonic();
+    void client.closed.then(() => this.#lost(client));
+    return client;
+  }
+
+  async #feed(client: IpcClient<typeof proxyContract>): Promise<void> {
     const opened = await this.#deps.credentials.open(this.#principal, this.#number);
     using secrets = opened.secrets;
-    await this.#client?.call(
+    await client.call(
       'configure',
       { principal: this.#principal, header: opened.headerBytes, secrets: secrets.bytes },
       { deadlineMilliseconds: NEIGHBOUR_CALL_MILLISECONDS },
@@ -81,20 +111,24 @@ export class ProxyLink {
   }
 
   #lost(client: IpcClient<typeof proxyContract>): void {
-    if (this.#closed || this.#client !== client) return;
+    if (this.#over.signal.aborted || this.#client !== client) return;
+    const { clock, logger, onRestart } = this.#deps;
     this.#client = undefined;
     this.#restarts += 1;
-    this.#deps.logger.warn({ principal: this.#principal, number: this.#number }, 'proxy is gone; starting it again');
-    this.#again(0);
+    logger.warn({ principal: this.#principal, number: this.#number }, 'proxy is gone; starting it again');
+    // One that keeps ending right after it was fed is not started twenty times a second.
+    this.#again(clock.monotonic() - this.#connectedMonotonic >= PROXY_FORGET_AFTER ? 0 : this.#pause);
+    onRestart?.();
   }
 
   #again(earlierPause: number): void {
+    if (this.#over.signal.aborted) return;
     this.#pause = earlierPause === 0 ? PROXY_PAUSE_FIRST : Math.min(earlierPause * 2, PROXY_PAUSE_LONGEST);
+    this.#timer?.clear();
     this.#timer = this.#deps.clock.setTimer(this.#pause, () => {
-      this.bringUp().catch((error: unknown) => {
-        if (this.#closed) return;
+      this.keepUp().catch((error: unknown) => {
+        if (this.#over.signal.aborted) return;
         this.#deps.logger.error({ principal: this.#principal, error: describeError(error) }, 'proxy did not come back');
-        this.#again(this.#pause);
       });
     });
   }

@@ -4,7 +4,7 @@ import type { Readable, Writable } from 'node:stream';
 import { BureauError, type Clock } from '@bureau/core';
 import { encodeFrame, readFrames } from '@bureau/ipc';
 import { listenUnix } from '@bureau/native';
-import { dropPrivileges, startChild, type Cgroup, type Child } from '@bureau/process';
+import { dropPrivileges, endGroup, startChild, type Cgroup, type Child } from '@bureau/process';
 import { relayReport, type RelayConfig, type RelayReport } from '@bureau/protocol';
 import * as v from 'valibot';
 import { RELAY_START_MILLISECONDS, REPORT_MAX_BYTES } from './lifecycle-limits.ts';
@@ -46,35 +46,40 @@ export async function startRelay(start: RelayStart): Promise<Child> {
     toRelay.on('error', () => undefined);
     toRelay.write(encodeFrame(start.config));
     const pid = await untilStarted(reports, start.clock);
+    refuseStranger(pid, start.relayGroup);
     start.sandboxGroup.add(pid);
     toRelay.end(GO);
     void followReports(reports, start.onRunning);
     return child;
   } catch (error) {
-    start.sandboxGroup.kill();
-    await child.stop(0);
+    await Promise.allSettled([child.stop(0), endGroup(start.sandboxGroup, 0, start.clock)]);
+    for (const stream of child.process.stdio) stream?.destroy();
     throw error;
   }
 }
 
+/** What lies in a sandbox's group is killed with it: a relay (which has the payload's uid) may name nobody but a child of its own. */
+function refuseStranger(pid: number, relayGroup: Cgroup): void {
+  if (relayGroup.pids().includes(pid)) return;
+  throw new BureauError('start_failed', `The relay named process ${pid} as its sandbox, which is none of its own`, { data: { pid } });
+}
+
 async function spawnRelay(start: RelayStart): Promise<Child> {
-  const log = openSync(start.logFile, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW, 0o640);
-  const output = openSync(start.outputFile, constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
-  const listener = listenUnix(start.socketPath, { mode: 0o666 });
-  try {
-    return await startChild({
-      ...dropPrivileges(start.uid, start.nodePath, [start.relayProgram]),
-      env: { ...start.environment },
-      cwd: '/',
-      stdio: ['ignore', log, log, 'pipe', 'pipe', listener, output],
-      detached: true,
-      clock: start.clock,
-      cgroup: start.relayGroup,
-      logFile: start.logFile,
-    });
-  } finally {
-    for (const descriptor of [log, output, listener]) closeSync(descriptor);
-  }
+  const { O_WRONLY, O_RDWR, O_APPEND, O_CREAT, O_NOFOLLOW } = constants;
+  using own = new DisposableStack();
+  const log = own.adopt(openSync(start.logFile, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0o640), closeSync);
+  const output = own.adopt(openSync(start.outputFile, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600), closeSync);
+  const listener = own.adopt(listenUnix(start.socketPath, { mode: 0o666 }), closeSync);
+  return await startChild({
+    ...dropPrivileges(start.uid, start.nodePath, [start.relayProgram]),
+    env: { ...start.environment },
+    cwd: '/',
+    stdio: ['ignore', log, log, 'pipe', 'pipe', listener, output],
+    detached: true,
+    clock: start.clock,
+    cgroup: start.relayGroup,
+    logFile: start.logFile,
+  });
 }
 
 function streamAt(child: Child, index: number): Readable | Writable {

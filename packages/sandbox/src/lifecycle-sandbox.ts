@@ -4,7 +4,7 @@ import { describeError, type Clock } from '@bureau/core';
 import type { InstancePaths } from '@bureau/instance';
 import { connect } from '@bureau/ipc';
 import type { Logger } from '@bureau/log';
-import type { Cgroup } from '@bureau/process';
+import { untilEmpty, type Cgroup } from '@bureau/process';
 import { relayContract, type ExitReport, type SandboxInfo } from '@bureau/protocol';
 import { readExitReport } from './lifecycle-exit.ts';
 import { RELAY_STOP_MARGIN } from './lifecycle-limits.ts';
@@ -34,6 +34,7 @@ export class LiveSandbox {
   readonly #deps: LiveSandboxDeps;
   #record: SandboxRecord;
   #state: SandboxInfo['state'];
+  /** Settles when nothing of the sandbox is left and its end is told. Never rejects. */
   readonly ended: Promise<ExitReport>;
 
   constructor(record: SandboxRecord, state: 'creating' | 'running', deps: LiveSandboxDeps) {
@@ -65,6 +66,11 @@ export class LiveSandbox {
   /** Feeds the proxy with the last accepted bundle. */
   async rotate(): Promise<void> {
     await this.#deps.proxy.bringUp();
+  }
+
+  /** Brings the proxy of a sandbox that was found again back, and keeps trying. */
+  async resume(): Promise<void> {
+    await this.#deps.proxy.keepUp();
   }
 
   /** TERM, grace, KILL; resolves when nothing of the sandbox is left. */
@@ -101,24 +107,37 @@ export class LiveSandbox {
   }
 
   async #end(): Promise<ExitReport> {
-    const { relayGroup, sandboxGroup, paths, records, logger, proxy } = this.#deps;
-    const never = new AbortController().signal;
-    await relayGroup.whenEmpty(never);
+    const { relayGroup, sandboxGroup, paths, records, logger, proxy, clock } = this.#deps;
+    await untilEmpty(relayGroup, clock);
     // A relay that was killed leaves a dying bwrap behind: nothing of the payload may outlive its parent.
     sandboxGroup.kill();
-    await sandboxGroup.whenEmpty(never);
+    await untilEmpty(sandboxGroup, clock);
     const { number, principal } = this.#record;
     const exit = readExitReport(paths.principal(number).exitFile);
     this.#record = { ...this.#record, exit };
-    records.write(this.#record);
+    const isRecorded = this.#attempt('its end was not written down', () => records.write(this.#record));
     await proxy.close().catch((error: unknown) => logger.warn({ principal, error: describeError(error) }, 'proxy was not stopped'));
-    relayGroup.remove();
-    sandboxGroup.remove();
-    removeSocketLink(paths, principal);
-    rmSync(paths.principal(number).directory, { recursive: true, force: true });
+    this.#attempt('its cgroups were not removed', () => {
+      relayGroup.remove();
+      sandboxGroup.remove();
+    });
+    this.#attempt('its socket link was not removed', () => removeSocketLink(paths, principal));
+    // Until the record is on disk, the relay's own report is all that a later launcher could read.
+    if (isRecorded) this.#attempt('its directory was not removed', () => rmSync(paths.principal(number).directory, { recursive: true, force: true }));
     logger.info({ principal, id: this.#record.id, code: exit.code, reason: exit.reason }, 'sandbox ended');
     this.#change('exited');
     return exit;
+  }
+
+  /** A step that fails (a full disk) is told; the sandbox has ended all the same, and must not run for ever in our books. */
+  #attempt(failed: string, step: () => void): boolean {
+    try {
+      step();
+      return true;
+    } catch (error) {
+      this.#deps.logger.error({ principal: this.#record.principal, id: this.#record.id, error: describeError(error) }, failed);
+      return false;
+    }
   }
 
   #change(state: SandboxInfo['state']): void {

@@ -14,9 +14,9 @@ export class SandboxWatchers {
     }
   }
 
-  /** What is there now, then each change, until the signal. */
-  async *watch(now: readonly SandboxInfo[], signal: AbortSignal): AsyncGenerator<SandboxInfo, Record<string, never>> {
-    const pending = new Map<string, SandboxInfo>(now.map((info) => [`${info.principal} ${info.id}`, info]));
+  /** What is there when the first chunk is asked for, then each change, until the signal. */
+  async *watch(now: () => readonly SandboxInfo[], signal: AbortSignal): AsyncGenerator<SandboxInfo, Record<string, never>> {
+    const pending = new Map<string, SandboxInfo>(now().map((info) => [`${info.principal} ${info.id}`, info]));
     this.#waiting.add(pending);
     try {
       while (!signal.aborted) {
@@ -35,8 +35,12 @@ export class SandboxWatchers {
 
   #next(pending: Map<string, SandboxInfo>, signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
-      this.#wake.set(pending, resolve);
-      signal.addEventListener('abort', () => resolve(), { once: true });
+      const wake = (): void => {
+        signal.removeEventListener('abort', wake);
+        resolve();
+      };
+      this.#wake.set(pending, wake);
+      signal.addEventListener('abort', wake, { once: true });
     });
   }
 }

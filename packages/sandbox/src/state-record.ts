@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, renameSync, rmSync } from 'node:fs';
 import { readJson, writeFileAtomic } from '@bureau/files';
 import { exitReport, principalName, principalNumber, sandboxId, timestamp } from '@bureau/protocol';
 import * as v from 'valibot';
@@ -36,6 +36,15 @@ export class SandboxRecords {
   read(number: number): SandboxRecord | undefined {
     const path = this.#path(number);
     return existsSync(path) ? readJson(path, sandboxRecord, RECORD_MAX_BYTES) : undefined;
+  }
+
+  /** Puts a file that is not one of ours aside, for a person to look at: `<n>.sandbox.json.malformed`. Where that fails it stays. */
+  setAside(number: number): void {
+    try {
+      renameSync(this.#path(number), `${this.#path(number)}.malformed`);
+    } catch {
+      // The disk is read-only or gone; the next record replaces it.
+    }
   }
 
   remove(number: number): void {

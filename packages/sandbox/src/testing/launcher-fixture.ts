@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+import { createPublicKey } from 'node:crypto';
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import type { TestContext } from 'node:test';
+import { parseInstanceName, parseMachineName, parsePrincipalName } from '@bureau/core';
+import { PrincipalNumbers, ensureInstanceDirectories, ensurePrincipalDirectories, instancePaths, uidsOf, type InstancePaths } from '@bureau/instance';
+import { serve, type IpcServer } from '@bureau/ipc';
+import { createLogger } from '@bureau/log';
+import { CgroupTree, endGroup, systemClock } from '@bureau/process';
+import { proxyContract, standContract } from '@bureau/protocol';
+import { generateIdentity, generateOperatorKey, operatorSigner, sealBundle } from '@bureau/seal';
+import { LauncherCredentials } from '../launcher-credentials.ts';
+import { openWall } from '../launcher-wall.ts';
+import { Launcher, type CreateInput } from '../index.ts';
+
+/** Stands in for Node running a relay: one child as the sandbox's init, the launcher's own frames by hand. What it does is in its command. */
+const RELAY = `#!/usr/bin/python3
+import os, re, struct, sys, time, signal
+data = b''
+while len(data) < 4 or len(data) < 4 + struct.unpack('>I', data[:4])[0]:
+    data += os.read(3, 65536)
+exit_file = re.search(rb'/run/bureau[^\\xa0-\\xff]*?/exit/[a-z.]+', data).group().decode()
+said = re.search(rb'say:([a-z-]*)', data).group(1).decode()
+def report(body):
+    os.write(4, struct.pack('>I', len(body)) + body)
+def text(value):
+    return bytes([0xa0 + len(value)]) + value.encode()
+if said == 'dies-at-once': sys.exit(1)
+child = os.fork()
+if child == 0:
+    os.setsid() if said == 'x' else None
+    while True: time.sleep(1000)
+named = 1 if said == 'names-a-stranger' else child
+report(bytes([0x82]) + text('type') + text('started') + text('pid') + b'\\xce' + struct.pack('>I', named))
+if os.read(3, 1) != b'g':
+    os.kill(child, 9); sys.exit(2)
+report(bytes([0x81]) + text('type') + text('running'))
+os.waitpid(child, 0)
+with open(exit_file, 'w') as out: out.write('{"code":7,"signal":null}')
+`;
+
+export const PRINCIPAL = parsePrincipalName('iree/pm');
+const MACHINE = parseMachineName('machine/test');
+
+/** A launcher on real places, cgroups, bundles and uids; relay, service manager and proxies are stand-ins. */
+export interface LauncherStand {
+  readonly paths: InstancePaths;
+  readonly tree: CgroupTree;
+  /** What the service manager was asked for: `start 0`, `stop 0`. */
+  readonly asked: string[];
+  /** Proxies that serve now. */
+  readonly proxies: Map<number, IpcServer>;
+  /** Messages of the launchers. */
+  readonly said: string[];
+  /** The next `startProxy` fails. */
+  refuseProxies: boolean;
+  /** A launcher as it would start now. */
+  start(): Launcher;
+  input(id: string, says?: string): CreateInput;
+  /** Ends proxy *n* as a crash would. */
+  crashProxy(number: number): Promise<void>;
+  /** All live processes of this principal number. */
+  pids(number: number): number[];
+}
+
+let stands = 0;
+
+export async function launcherStand(context: TestContext): Promise<LauncherStand> {
+  stands += 1;
+  const paths = instancePaths(parseInstanceName(`l${process.pid}${stands}`));
+  const uids = { ...uidsOf(200_000 + 902 * 65_536), proxy: () => 0 };
+  const tree = CgroupTree.open(paths.cgroupName);
+  const buildDirectory = `${paths.stateDir}-build`;
+  ensureInstanceDirectories(paths, uids);
+  mkdirSync(`${buildDirectory}/bin`, { recursive: true });
+  writeFileSync(`${buildDirectory}/bin/node`, RELAY);
+  chmodSync(`${buildDirectory}/bin/node`, 0o755);
+
+  const { identity, recipient } = await generateIdentity();
+  const operator = generateOperatorKey();
+  writeFileSync(`${paths.operatorsDirectory}/local.pub`, createPublicKey({ key: operator.privatePem.bytes, format: 'pem' }).export({ format: 'pem', type: 'spki' }));
+  const now = Date.now();
+  const header = { v: 1 as const, principal: PRINCIPAL, machine: MACHINE, user_id: '@iree/pm:bureau.local' as never, issued_at: now, expires_at: now + 86_400_000, upstreams: {} };
+  const bundle = await sealBundle({ header, secrets: new Map([['MATRIX_TOKEN', Buffer.from('secret')]]) }, { signer: operatorSigner(operator.privatePem), recipients: [recipient] });
+
+  const launchers: Launcher[] = [];
+  const logger = createLogger({ name: 'test' });
+  const stand: LauncherStand = {
+    paths,
+    tree,
+    asked: [],
+    proxies: new Map(),
+    said: [],
+    refuseProxies: false,
+    start() {
+      const hear = (_facts: unknown, text?: string): void => void stand.said.push(text ?? '');
+      const launcher = new Launcher({
+        clock: systemClock,
+        logger: Object.assign(Object.create(logger) as typeof logger, { info: hear, warn: hear, error: hear }),
+        build: 'test',
+        buildDirectory,
+        environment: { PATH: '/usr/bin:/bin' },
+        paths,
+        uids,
+        tree,
+        numbers: new PrincipalNumbers(`${paths.launcherStateDirectory}/principals.json`),
+        credentials: new LauncherCredentials({ directory: paths.launcherStateDirectory, operatorsDirectory: paths.operatorsDirectory, machine: MACHINE, identity, clock: systemClock }),
+        wall: openWall(paths, process.arch),
+      });
+      launchers.push(launcher);
+      return launcher;
+    },
+    input: (id, says = 'nothing') => ({
+      principal: PRINCIPAL,
+      id,
+      bundle,
+      holdForObserver: false,
+      spec: { v: 1, command: ['/bin/true', `say:${says}`], environment: {}, mounts: [], directory: '/workspace', terminal: true, scratchSize: 4_096 },
+    }),
+    async crashProxy(number) {
+      const server = stand.proxies.get(number);
+      stand.proxies.delete(number);
+      await server?.close();
+    },
+    pids: (number) => [...tree.group(`relay-${number}`).pids(), ...tree.group(`sandbox-${number}`).pids()],
+  };
+  const manager = await serve({
+    path: paths.standSocket,
+    contract: standContract,
+    handlers: {
+      startProxy: async ({ number }) => {
+        stand.asked.push(`start ${number}`);
+        if (stand.refuseProxies) throw new Error('no proxies today');
+        ensurePrincipalDirectories(paths, number, uids);
+        if (!stand.proxies.has(number)) stand.proxies.set(number, await serveProxy(paths.principal(number).adminSocket));
+        return { pid: 1 };
+      },
+      stopProxy: async ({ number }) => {
+        stand.asked.push(`stop ${number}`);
+        await stand.crashProxy(number);
+        return {};
+      },
+      status: () => ({ build: 'test', services: [] }),
+      start: () => ({}),
+      handOver: () => ({}),
+      shutDown: () => ({}),
+    },
+    role: 'stand',
+    build: 'test',
+    allowUids: [0],
+    clock: systemClock,
+  });
+  context.after(async () => {
+    for (const launcher of launchers) launcher.release();
+    for (const name of tree.list()) await endGroup(tree.group(name), 0, systemClock);
+    for (const number of stand.proxies.keys()) await stand.crashProxy(number);
+    await manager.close();
+    tree.remove();
+    for (const place of [paths.runDir, paths.stateDir, paths.configDir, paths.logDir, buildDirectory]) rmSync(place, { recursive: true, force: true });
+  });
+  return stand;
+}
+
+function serveProxy(path: string): Promise<IpcServer> {
+  rmSync(path, { force: true });
+  return serve({
+    path,
+    contract: proxyContract,
+    handlers: { configure: () => ({ digest: '0'.repeat(64) }), status: () => ({ build: 'test', principal: PRINCIPAL, requests: 0 }) },
+    role: 'proxy',
+    build: 'test',
+    allowUids: [0],
+    clock: systemClock,
+  });
+}
+
+/** The first state of a sandbox that `wanted` accepts, as a watcher is told. */
+export async function told(launcher: Launcher, wanted: (state: string) => boolean): Promise<string> {
+  const signal = AbortSignal.timeout(20_000);
+  for await (const { state } of launcher.watch(signal)) if (wanted(state)) return state;
+  throw new Error('No such state within 20 s');
+}
