@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { rmSync } from 'node:fs';
-import { describeError, type Clock } from '@bureau/core';
+import { describeError, hasCode, type Clock } from '@bureau/core';
 import type { InstancePaths } from '@bureau/instance';
 import { connect } from '@bureau/ipc';
 import type { Logger } from '@bureau/log';
@@ -68,8 +68,9 @@ export class LiveSandbox {
     await this.#deps.proxy.bringUp();
   }
 
-  /** Brings the proxy of a sandbox that was found again back, and keeps trying. */
+  /** Brings the proxy of a sandbox that was found again back, and keeps trying; ends a sandbox whose relay is dead. */
   async resume(): Promise<void> {
+    await this.#endOrphan();
     await this.#deps.proxy.keepUp();
   }
 
@@ -92,6 +93,19 @@ export class LiveSandbox {
   /** Lets go without stopping anything. */
   release(): void {
     this.#deps.proxy.release();
+  }
+
+  /** A relay that was killed before its sandbox ran leaves bubblewrap waiting for ever: its group is not empty, and nobody listens. */
+  async #endOrphan(): Promise<void> {
+    const { build, clock, paths, payloadUid, logger } = this.#deps;
+    const path = paths.principal(this.#record.number).relaySocket;
+    try {
+      using _relay = await connect({ path, contract: relayContract, role: 'launcher', build, expectUid: payloadUid, clock });
+    } catch (error) {
+      if (!hasCode(error, 'connection_refused')) return;
+      logger.warn({ principal: this.#record.principal, id: this.#record.id }, 'its relay is dead; ending what is left');
+      this.#kill();
+    }
   }
 
   async #askRelay(graceMilliseconds: number): Promise<void> {
