@@ -52,8 +52,16 @@ export interface IpcClient<C extends Contract> {
  * Connects and exchanges hellos. Rejects with `connection_refused` (nobody listens, or we may not), `peer_refused`,
  * `protocol_mismatch`, `too_busy`, `deadline_exceeded`, `cancelled`, `connection_lost`; no socket is left then.
  */
-export async function connect<C extends Contract>(options: ConnectOptions<C>): Promise<IpcClient<C>> {
-  const socket = await openSocket(options);
+export function connect<C extends Contract>(options: ConnectOptions<C>): Promise<IpcClient<C>> {
+  return connectThrough((path) => connectSocket({ path }), options);
+}
+
+/** Starts to connect to a path: the part of a client that another engine replaces. The socket says by its events how it went. */
+export type Dial = (path: string) => Socket;
+
+/** `connect` on another engine: all but `dial` is the same. */
+export async function connectThrough<C extends Contract>(dial: Dial, options: ConnectOptions<C>): Promise<IpcClient<C>> {
+  const socket = await openSocket(dial, options);
   const { limits, signal } = options;
   let uid: number;
   try {
@@ -90,12 +98,12 @@ function typedClient<C extends Contract>(connection: ClientConnection, peer: Ipc
 }
 
 /** A connected socket, or `connection_refused`, `deadline_exceeded`, `cancelled`. */
-function openSocket(options: ConnectOptions<Contract>): Promise<Socket> {
+function openSocket(dial: Dial, options: ConnectOptions<Contract>): Promise<Socket> {
   const { clock, path, signal } = options;
   const milliseconds = withDefaults(options.limits).helloMilliseconds;
   return new Promise((resolve, reject) => {
     if (signal?.aborted === true) return reject(cancelled(`Connecting to ${path}`, signal.reason));
-    const socket = connectSocket({ path });
+    const socket = dial(path);
     const settle = (error?: BureauError): void => {
       timer.clear();
       signal?.removeEventListener('abort', onAbort);

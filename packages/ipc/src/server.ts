@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { BureauError, type Clock } from '@bureau/core';
 import { peerCredentials } from '@bureau/native';
 import type { Contract } from '@bureau/protocol';
@@ -39,10 +39,34 @@ export interface IpcServer {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** Where a server listens. */
+export type ListenAt = { readonly fd: number } | { readonly path: string };
+
+/** What a listener tells its owner, once it listens. */
+export interface ListenerEvents {
+  socket(socket: Socket): void;
+  /** Accept fails for want of descriptors, for instance. The listener goes on. */
+  error(error: Error): void;
+}
+
+/** Something that accepts connections, of whatever engine. `net.Server` is one. */
+export interface Listener {
+  /** Accepts no more, at once; calls back when the connections that it accepted have ended. */
+  close(closed: () => void): unknown;
+}
+
+/** Starts to listen: the part of a server that another engine replaces. Resolves when it accepts connections. */
+export type Listen = (at: ListenAt, events: ListenerEvents) => Promise<Listener>;
+
 /** Serves a contract on a Unix socket. Resolves when it accepts connections; rejects with `system_call_failed`-like errors of Node. */
-export async function serve<C extends Contract>(options: ServeOptions<C>): Promise<IpcServer> {
-  const server = new NetIpcServer(options);
-  await server.listen(options.fd !== undefined ? { fd: options.fd } : { path: requiredPath(options.path) });
+export function serve<C extends Contract>(options: ServeOptions<C>): Promise<IpcServer> {
+  return serveThrough(listenNet, options);
+}
+
+/** `serve` on another engine: all but `listen` is the same. */
+export async function serveThrough<C extends Contract>(listen: Listen, options: ServeOptions<C>): Promise<IpcServer> {
+  const server = new RpcServer(options);
+  await server.listen(listen, options.fd !== undefined ? { fd: options.fd } : { path: requiredPath(options.path) });
   return server;
 }
 
@@ -51,8 +75,20 @@ function requiredPath(path: string | undefined): string {
   return path;
 }
 
-class NetIpcServer implements IpcServer {
-  readonly #server: Server;
+function listenNet(at: ListenAt, events: ListenerEvents): Promise<Listener> {
+  return new Promise((resolve, reject) => {
+    const server = createServer((socket) => events.socket(socket));
+    server.once('error', reject);
+    server.listen(at, () => {
+      server.removeListener('error', reject);
+      server.on('error', (error) => events.error(error));
+      resolve(server);
+    });
+  });
+}
+
+class RpcServer implements IpcServer {
+  #listener: Listener | undefined;
   readonly #shared: ServerOptions;
   readonly #allow: (peer: Peer) => boolean;
   readonly #peerOf: (socket: Socket) => Peer;
@@ -72,22 +108,17 @@ class NetIpcServer implements IpcServer {
     };
     this.#allow = typeof allowUids === 'function' ? allowUids : (peer) => allowUids.includes(peer.uid);
     this.#peerOf = options.peerOf ?? peerCredentials;
-    this.#server = createServer((socket) => this.#onSocket(socket));
   }
 
   get connections(): number {
     return this.#connections.size;
   }
 
-  listen(where: { readonly fd: number } | { readonly path: string }): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen(where, () => {
-        this.#server.removeListener('error', reject);
-        // Accept fails for want of descriptors, for instance; those who are connected are not harmed.
-        this.#server.on('error', (error) => this.#shared.log.error({ err: error }, 'ipc: the listener failed'));
-        resolve();
-      });
+  async listen(listen: Listen, at: ListenAt): Promise<void> {
+    this.#listener = await listen(at, {
+      socket: (socket) => this.#onSocket(socket),
+      // Those who are connected are not harmed.
+      error: (error) => this.#shared.log.error({ err: error }, 'ipc: the listener failed'),
     });
   }
 
@@ -101,7 +132,7 @@ class NetIpcServer implements IpcServer {
 
   async #close(): Promise<void> {
     const { clock, limits } = this.#shared;
-    const listenerClosed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    const listenerClosed = new Promise<void>((resolve) => this.#listener?.close(() => resolve()));
     const all = [...this.#connections];
     for (const connection of all) connection.drain();
     const timer = clock.setTimer(limits.drainMilliseconds, () => {
