@@ -30,8 +30,20 @@ export interface Member {
 
 export interface MessagesQuery {
   readonly from?: string;
+  /** Where to stop: a token of an earlier sync. */
+  readonly to?: string;
   readonly direction?: 'backward' | 'forward';
   readonly limit?: number;
+  /** A Matrix `RoomEventFilter`. */
+  readonly filter?: Content;
+}
+
+/** One page of events. */
+export interface MessagesPage {
+  readonly events: readonly RoomEvent[];
+  readonly start: string | undefined;
+  /** The next page's `from`, absent on the last. */
+  readonly end: string | undefined;
 }
 
 /**
@@ -228,19 +240,44 @@ export class MatrixClient {
     ).joined_rooms;
   }
 
-  /** One page of a timeline; `end` is the next page's `from`, absent on the last. */
-  async messages(
-    room: RoomId,
-    query: MessagesQuery = {},
-    options: CallOptions = {},
-  ): Promise<{ readonly events: readonly RoomEvent[]; readonly end: string | undefined }> {
-    const parameters = { dir: query.direction === 'forward' ? 'f' : 'b', from: query.from, limit: query.limit ?? 50 };
+  /** One page of a timeline. */
+  async messages(room: RoomId, query: MessagesQuery = {}, options: CallOptions = {}): Promise<MessagesPage> {
+    const parameters = {
+      dir: query.direction === 'forward' ? 'f' : 'b',
+      from: query.from,
+      to: query.to,
+      limit: query.limit ?? 50,
+      filter: query.filter === undefined ? undefined : JSON.stringify(query.filter),
+    };
     const answer = readAnswer(
       schemas.messagesAnswer,
       await this.#http.call({ ...options, method: 'GET', path: ['v3', 'rooms', room, 'messages'], query: parameters }),
       'messages',
     );
-    return { events: answer.chunk, end: answer.end };
+    return { events: answer.chunk, start: answer.start, end: answer.end };
+  }
+
+  /** One page of a thread, without the event that it hangs on. */
+  async threadMessages(
+    room: RoomId,
+    root: string,
+    query: Pick<MessagesQuery, 'from' | 'direction' | 'limit'> = {},
+    options: CallOptions = {},
+  ): Promise<MessagesPage> {
+    const parameters = { dir: query.direction === 'forward' ? 'f' : 'b', from: query.from, limit: query.limit ?? 50 };
+    const path = ['v1', 'rooms', room, 'relations', root, 'm.thread'];
+    const answer = readAnswer(
+      schemas.relationsAnswer,
+      await this.#http.call({ ...options, method: 'GET', path, query: parameters }),
+      'a thread',
+    );
+    return { events: answer.chunk, start: answer.prev_batch, end: answer.next_batch };
+  }
+
+  /** One event of a room, or `undefined` when the room has none of this ID that we may see. */
+  async event(room: RoomId, eventId: string, options: CallOptions = {}): Promise<RoomEvent | undefined> {
+    const answer = await absentAsUndefined(this.#http.call({ ...options, method: 'GET', path: ['v3', 'rooms', room, 'event', eventId] }));
+    return answer === undefined ? undefined : readAnswer(schemas.roomEvent, answer, 'an event');
   }
 
   /** One `/sync`: answers at once with news since `since`, else after `timeoutMilliseconds`. `filter` is JSON. */

@@ -42,10 +42,29 @@ export async function chooseRoomVersion(client: MatrixClient, options: CallOptio
  * Throws `matrix_alias_squatted` when the alias names a room that `owner` did not make, which is never adopted.
  */
 export async function ensureRoom(context: RoomContext, kind: RoomKind): Promise<EnsuredRoom> {
+  return makeOr(context, kind, (alias, room) => repairRoom(context, kind, alias, room));
+}
+
+/**
+ * As `ensureRoom`, but a room of ours that is there stays as it is: for rooms whose settings people change on purpose.
+ * Throws `matrix_alias_squatted` as it does.
+ */
+export async function makeRoomOnce(context: RoomContext, kind: RoomKind): Promise<EnsuredRoom> {
+  return makeOr(context, kind, async (alias, roomId) => {
+    await ownRoomState(context, kind, alias, roomId);
+    return { roomId, outcome: 'kept', repaired: [] };
+  });
+}
+
+async function makeOr(
+  context: RoomContext,
+  kind: RoomKind,
+  adopt: (alias: RoomAlias, roomId: RoomId) => Promise<EnsuredRoom>,
+): Promise<EnsuredRoom> {
   const { client, serverName, signal } = context;
   const alias = aliasOfRoom(kind, serverName);
   const known = await client.resolveAlias(alias, { signal });
-  if (known !== undefined) return repairRoom(context, kind, alias, known);
+  if (known !== undefined) return adopt(alias, known);
   try {
     return { roomId: await makeRoom(context, kind), outcome: 'made', repaired: [] };
   } catch (error) {
@@ -53,7 +72,7 @@ export async function ensureRoom(context: RoomContext, kind: RoomKind): Promise<
     if (!hasCode(error, 'matrix_room_in_use')) throw error;
     const taken = await client.resolveAlias(alias, { signal });
     if (taken === undefined) throw error;
-    return repairRoom(context, kind, alias, taken);
+    return adopt(alias, taken);
   }
 }
 

@@ -13,7 +13,7 @@
  * ```
  */
 export { MatrixClient, newTransactionId } from './client.ts';
-export type { Content, CreateRoom, Member, MessagesQuery } from './client.ts';
+export type { Content, CreateRoom, Member, MessagesPage, MessagesQuery } from './client.ts';
 export { parseHomeserverUrl } from './http.ts';
 export type { AccessToken, CallOptions, MatrixHttpOptions } from './http.ts';
 export type { RoomEvent, StateEvent, SyncAnswer } from './schemas.ts';
@@ -30,10 +30,16 @@ export {
 export type { LowerLevel, PowerLevels, PowerRules } from './power-levels.ts';
 export { BUREAU_SPACE, MACHINE_LEVEL, STANDARD_ROOMS, aliasOfRoom, machineConfigRoom } from './rooms.ts';
 export type { RoomKind, StandardRoom } from './rooms.ts';
-export { contentOf, roomFaults, roomOrigin } from './room-state.ts';
+export { childIsLinked, contentOf, roomFaults, roomOrigin } from './room-state.ts';
 export type { RoomFault, RoomOrigin } from './room-state.ts';
-export { ROOM_VERSIONS, chooseRoomVersion, ensureRoom } from './ensure-room.ts';
+export { ROOM_VERSIONS, chooseRoomVersion, ensureRoom, makeRoomOnce } from './ensure-room.ts';
 export type { EnsuredRoom, RoomContext } from './ensure-room.ts';
+export { powerOf, requiredPower } from './power-of.ts';
+export type { Power } from './power-of.ts';
+export { roomSummaries, summaryOf } from './room-summaries.ts';
+export type { RoomSummary } from './room-summaries.ts';
+export { followRoom } from './follow-room.ts';
+export type { FollowOptions } from './follow-room.ts';
 export { createAccount, revokeAccess } from './accounts.ts';
 export type { Account, NewAccount, PasswordKeeper } from './accounts.ts';
 export { ADMINISTRATOR, administratorPasswordFile, ensureAdministrator } from './administrator.ts';

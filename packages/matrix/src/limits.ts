@@ -18,3 +18,13 @@ export const AUTHENTICATION_STAGES_MAX = 5;
 export const CREDENTIAL_FILE_MAX_BYTES = 256 * 1024;
 /** Random bytes of an account's password. */
 export const PASSWORD_BYTES = 32;
+/** What one `/sync` of a follower waits for news: below what proxies take for a dead connection. */
+export const FOLLOW_POLL_MS = 30_000;
+/** The first wait after a failed sync; each further one is twice as long. */
+export const FOLLOW_RETRY_FIRST_MS = 1_000;
+/** The longest wait between two tries: a homeserver that comes back is found within it. */
+export const FOLLOW_RETRY_MAX_MS = 30_000;
+/** Events that a follower fetches after an interruption; more scroll past whoever looks. */
+export const FOLLOW_GAP_MAX = 1_000;
+/** Events of one page while a gap is filled. */
+export const FOLLOW_PAGE = 100;
