@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 import { BureauError, sleep, type Clock } from '@bureau/core';
 import type { Cgroup } from './cgroup.ts';
-import { KILL_WAIT_MILLISECONDS, WATCH_RETRY_MILLISECONDS } from './limits.ts';
+import { KILL_WAIT_MILLISECONDS, LOOK_AGAIN_MILLISECONDS } from './limits.ts';
 
 /**
- * Resolves when nothing lives in the group any more, however long that takes; never rejects. When the kernel has no watch to give
- * (`fs.inotify.max_user_watches`), it looks once a second instead: whoever waits for an end must not miss it.
+ * Resolves when nothing lives in the group any more, however long that takes; never rejects. Looks again from time to time: the kernel
+ * may have no watch to give (`fs.inotify.max_user_watches`), and drops the last event of a group that somebody else removes at once.
  */
 export async function untilEmpty(cgroup: Cgroup, clock: Clock): Promise<void> {
-  const never = new AbortController().signal;
   for (;;) {
+    const again = new AbortController();
+    const timer = clock.setTimer(LOOK_AGAIN_MILLISECONDS, () => again.abort());
     try {
-      return await cgroup.whenEmpty(never);
+      return await cgroup.whenEmpty(again.signal);
     } catch {
-      await sleep(clock, WATCH_RETRY_MILLISECONDS);
+      // Without a watch this is a look now and then; with one it is a safety net.
+      if (!again.signal.aborted) await sleep(clock, LOOK_AGAIN_MILLISECONDS);
+    } finally {
+      timer.clear();
     }
   }
 }
@@ -46,7 +50,7 @@ async function emptyWithin(cgroup: Cgroup, milliseconds: number, clock: Clock): 
     return true;
   } catch (error) {
     if (!late.signal.aborted) throw error;
-    return false;
+    return !cgroup.populated();
   } finally {
     timer.clear();
   }

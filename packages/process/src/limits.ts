@@ -8,8 +8,8 @@ export const READY_LINE_MAX_BYTES = 64;
 export const CLOSED_TO_EXIT_MILLISECONDS = 500;
 /** From SIGKILL to gone. Only a process in an uninterruptible wait (a dead disk) takes longer. */
 export const KILL_WAIT_MILLISECONDS = 5_000;
-/** Between two looks at a control group that the kernel would not watch for us. */
-export const WATCH_RETRY_MILLISECONDS = 1_000;
+/** Between two looks at a control group whose end is waited for, besides what the kernel tells. */
+export const LOOK_AGAIN_MILLISECONDS = 2_000;
 /** Between two looks whether killed processes are gone, where no control group tells it. */
 export const KILL_LOOK_MILLISECONDS = 5;
 /** Rounds of stop-and-look-again over a tree that forks meanwhile; a tree that is still growing then is killed as far as it is known. */

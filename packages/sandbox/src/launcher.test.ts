@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { PRINCIPAL, launcherStand, told, type LauncherStand } from './testing/launcher-fixture.ts';
@@ -40,15 +41,16 @@ test('Launcher.destroy() ends a sandbox whose relay does not answer', async (con
   assert.deepEqual(stand.pids(0), []);
 });
 
-for (const [why, says] of [
-  ['ends before the sandbox stands', 'dies-at-once'],
-  ['names a process that is none of its own', 'names-a-stranger'],
-] as const) {
+for (const why of ['ends before the sandbox stands', 'names a process that is none of its own']) {
   test(`Launcher.create() leaves nothing when the relay ${why}`, async (context) => {
     const stand = await launcherStand(context);
     const launcher = stand.start();
+    const stranger = spawn('/bin/sleep', ['1000'], { stdio: 'ignore' });
+    context.after(() => stranger.kill());
+    const says = why.startsWith('ends') ? 'dies-at-once' : `stranger:${stranger.pid}`;
     await assert.rejects(launcher.create(stand.input('a-0', says)), { code: 'start_failed' });
     assert.deepEqual(stand.tree.list(), []);
+    assert.deepEqual([stranger.exitCode, stranger.signalCode], [null, null]);
     assert.deepEqual(stand.asked, ['start 0', 'stop 0']);
     assert.equal(existsSync(recordFile(stand)), false);
     assert.equal(existsSync(stand.paths.principal(0).directory), false);

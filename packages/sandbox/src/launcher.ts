@@ -165,9 +165,11 @@ export class Launcher {
     let sandbox: LiveSandbox | undefined;
     let runs = false;
     try {
-      await proxy.bringUp();
-      placeSocketLink(this.#deps.paths, input.principal, places.proxySocket);
+      // Proxy and relay are a Node start each: side by side they cost one.
+      const untilServed = proxy.bringUp().then(() => placeSocketLink(this.#deps.paths, input.principal, places.proxySocket));
+      untilServed.catch(() => undefined);
       await startRelay({
+        untilServed,
         nodePath: `${this.#deps.buildDirectory}/bin/node`,
         relayProgram: `${this.#deps.buildDirectory}/lib/relay.js`,
         uid: uids.payload(number),

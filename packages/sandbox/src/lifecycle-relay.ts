@@ -24,6 +24,8 @@ export interface RelayStart {
   /** For everything inside the sandbox. */
   readonly sandboxGroup: Cgroup;
   readonly clock: Clock;
+  /** What the payload needs before its first instruction (its proxy), made while the relay starts; a rejection gives the start up. */
+  readonly untilServed: Promise<void>;
   /** Called for `running`, which may come long after the start when the payload is held for an observer. */
   readonly onRunning: () => void;
 }
@@ -45,7 +47,7 @@ export async function startRelay(start: RelayStart): Promise<Child> {
     const toRelay = streamAt(child, CONFIG_PIPE) as Writable;
     toRelay.on('error', () => undefined);
     toRelay.write(encodeFrame(start.config));
-    const pid = await untilStarted(reports, start.clock);
+    const [pid] = await Promise.all([untilStarted(reports, start.clock), start.untilServed]);
     refuseStranger(pid, start.relayGroup);
     start.sandboxGroup.add(pid);
     toRelay.end(GO);
