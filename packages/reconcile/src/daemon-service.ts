@@ -4,7 +4,7 @@ import type { Handlers } from '@bureau/ipc';
 import type { SyncHealth } from '@bureau/matrix-sync';
 import type { MachineStatusContent, PrincipalStatus, daemonContract } from '@bureau/protocol';
 import type { LauncherLink } from './launcher-link.ts';
-import { RELAY_CALL_MILLISECONDS } from './limits.ts';
+import { INPUT_MILLISECONDS, RELAY_CALL_MILLISECONDS } from './limits.ts';
 import type { Reconciler } from './reconciler.ts';
 import type { RelayRoutes } from './relay-routes.ts';
 import type { Runs } from './runs.ts';
@@ -63,17 +63,20 @@ export function daemonHandlers(deps: DaemonServiceDeps): Handlers<typeof daemonC
       yield* output;
       return output.result;
     },
-    input: async ({ principal, data, end }) => (await relays.to(principal)).call('input', { data, end }),
+    input: async ({ principal, data, end }, context) =>
+      (await relays.to(principal)).call('input', { data, end }, { deadlineMilliseconds: INPUT_MILLISECONDS, signal: context.signal }),
     resize: async ({ principal, columns, rows }) => (await relays.to(principal)).call('resize', { columns, rows }, call),
     signal: async ({ principal, signal }) => (await relays.to(principal)).call('signal', { signal }, call),
     wait: async ({ principal, state, milliseconds }, context) => {
       using changes = statuses.follow(principal);
-      const deadline = clock.setTimer(milliseconds, () => changes.wake());
-      const until = clock.monotonic() + milliseconds;
+      const late = new AbortController();
+      const over = AbortSignal.any([context.signal, late.signal]);
+      over.addEventListener('abort', () => changes.wake(), { once: true });
+      const deadline = clock.setTimer(milliseconds, () => late.abort());
       try {
         let status = changes.current;
         while (!isState(status, state)) {
-          if (context.signal.aborted || clock.monotonic() >= until) {
+          if (over.aborted) {
             throw new BureauError(
               'deadline_exceeded',
               `"${principal}" did not become "${state}" within ${milliseconds} ms; it is "${status?.state ?? 'absent'}"`,

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { hasCode } from '@bureau/core';
 import type { LauncherLink } from './launcher-link.ts';
 import { CREATE_MILLISECONDS, STOP_GRACE_MILLISECONDS } from './limits.ts';
 import type { Action } from './plan.ts';
@@ -15,16 +16,16 @@ export async function execute(action: Action, launcher: LauncherLink): Promise<O
     case 'create': {
       const { principal, id, spec, holdForObserver, bundle } = action;
       const input = { principal, id, spec, holdForObserver, ...(bundle === undefined ? {} : { bundle }) };
-      await launcher.client.call('create', input, { deadlineMilliseconds: CREATE_MILLISECONDS });
+      launcher.note(await launcher.client.call('create', input, { deadlineMilliseconds: CREATE_MILLISECONDS }));
       return action.bundleEvent === undefined ? {} : { fed: action.bundleEvent };
     }
     case 'destroy': {
       const input = { principal: action.principal, id: action.id, graceMilliseconds: STOP_GRACE_MILLISECONDS };
-      await launcher.client.call('destroy', input, { deadlineMilliseconds: CREATE_MILLISECONDS });
+      await unlessGone(launcher, action, () => launcher.client.call('destroy', input, { deadlineMilliseconds: CREATE_MILLISECONDS }));
       return {};
     }
     case 'forget': {
-      await launcher.client.call('forget', { principal: action.principal, id: action.id });
+      await unlessGone(launcher, action, () => launcher.client.call('forget', { principal: action.principal, id: action.id }));
       launcher.drop(action.principal);
       return {};
     }
@@ -39,5 +40,15 @@ export async function execute(action: Action, launcher: LauncherLink): Promise<O
     case 'wait':
     case 'block':
       return {};
+  }
+}
+
+/** What the launcher does not know any more needs no end: the picture was old. */
+async function unlessGone(launcher: LauncherLink, { principal }: Action, call: () => Promise<unknown>): Promise<void> {
+  try {
+    await call();
+  } catch (error) {
+    if (!hasCode(error, 'not_found')) throw error;
+    launcher.drop(principal);
   }
 }

@@ -51,6 +51,11 @@ export class LauncherLink {
     this.#observed.delete(principal);
   }
 
+  /** Takes an answer into the picture before the watch has told it, so that no plan is made without it. What the watch told stands. */
+  note(info: SandboxInfo): void {
+    if (this.#observed.get(info.principal)?.id !== info.id) this.#observed.set(info.principal, info);
+  }
+
   close(): void {
     this.#closed = true;
     this.#timer?.clear();

@@ -22,3 +22,9 @@ export const STATUS_PAUSE_MILLISECONDS = 500;
 export const STATUS_RETRY_MILLISECONDS = 3_000;
 /** A call to a relay on behalf of an observer. */
 export const RELAY_CALL_MILLISECONDS = 10_000;
+/** Longest message of a status; `principalStatus.message` takes no more. */
+export const MESSAGE_MAX = 1_000;
+/** Longest reason of a planned action; `plannedAction.reason` takes no more. */
+export const REASON_MAX = 500;
+/** A payload may leave its stdin unread for as long as it likes: a day is the longest that a call may take. */
+export const INPUT_MILLISECONDS = 86_400_000;

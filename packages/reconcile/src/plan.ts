@@ -3,6 +3,8 @@ import type { PrincipalName } from '@bureau/core';
 import type { PrincipalStatus, SandboxInfo, SandboxSpec } from '@bureau/protocol';
 import { backOffPause, shallRestart } from './back-off.ts';
 import type { Desired } from './desired.ts';
+import { MESSAGE_MAX } from './limits.ts';
+import { plainText } from './plain-text.ts';
 import { parseSandboxId, resolveSpec, sandboxIdOf, specKey } from './resolve.ts';
 
 /** What the reconciler remembers of one principal beyond rooms and launcher. */
@@ -11,8 +13,8 @@ export interface Memory {
   readonly exit?: { readonly id: string; readonly at: number; readonly quickExits: number };
   /** The credentials event that the launcher has accepted last. */
   readonly fed?: string;
-  /** The last action for this id failed. */
-  readonly failure?: { readonly id: string; readonly message: string; readonly retryAt: number };
+  /** The last action failed; `key` is its `actionKey`. */
+  readonly failure?: { readonly key: string; readonly message: string; readonly retryAt: number };
 }
 
 /** Everything that a plan depends on. Same input, same plan. */
@@ -56,16 +58,40 @@ export function plan(input: PlanInput): Plan {
   for (const desired of input.desired) {
     const info = observed.get(desired.principal);
     observed.delete(desired.principal);
-    const step = planOne(desired, info, input);
+    const step = held(planOne(desired, info, input), input);
     if (step.action !== undefined) actions.push(step.action);
     if (step.status !== undefined) statuses.push(step.status);
   }
   for (const info of observed.values()) {
-    const step = clear(info, 'it has no assignment', undefined);
+    const step = held(clear(info, 'it has no assignment', undefined), input);
     if (step.action !== undefined) actions.push(step.action);
     if (step.status !== undefined) statuses.push(step.status);
   }
   return { actions, statuses };
+}
+
+/** What an action is about: the same key twice is the same try again. */
+export function actionKey(action: Action): string {
+  switch (action.action) {
+    case 'rotate':
+      return `rotate ${action.bundleEvent}`;
+    case 'create':
+    case 'destroy':
+    case 'forget':
+      return `${action.action} ${action.id}`;
+    case 'wait':
+    case 'block':
+      return action.action;
+  }
+}
+
+/** An action that has just failed waits before it is tried again, whatever it was. */
+function held(step: Step, { memory, now }: PlanInput): Step {
+  const { action } = step;
+  const failure = action === undefined ? undefined : memory.get(action.principal)?.failure;
+  if (action === undefined || failure === undefined || failure.key !== actionKey(action) || failure.retryAt <= now) return step;
+  const { principal, event } = action;
+  return { ...step, action: { action: 'wait', principal, reason: failure.message, until: failure.retryAt, ...(event === undefined ? {} : { event }) } };
 }
 
 interface Step {
@@ -99,11 +125,14 @@ function planOne(desired: Desired, info: SandboxInfo | undefined, input: PlanInp
       status: say('stopping'),
     };
   }
-  const blocked = (message: string): Step => ({
-    action: { action: 'block', principal, event, reason: message },
-    // What runs goes on: a wrong edit does not take down what worked.
-    status: info !== undefined && info.state === 'running' ? say('running', { message }) : say('blocked', { message }),
-  });
+  const blocked = (why: string): Step => {
+    const message = plainText(why, MESSAGE_MAX);
+    return {
+      action: { action: 'block', principal, event, reason: message },
+      // What runs goes on: a wrong edit does not take down what worked.
+      status: info !== undefined && info.state === 'running' ? say('running', { message }) : say('blocked', { message }),
+    };
+  };
   if (desired.fault !== undefined || assignment === undefined || desired.template === undefined)
     return blocked(desired.fault ?? 'its assignment is incomplete');
   const resolved = resolveSpec(assignment, desired.template);
@@ -111,7 +140,7 @@ function planOne(desired: Desired, info: SandboxInfo | undefined, input: PlanInp
 
   const key = specKey(assignment, resolved.spec);
   const create = (id: string, reason: string): Step => {
-    if (memory.failure?.id === id && memory.failure.retryAt > input.now) {
+    if (memory.failure?.key === `create ${id}` && memory.failure.retryAt > input.now) {
       const { message, retryAt } = memory.failure;
       return {
         action: { action: 'wait', principal, event, reason: message, until: retryAt },

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-import { describeError, hasCode, type Clock, type PrincipalName, type Timer } from '@bureau/core';
+import { BureauError, describeError, hasCode, type Clock, type PrincipalName, type Timer } from '@bureau/core';
 import type { Logger } from '@bureau/log';
-import type { PlannedAction, PrincipalStatus } from '@bureau/protocol';
+import type { PlannedAction, PrincipalStatus, SandboxInfo } from '@bureau/protocol';
 import { countQuickExits } from './back-off.ts';
 import { readDesired, type Desired, type Facts } from './desired.ts';
 import { execute } from './executor.ts';
 import type { LauncherLink } from './launcher-link.ts';
-import { ACTION_RETRY_MILLISECONDS } from './limits.ts';
-import { plan, type Action, type Memory, type Plan } from './plan.ts';
+import { ACTION_RETRY_MILLISECONDS, MESSAGE_MAX, REASON_MAX } from './limits.ts';
+import { plainText } from './plain-text.ts';
+import { actionKey, plan, type Action, type Memory, type Plan } from './plan.ts';
 import type { Runs } from './runs.ts';
 
 export interface ReconcilerDeps {
@@ -51,7 +52,7 @@ export class Reconciler {
     return (now?.actions ?? []).map(({ action, principal, reason, event }) => ({
       action,
       principal,
-      reason: reason.slice(0, 500),
+      reason: plainText(reason, REASON_MAX),
       ...(event === undefined ? {} : { event }),
     }));
   }
@@ -62,7 +63,7 @@ export class Reconciler {
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
-      this.#round();
+      this.#guardedRound();
     });
   }
 
@@ -70,7 +71,20 @@ export class Reconciler {
     const facts = this.#deps.facts();
     const observed = this.#deps.launcher.observed;
     if (facts === undefined || observed === undefined) return undefined;
-    return plan({ desired: readDesired(facts), observed, runs: this.#deps.runs.ids(), memory: this.#memory, now: this.#deps.clock.now() });
+    const desired = readDesired(facts);
+    this.#forgetOthers(desired, observed);
+    return plan({ desired, observed, runs: this.#deps.runs.ids(), memory: this.#memory, now: this.#deps.clock.now() });
+  }
+
+  /** Whatever a room or the launcher says, the reconciler goes on: a round that throws is told and tried again. */
+  #guardedRound(): void {
+    try {
+      this.#round();
+    } catch (error) {
+      this.#deps.logger.error({ error: describeError(error) }, 'a round failed; trying again');
+      this.#timer?.clear();
+      this.#timer = this.#deps.clock.setTimer(ACTION_RETRY_MILLISECONDS, () => this.poke());
+    }
   }
 
   #round(): void {
@@ -105,16 +119,23 @@ export class Reconciler {
   }
 
   #noteFailure(action: Action, error: unknown): void {
-    const retryAt = this.#deps.clock.now() + ACTION_RETRY_MILLISECONDS;
-    const memory = this.#memory.get(action.principal) ?? {};
-    const message = describeError(error).slice(0, 1_000);
     // A launcher that went away has not judged anything; what it would say is asked again as soon as it is back.
-    if (action.action === 'create' && !hasCode(error, 'connection_lost') && !hasCode(error, 'launcher_away')) {
-      this.#memory.set(action.principal, { ...memory, failure: { id: action.id, message, retryAt } });
-    } else if (action.action === 'rotate' && !hasCode(error, 'connection_lost') && !hasCode(error, 'launcher_away')) {
+    if (hasCode(error, 'connection_lost') || hasCode(error, 'launcher_away')) return;
+    const memory = this.#memory.get(action.principal) ?? {};
+    if (action.action === 'rotate' && error instanceof BureauError && error.code.startsWith('bundle_')) {
       // Refused credentials stay refused until there are newer ones; the live proxy keeps the last good ones.
       this.#memory.set(action.principal, { ...memory, fed: action.bundleEvent });
+      return;
     }
+    const retryAt = this.#deps.clock.now() + ACTION_RETRY_MILLISECONDS;
+    const message = plainText(describeError(error), MESSAGE_MAX);
+    this.#memory.set(action.principal, { ...memory, failure: { key: actionKey(action), message, retryAt } });
+  }
+
+  /** What is neither wanted nor there is not remembered either. */
+  #forgetOthers(desired: readonly Desired[], observed: readonly SandboxInfo[]): void {
+    const kept = new Set<PrincipalName>([...desired.map(({ principal }) => principal), ...observed.map(({ principal }) => principal), ...this.#busy]);
+    for (const principal of this.#memory.keys()) if (!kept.has(principal)) this.#memory.delete(principal);
   }
 
   /** Remembers when each end was first seen, which the back-off counts from. */

@@ -34,7 +34,7 @@ export class RelayRoutes {
     if (known !== undefined) return known;
     const fresh = this.#connect(info);
     this.#clients.set(info.id, fresh);
-    const drop = (): void => void this.#clients.delete(info.id);
+    const drop = (): void => void (this.#clients.get(info.id) === fresh && this.#clients.delete(info.id));
     fresh
       .then(
         (client) => client.closed,

@@ -16,6 +16,8 @@ export class StatusReporter<Content extends object> {
   #published: string | undefined;
   #timer: Timer | undefined;
   #sending = false;
+  /** Failures in a row; only the first is told, since an outage may last for days. */
+  #failures = 0;
 
   constructor(deps: StatusReporterDeps<Content>) {
     this.#deps = deps;
@@ -45,9 +47,11 @@ export class StatusReporter<Content extends object> {
     try {
       await this.#deps.publish(JSON.parse(text) as Content);
       this.#published = text;
+      this.#failures = 0;
     } catch (error) {
       pause = retryPause(error);
-      this.#deps.logger.warn({ error: describeError(error), pause }, 'status was not published; trying again');
+      this.#failures += 1;
+      if (this.#failures === 1) this.#deps.logger.warn({ error: describeError(error), pause }, 'status was not published; trying again');
     } finally {
       this.#sending = false;
     }

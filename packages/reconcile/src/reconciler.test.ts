@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { BureauError } from '@bureau/core';
+import { plannedAction, principalStatus } from '@bureau/protocol';
+import * as v from 'valibot';
+import { ACTION_RETRY_MILLISECONDS } from './limits.ts';
+import { PRINCIPAL, bench, connected, sandbox, settle, until, wanting } from './testing/reconcile-fixture.ts';
+
+const NOTHING = { assignments: [], credentials: [], templates: [] };
+
+test('Reconciler creates once, although the watch has not told the new sandbox yet', async (context) => {
+  const made = await bench(context);
+  made.facts = wanting();
+  await connected(made);
+  await until(() => made.asked.length > 0);
+  await settle(made.link);
+  assert.equal(made.asked.length, 1);
+  assert.equal(made.reconciler.statuses[0]?.state, 'creating');
+  assert.deepEqual(made.reconciler.preview(), []);
+});
+
+test('Reconciler tries a create that failed again by its own timer, and not before', async (context) => {
+  const made = await bench(context);
+  made.facts = wanting();
+  made.refuse = () => {
+    throw new BureauError('start_failed', 'no: \u001b]52;c;eA==\u0007'.repeat(200));
+  };
+  await connected(made);
+  await until(() => made.reconciler.statuses[0]?.state === 'blocked');
+  await settle(made.link);
+  assert.equal(made.asked.length, 1);
+  const [status] = made.reconciler.statuses;
+  assert.ok(v.is(principalStatus, status), 'the message fits a status');
+  for (const action of made.reconciler.preview()) assert.ok(v.is(plannedAction, action));
+  made.clock.advance(ACTION_RETRY_MILLISECONDS - 1);
+  await settle(made.link);
+  assert.equal(made.asked.length, 1);
+  made.refuse = () => undefined;
+  made.clock.advance(1);
+  await until(() => made.reconciler.statuses[0]?.state === 'creating');
+  assert.equal(made.asked.length, 2);
+});
+
+for (const [what, state] of [
+  ['destroy', 'running'],
+  ['forget', 'exited'],
+] as const) {
+  test(`Reconciler tries a ${what} that failed again after a pause, not in a tight loop`, async (context) => {
+    const made = await bench(context);
+    made.facts = NOTHING;
+    made.sandboxes = [sandbox('old-0', state)];
+    made.refuse = () => {
+      throw new BureauError('group_unkillable', 'it will not end');
+    };
+    await connected(made);
+    await until(() => made.asked.length > 0);
+    await settle(made.link);
+    assert.deepEqual(made.asked, [`${what} old-0`]);
+    made.clock.advance(ACTION_RETRY_MILLISECONDS);
+    await until(() => made.asked.length === 2);
+  });
+
+  test(`Reconciler drops from its picture what the launcher does not know at ${what}`, async (context) => {
+    const made = await bench(context);
+    made.facts = NOTHING;
+    made.sandboxes = [sandbox('old-0', state)];
+    made.refuse = () => {
+      throw new BureauError('not_found', 'gone');
+    };
+    await connected(made);
+    await until(() => made.link.observed?.length === 0);
+    await settle(made.link);
+    assert.deepEqual(made.asked, [`${what} old-0`]);
+  });
+}
+
+for (const [code, again] of [
+  ['bundle_expired', false],
+  ['connection_refused', true],
+] as const) {
+  test(`Reconciler ${again ? 'tries' : 'does not try'} a rotation again that failed with ${code}`, async (context) => {
+    const made = await bench(context);
+    made.facts = wanting();
+    await connected(made);
+    await until(() => made.reconciler.statuses[0]?.state === 'creating');
+    made.asked.length = 0;
+    made.refuse = () => {
+      throw new BureauError(code, 'no');
+    };
+    made.facts = { ...wanting(), credentials: [{ stateKey: PRINCIPAL, eventId: '$c', content: { v: 1, principal: PRINCIPAL, bundle: 'AAAA' } }] };
+    made.reconciler.poke();
+    await until(() => made.asked.length > 0);
+    await settle(made.link);
+    made.clock.advance(ACTION_RETRY_MILLISECONDS);
+    await settle(made.link);
+    assert.deepEqual(made.asked, again ? ['rotate', 'rotate'] : ['rotate']);
+  });
+}
+
+test('Reconciler goes on after a round that throws', async (context) => {
+  const made = await bench(context);
+  made.facts = wanting();
+  Object.defineProperty(made.facts, 'credentials', {
+    configurable: true,
+    get() {
+      throw new Error('what nobody foresaw');
+    },
+  });
+  await connected(made);
+  await settle(made.link);
+  assert.equal(made.asked.length, 0);
+  made.facts = wanting();
+  made.clock.advance(ACTION_RETRY_MILLISECONDS);
+  await until(() => made.asked.length === 1);
+});
+
+test('Reconciler keeps the status readable whatever a room says', async (context) => {
+  const made = await bench(context);
+  made.facts = wanting({ template: '\u001b[2J\r'.repeat(1_000) });
+  await connected(made);
+  await until(() => made.reconciler.statuses.length > 0);
+  assert.ok(v.is(principalStatus, made.reconciler.statuses[0]));
+  assert.ok(made.reconciler.preview().every((action) => v.is(plannedAction, action)));
+});
