@@ -36,8 +36,7 @@ export async function runCommandLine(words: readonly string[], surroundings: Sur
   const run = async (operation: AnyOperation, input: unknown, json: boolean): Promise<void> => {
     const context = contextFor(program.opts<{ instance?: string }>().instance, json, surroundings);
     const result = await operation.handler(input as never, context);
-    if (json) output.write(`${JSON.stringify(result)}\n`);
-    else if (operation.render !== undefined) writeText(output, operation.render(result as never));
+    if (operation.ownOutput !== true) writeText(output, json ? JSON.stringify(result) : (operation.render?.(result as never) ?? ''));
     exitCode = operation.exitCode?.(result as never) ?? EXIT_CODES.ok;
   };
   // What follows `--` is a payload's command: not one word of it is ours to read.

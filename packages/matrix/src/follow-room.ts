@@ -17,7 +17,11 @@ export interface FollowOptions {
   readonly onTrouble?: (line: string) => void;
 }
 
-const timeline = v.object({ events: v.optional(v.array(roomEvent), []), limited: v.optional(v.boolean(), false), prev_batch: v.optional(v.string()) });
+const timeline = v.object({
+  events: v.optional(v.array(roomEvent), []),
+  limited: v.optional(v.boolean(), false),
+  prev_batch: v.optional(v.string()),
+});
 const roomNews = v.object({ timeline: v.optional(timeline, {}) });
 
 /**

@@ -52,7 +52,11 @@ export const roomEvent = v.object({
 });
 export type RoomEvent = v.InferOutput<typeof roomEvent>;
 export const messagesAnswer = v.object({ start: v.string(), end: v.optional(v.string()), chunk: v.array(roomEvent) });
-export const relationsAnswer = v.object({ chunk: v.array(roomEvent), next_batch: v.optional(v.string()), prev_batch: v.optional(v.string()) });
+export const relationsAnswer = v.object({
+  chunk: v.array(roomEvent),
+  next_batch: v.optional(v.string()),
+  prev_batch: v.optional(v.string()),
+});
 export const membersAnswer = v.object({
   chunk: v.array(
     v.object({ state_key: id, content: v.looseObject({ membership: v.string(), displayname: v.optional(v.nullable(v.string())) }) }),

@@ -44,6 +44,8 @@ export interface Operation<Input extends InputSchema = InputSchema, Output exten
   readonly rest?: keyof Input['entries'] & string;
   readonly examples: readonly [Example, ...Example[]];
   readonly handler: (input: InferOutput<Input>, context: OperationContext) => Promise<InferOutput<Output>>;
+  /** The handler writes what it finds to `context.output` as it comes, with `context.json` as JSON lines; its result is not printed. */
+  readonly ownOutput?: boolean;
   /** The result for a person. Without it, or with an empty text, nothing is printed. */
   readonly render?: (output: InferOutput<Output>) => string;
   /** The exit code of a result that is no failure of ours; 0 without it. */

@@ -11,8 +11,26 @@ import { doctorHost } from '../host/doctor-host.ts';
 import { machinePlan } from '../machine/plan.ts';
 import { machineStatus } from '../machine/status.ts';
 import { matrixDoctor } from '../matrix/doctor.ts';
+import { matrixInspect } from '../matrix/inspect.ts';
+import { matrixMessages } from '../matrix/messages.ts';
+import { matrixRoomCreate } from '../matrix/room-create.ts';
+import { matrixRoomDelete } from '../matrix/room-delete.ts';
+import { matrixRoomList } from '../matrix/room-list.ts';
+import { matrixRoomMembers } from '../matrix/room-members.ts';
+import { matrixSend } from '../matrix/send.ts';
 import { matrixSetup } from '../matrix/setup.ts';
+import { matrixSpaceCreate } from '../matrix/space-create.ts';
+import { matrixSpaceDelete } from '../matrix/space-delete.ts';
+import { matrixSpaceList } from '../matrix/space-list.ts';
+import { matrixSpaceMembers } from '../matrix/space-members.ts';
+import { matrixStateGet } from '../matrix/state-get.ts';
+import { matrixStateSet } from '../matrix/state-set.ts';
 import { matrixUserCreate } from '../matrix/user-create.ts';
+import { matrixUserInvite } from '../matrix/user-invite.ts';
+import { matrixUserKick } from '../matrix/user-kick.ts';
+import { matrixUserList } from '../matrix/user-list.ts';
+import { matrixUserWhoami } from '../matrix/user-whoami.ts';
+import { matrixWatch } from '../matrix/watch.ts';
 import { standDown } from '../stand/down.ts';
 import { standUp } from '../stand/up.ts';
 import type { AnyOperation } from './operation.ts';
@@ -32,6 +50,24 @@ export const OPERATIONS: readonly AnyOperation[] = [
   matrixSetup,
   matrixDoctor,
   matrixUserCreate,
+  matrixUserList,
+  matrixUserInvite,
+  matrixUserKick,
+  matrixUserWhoami,
+  matrixSpaceCreate,
+  matrixSpaceList,
+  matrixSpaceDelete,
+  matrixSpaceMembers,
+  matrixRoomCreate,
+  matrixRoomList,
+  matrixRoomDelete,
+  matrixRoomMembers,
+  matrixSend,
+  matrixStateGet,
+  matrixStateSet,
+  matrixInspect,
+  matrixWatch,
+  matrixMessages,
   doctorHost,
   standUp,
   standDown,
