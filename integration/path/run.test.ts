@@ -229,8 +229,6 @@ describe('input and output', () => {
 describe('a run’s life', () => {
   for (const [signal, code] of [
     ['SIGINT', 130],
-    ['SIGTERM', 130],
-    ['SIGHUP', 130],
     ['SIGKILL', null],
   ] as const) {
     test(`${signal} to the command line ends everything of a stubborn payload`, async () => {
@@ -244,6 +242,17 @@ describe('a run’s life', () => {
       assert.equal(ended.code, code, ended.stderr);
       await until('nothing of the payload left', END_MILLISECONDS, () => payloads().length === 0);
       assert.equal((await run('probe/one', ['true'])).code, 0, 'the principal is free again');
+    });
+  }
+
+  for (const signal of ['SIGTERM', 'SIGHUP'] as const) {
+    test(`${signal} to the command line lets the payload end in its own way`, async () => {
+      const script = 'trap "echo bye > /workspace/bye; exit" TERM; echo up; while :; do sleep 0.1; done';
+      await using running = stand.spawnBureau(['run', 'probe/one', '--', 'sh', '-c', script]);
+      await running.stdout.waitFor('up', END_MILLISECONDS);
+      running.signal(signal);
+      assert.equal((await running.exitedWithin(END_MILLISECONDS)).code, 130);
+      assert.equal((await run('probe/one', ['sh', '-c', 'cat /workspace/bye; rm /workspace/bye'])).stdout, 'bye\n');
     });
   }
 

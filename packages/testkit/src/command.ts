@@ -28,8 +28,8 @@ export interface CommandOptions {
   readonly input?: string | Uint8Array;
   /** After it everything of the command is killed and the call fails. Default 60 s. */
   readonly timeoutMilliseconds?: number;
-  /** Added to {@link TEST_ENVIRONMENT}. */
-  readonly env?: Readonly<Record<string, string>>;
+  /** Added to {@link TEST_ENVIRONMENT}. `caller`: the environment of whoever runs the tests, for what may have to reach a registry. */
+  readonly env?: Readonly<Record<string, string>> | 'caller';
   readonly cwd?: string;
 }
 
@@ -48,7 +48,7 @@ export interface RunningCommand extends AsyncDisposable {
   readonly exited: Promise<CommandResult>;
   /** `exited`, or `deadline_exceeded` (the command lives on). */
   exitedWithin(milliseconds: number): Promise<CommandResult>;
-  /** Kills it, if it still runs, and waits for its end. */
+  /** Kills it and its process group, if it still runs, and waits for its end. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -61,8 +61,10 @@ export function startCommand(
   const piped = options.stdin === 'pipe' || options.input !== undefined;
   const began = performance.now();
   const child = spawn(command, args, {
-    env: { ...TEST_ENVIRONMENT, ...options.env },
+    ...(options.env === 'caller' ? {} : { env: { ...TEST_ENVIRONMENT, ...options.env } }),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    // A group of its own, so that a script is killed with what it started.
+    detached: true,
     stdio: [piped ? 'pipe' : 'ignore', 'pipe', 'pipe'],
   });
   const { stdin, stdout: outputPipe, stderr: errorPipe } = child;
@@ -96,7 +98,7 @@ export function startCommand(
     exitedWithin: (milliseconds) =>
       within(exited, milliseconds, `${command} ${args.join(' ')}`, () => `stdout ${stdout.quoted}, stderr ${stderr.quoted}`),
     [Symbol.asyncDispose]: async () => {
-      if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
+      if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) process.kill(-child.pid, 'SIGKILL');
       await exited;
     },
   };

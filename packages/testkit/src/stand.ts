@@ -131,7 +131,10 @@ export async function startStand(options: StandOptions = {}): Promise<Stand> {
 }
 
 function up(name: string, args: readonly string[]): Promise<CommandResult> {
-  return runCommand(`${CHECKOUT}script/up`, ['--instance', name, '--json', ...args], { timeoutMilliseconds: UP_MILLISECONDS });
+  return runCommand(`${CHECKOUT}script/up`, ['--instance', name, '--json', ...args], {
+    timeoutMilliseconds: UP_MILLISECONDS,
+    env: 'caller',
+  });
 }
 
 async function down(name: string, purge: boolean): Promise<CommandResult> {
