@@ -16,10 +16,12 @@ export interface DaemonStart {
   /** Descriptor of the listener that the service manager bound. */
   readonly listener: number;
   readonly logger: Logger;
+  /** The daemon must be started anew: the service manager does that when it ends. */
+  readonly restart: () => void;
 }
 
 /** Builds the daemon's parts, connects them, starts them; the returned function stops them in order. */
-export async function startDaemon({ instance, build, listener, logger }: DaemonStart): Promise<() => Promise<void>> {
+export async function startDaemon({ instance, build, listener, logger, restart }: DaemonStart): Promise<() => Promise<void>> {
   const clock = systemClock;
   const paths = instancePaths(instance);
   const machine = readMachine(paths);
@@ -38,6 +40,7 @@ export async function startDaemon({ instance, build, listener, logger }: DaemonS
     clock,
     logger,
     onChange: () => reconciler.poke(),
+    onPositionRefused: restart,
   });
   const status = (principals: readonly PrincipalStatus[]): MachineStatusContent => ({
     v: 1,

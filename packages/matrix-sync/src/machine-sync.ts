@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { BureauError, type Clock, type RoomId, type UserId } from '@bureau/core';
+import { BureauError, describeError, type Clock, type RoomId, type UserId } from '@bureau/core';
 import type { Logger } from '@bureau/log';
 import { ClientEvent, HttpApiEvent, MatrixError, SyncState, createClient, type MatrixClient } from 'matrix-js-sdk';
 import { sdkLogger } from './sdk-logger.ts';
@@ -15,6 +15,11 @@ export interface MachineSyncOptions {
   readonly logger: Logger;
   /** Called after each change of state or health; reads follow. Never called before `start`. */
   readonly onChange: () => void;
+  /**
+   * The homeserver does not know our sync position (it was restored from a backup, say), and never will: it has been forgotten on
+   * disk, so a start from nothing is what helps. matrix-js-sdk itself would ask with the same position for ever.
+   */
+  readonly onPositionRefused: () => void;
 }
 
 /** `live`: the last sync answered · `offline`: it did not, the last good state stands · `logged_out`: the token is no longer valid. */
@@ -38,7 +43,9 @@ export class MachineSync {
 
   constructor(options: MachineSyncOptions) {
     this.#options = options;
-    this.#store = new SqliteSyncStore(options.databasePath);
+    this.#store = new SqliteSyncStore(options.databasePath, (what, error) => {
+      options.logger.error({ error: describeError(error) }, what);
+    });
     this.#client = createClient({
       baseUrl: options.homeserverUrl,
       userId: options.userId,
@@ -68,6 +75,7 @@ export class MachineSync {
         this.#lastSyncAt = this.#options.clock.now();
       } else if (state === SyncState.Reconnecting || state === SyncState.Error) {
         this.#health = 'offline';
+        if (state === SyncState.Error && isRefusedPosition(data?.error)) this.#forgetPosition();
       }
       this.#options.onChange();
     });
@@ -98,11 +106,22 @@ export class MachineSync {
     }
   }
 
+  #forgetPosition(): void {
+    this.#options.logger.error({}, 'the homeserver does not know our sync position; beginning anew');
+    this.#store.forget();
+    this.#options.onPositionRefused();
+  }
+
   /** Ends the sync. A timer of the SDK may outlive it: the process ends by `process.exit`. */
   stop(): void {
     this.#client.stopClient();
     this.#store.close();
   }
+}
+
+/** A sync has no other parameters that a homeserver could find wrong: 400 is about `since`. */
+function isRefusedPosition(error: unknown): boolean {
+  return error instanceof MatrixError && error.httpStatus === 400;
 }
 
 function publishError(error: unknown, type: string): BureauError {

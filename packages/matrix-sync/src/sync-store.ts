@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { existsSync, renameSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { MemoryStore } from 'matrix-js-sdk';
 import { SyncAccumulator, type ISyncResponse } from 'matrix-js-sdk/lib/sync-accumulator.js';
@@ -7,25 +8,62 @@ import type { ISavedSync } from 'matrix-js-sdk/lib/store/index.js';
 /** Newest events of a timeline that are kept; the machine's rooms are read by their state. */
 const TIMELINE_EVENTS_KEPT = 20;
 
+/** Told what went wrong with the file; nothing of it ends the sync. */
+export type StoreFault = (what: string, error: unknown) => void;
+
 /**
  * A store for matrix-js-sdk whose sync position and room state are written to SQLite after each sync, in one transaction: after a
  * crash the next sync continues from the last position that was applied, and an offline start knows the last good state.
+ *
+ * What is on disk may be lost (everything in it comes from the homeserver), the daemon may not: a damaged file is moved to
+ * `PATH.damaged` and a new one begun; a save that fails is told once and made up for by the next one.
  */
 export class SqliteSyncStore extends MemoryStore {
   readonly #database: DatabaseSync;
-  readonly #accumulator = new SyncAccumulator({ maxTimelineEntries: TIMELINE_EVENTS_KEPT });
+  readonly #fault: StoreFault;
+  #accumulator = newAccumulator();
   #dirty = false;
+  #failing = false;
 
-  constructor(path: string) {
+  constructor(path: string, fault: StoreFault = () => undefined) {
     super({});
-    this.#database = new DatabaseSync(path);
-    this.#database.exec(
-      'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE IF NOT EXISTS sync (one INTEGER PRIMARY KEY CHECK (one = 1), data TEXT NOT NULL) STRICT',
-    );
-    const row = this.#database.prepare('SELECT data FROM sync WHERE one = 1').get();
-    if (typeof row?.['data'] !== 'string') return;
-    const { nextBatch, roomsData, accountData } = JSON.parse(row['data']) as ISavedSync;
-    this.#accumulator.accumulate({ next_batch: nextBatch, rooms: roomsData, account_data: { events: accountData } } as ISyncResponse, true);
+    this.#fault = fault;
+    try {
+      this.#database = this.#open(path);
+    } catch (error) {
+      fault(`The sync position in ${path} cannot be read; it is moved aside, and everything is asked for anew`, error);
+      // With the log of what was not yet merged: SQLite would play it into the new file.
+      for (const suffix of ['', '-wal', '-shm']) if (existsSync(`${path}${suffix}`)) renameSync(`${path}${suffix}`, `${path}.damaged${suffix}`);
+      this.#accumulator = newAccumulator();
+      this.#database = this.#open(path);
+    }
+  }
+
+  /** Forgets position and state, on disk as well: the next start asks for everything anew. Throws what SQLite throws. */
+  forget(): void {
+    this.#accumulator = newAccumulator();
+    this.#dirty = false;
+    this.#database.exec('DELETE FROM sync');
+  }
+
+  #open(path: string): DatabaseSync {
+    const database = new DatabaseSync(path);
+    try {
+      database.exec(
+        'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE IF NOT EXISTS sync (one INTEGER PRIMARY KEY CHECK (one = 1), data TEXT NOT NULL) STRICT',
+      );
+      const row = database.prepare('SELECT data FROM sync WHERE one = 1').get();
+      if (typeof row?.['data'] !== 'string') return database;
+      const { nextBatch, roomsData, accountData } = parseSaved(row['data']);
+      this.#accumulator.accumulate(
+        { next_batch: nextBatch, rooms: roomsData, account_data: { events: accountData } } as ISyncResponse,
+        true,
+      );
+      return database;
+    } catch (error) {
+      database.close();
+      throw error;
+    }
   }
 
   override getSavedSync(): Promise<ISavedSync | null> {
@@ -47,15 +85,35 @@ export class SqliteSyncStore extends MemoryStore {
     return this.#dirty;
   }
 
+  /** Never rejects: matrix-js-sdk would end its sync for good. What could not be written is written by the next save. */
   override save(): Promise<void> {
-    this.#dirty = false;
-    const data = JSON.stringify(this.#accumulator.getJSON(true));
-    this.#database.prepare('INSERT INTO sync (one, data) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET data = excluded.data').run(data);
+    try {
+      const data = JSON.stringify(this.#accumulator.getJSON(true));
+      this.#database
+        .prepare('INSERT INTO sync (one, data) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET data = excluded.data')
+        .run(data);
+      this.#dirty = false;
+      this.#failing = false;
+    } catch (error) {
+      if (!this.#failing) this.#fault('The sync position cannot be written; after a restart the sync goes on from an older one', error);
+      this.#failing = true;
+    }
     return Promise.resolve();
   }
 
-  /** Closes the file; the store is of no use afterwards. */
+  /** Closes the file; the store is of no use afterwards. Idempotent. */
   close(): void {
-    this.#database.close();
+    if (this.#database.isOpen) this.#database.close();
   }
+}
+
+function parseSaved(text: string): ISavedSync {
+  const saved = JSON.parse(text) as Partial<ISavedSync> | null;
+  const isOurs = typeof saved?.nextBatch === 'string' && typeof saved.roomsData === 'object' && saved.roomsData !== null && Array.isArray(saved.accountData);
+  if (!isOurs) throw new Error('the saved sync has not the shape that we write');
+  return saved as ISavedSync;
+}
+
+function newAccumulator(): SyncAccumulator {
+  return new SyncAccumulator({ maxTimelineEntries: TIMELINE_EVENTS_KEPT });
 }
