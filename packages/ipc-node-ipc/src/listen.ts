@@ -9,6 +9,8 @@ import { placeSocket, removeOwn } from './socket-path.ts';
 
 /** Random bytes of the name under which a socket starts to listen; the name is short because a path may have 107 bytes in all. */
 const TEMPORARY_NAME_BYTES = 4;
+/** What the address of a Unix socket holds, less the byte that ends it. A longer name can be linked, but nobody could connect to it. */
+const LONGEST_PATH_BYTES = 107;
 
 /** Listens with node-ipc, by path only. `maxConnections` bounds what it accepts at once; more are closed without a word. */
 export function listenWith(maxConnections: number): Listen {
@@ -20,6 +22,10 @@ async function listen(at: ListenAt, events: ListenerEvents, maxConnections: numb
     throw new TypeError('node-ipc cannot listen on an inherited descriptor: serve by path, or use serve() of @bureau/ipc');
   }
   if (at.path === '') throw new TypeError('serve() needs the path of a socket, found an empty one');
+  if (Buffer.byteLength(at.path) > LONGEST_PATH_BYTES) {
+    const message = `listen EINVAL: cannot listen at ${at.path}: the path of a socket has ${LONGEST_PATH_BYTES} bytes at most`;
+    throw Object.assign(new Error(message), { code: 'EINVAL', syscall: 'listen', address: at.path });
+  }
   const temporary = join(dirname(at.path), `.${randomBytes(TEMPORARY_NAME_BYTES).toString('hex')}`);
   const server = await start(temporary, events, maxConnections);
   const owned = lstatSync(temporary);
