@@ -26,19 +26,33 @@ export interface TypingOptions {
 export async function passInput(context: OperationContext, options: TypingOptions): Promise<void> {
   const { daemon, principal, signal } = options;
   const terminal = context.input.isTTY === true;
+  const pieces = context.input.iterator({ destroyOnReturn: false });
+  using over = whenAborted(signal);
   try {
-    for await (const piece of context.input.iterator({ destroyOnReturn: false })) {
-      if (signal.aborted) return;
-      const bytes = piece as Buffer;
+    for (;;) {
+      // The caller may never type again: the read that is left then ends with the process.
+      const next = await Promise.race([pieces.next(), over.promise]);
+      if (signal.aborted || next === undefined) return;
+      if (next.done === true) break;
+      const bytes = next.value as Buffer;
       const detach = terminal && options.onDetach !== undefined ? bytes.indexOf(DETACH_BYTE) : -1;
       await send(daemon, principal, detach < 0 ? bytes : bytes.subarray(0, detach), signal);
       if (detach >= 0) return options.onDetach?.();
     }
-    if (!signal.aborted) await daemon.call('input', { principal, data: new Uint8Array(0), end: true }, { signal });
+    if (!signal.aborted) await daemon.call('input', { principal, data: new Uint8Array(0), end: true }, { signal, deadlineMilliseconds: INPUT_MILLISECONDS });
   } catch (error) {
     // The payload has ended, or the caller: its exit report says the rest.
     if (!signal.aborted && !isOver(error)) throw error;
   }
+}
+
+/** Resolves when the signal is aborted; takes its listener away when disposed of. */
+function whenAborted(signal: AbortSignal): Disposable & { readonly promise: Promise<undefined> } {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  const onAbort = (): void => resolve(undefined);
+  if (signal.aborted) onAbort();
+  signal.addEventListener('abort', onAbort, { once: true });
+  return { promise, [Symbol.dispose]: () => signal.removeEventListener('abort', onAbort) };
 }
 
 async function send(daemon: DaemonClient, principal: PrincipalName, bytes: Buffer, signal: AbortSignal): Promise<void> {

@@ -9,7 +9,7 @@ export const EXIT_CODES = {
   usage: 2,
   /** `run`: the time was up. */
   timeout: 124,
-  /** `run`: Bureau failed, not the command. */
+  /** `run`: Bureau failed or was asked wrongly, not the command: it may give 1 and 2 itself. */
   bureau: 125,
   /** Ctrl-C. */
   interrupted: 130,
