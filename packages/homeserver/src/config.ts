@@ -2,6 +2,7 @@
 import type { ServerName } from '@bureau/core';
 import type { HomeserverLayout } from './layout.ts';
 import { openRateLimits, standRateLimits } from './rate-limits.ts';
+import type { TurnSettings } from './turn.ts';
 
 /** The server administrator of first set-up; only makes registration tokens. Not `bureau-admin`, who owns the rooms. */
 export const HOMESERVER_ADMINISTRATOR = 'bureau/homeserver-admin';
@@ -19,6 +20,8 @@ export interface HomeserverConfigOptions {
   readonly testing?: boolean;
   /** Another default room version, for tests of our own code with it. */
   readonly roomVersion?: string;
+  /** The TURN server that clients are sent to, with credentials that the homeserver makes; absent: none. */
+  readonly turn?: TurnSettings | undefined;
 }
 
 /**
@@ -77,6 +80,15 @@ export function homeserverConfig(options: HomeserverConfigOptions): Readonly<Rec
     url_preview_enabled: false,
     enable_media_repo: false,
     media_store_path: `${layout.dataDirectory}/media`,
+    ...(options.turn === undefined
+      ? {}
+      : {
+          turn_uris: options.turn.uris,
+          turn_shared_secret_path: layout.turnSecretFile,
+          // Credentials that a daemon fetches anew before they end; who steals one has an hour.
+          turn_user_lifetime: '1h',
+          turn_allow_guests: false,
+        }),
     ...(testing ? openRateLimits() : standRateLimits()),
   };
 }

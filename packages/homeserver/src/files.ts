@@ -6,6 +6,7 @@ import { homeserverConfig, homeserverLogConfig } from './config.ts';
 import { homeserverLayout, type HomeserverLayout } from './layout.ts';
 import { SMALL_FILE_MAX_BYTES } from './limits.ts';
 import { ensureSecretFile } from './secret-file.ts';
+import { readTurnSettings } from './turn.ts';
 
 export interface HomeserverFilesOptions {
   /** The homeserver's state directory; made when missing. Its parent must let the homeserver's uid through. */
@@ -24,6 +25,7 @@ export interface HomeserverFilesOptions {
  * Writes everything that Synapse needs to start; a second call changes nothing but what differs. Secrets are made once and kept.
  * The signing key and the database are Synapse's own work, in `data/`.
  * Throws `homeserver_not_installed`, and `homeserver_name_changed` when the directory belongs to a server of another name: user IDs in its database would not fit.
+ * `turn_settings_malformed` when an operator's `turn.json` cannot be used.
  */
 export function writeHomeserverFiles(options: HomeserverFilesOptions): HomeserverLayout {
   const { uid } = options;
@@ -36,7 +38,8 @@ export function writeHomeserverFiles(options: HomeserverFilesOptions): Homeserve
   const readable = { mode: 0o640, uid: 0, gid: uid };
   writeFileAtomic(layout.logConfigFile, json(homeserverLogConfig()), readable);
   linkLibrary(layout.libraryLink, options.library);
-  writeFileAtomic(layout.configFile, json(homeserverConfig({ ...options, layout })), readable);
+  const turn = readTurnSettings(layout, { uid, gid: uid });
+  writeFileAtomic(layout.configFile, json(homeserverConfig({ ...options, layout, turn })), readable);
   return layout;
 }
 

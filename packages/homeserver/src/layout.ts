@@ -16,6 +16,10 @@ export interface HomeserverLayout {
   readonly macaroonSecretFile: string;
   /** Read by the homeserver; signs its forms. */
   readonly formSecretFile: string;
+  /** Written by an operator, if there is a TURN server: `turn.ts`. */
+  readonly turnFile: string;
+  /** Written by an operator beside it; shared with the TURN server, read by the homeserver. */
+  readonly turnSecretFile: string;
   /** root 0600: the server administrator's password. */
   readonly administratorPasswordFile: string;
   /** root 0600: what `matrix setup` and account creation register with. */
@@ -33,6 +37,8 @@ export function homeserverLayout(directory: string): HomeserverLayout {
     sharedSecretFile: `${directory}/registration-shared-secret`,
     macaroonSecretFile: `${directory}/macaroon-secret`,
     formSecretFile: `${directory}/form-secret`,
+    turnFile: `${directory}/turn.json`,
+    turnSecretFile: `${directory}/turn-secret`,
     administratorPasswordFile: `${directory}/administrator-password`,
     registrationTokenFile: `${directory}/registration-token`,
   };

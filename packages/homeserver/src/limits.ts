@@ -14,3 +14,5 @@ export const RESPONSE_MAX_BYTES = 64 * 1024;
 export const SMALL_FILE_MAX_BYTES = 64 * 1024;
 /** Random bytes of each secret; written as twice as many hexadecimal digits (64: the most that a registration token may have). */
 export const SECRET_BYTES = 32;
+/** URIs of TURN servers: a client tries each, so that many only slow it down. */
+export const TURN_URIS_MAX = 8;

@@ -10,7 +10,7 @@ import {
   type RoomId,
   type ServerName,
 } from '@bureau/core';
-import type { StateEvent } from '@bureau/matrix';
+import { contentOf, type StateEvent } from '@bureau/matrix';
 import * as v from 'valibot';
 import type { Session } from './session.ts';
 
@@ -37,17 +37,23 @@ export async function resolveRoom(session: Session, text: string, signal: AbortS
   });
 }
 
-/** All state of a room. Throws `not_in_room` instead of the server's bare refusal. */
+/**
+ * All state of a room that we are in. Throws `not_in_room` instead of the server's bare refusal, and for a room that we have left,
+ * whose state a server goes on to show as it was then.
+ */
 export async function readRoomState(session: Session, room: RoomId, signal: AbortSignal): Promise<readonly StateEvent[]> {
+  let state: readonly StateEvent[];
   try {
-    return await session.client.allState(room, { signal });
+    state = await session.client.allState(room, { signal });
   } catch (error) {
     if (hasCode(error, 'matrix_forbidden') || hasCode(error, 'matrix_not_found')) throw notInRoom(session, room, error);
     throw error;
   }
+  if (contentOf(state, 'm.room.member', session.user)?.['membership'] !== 'join') throw notInRoom(session, room);
+  return state;
 }
 
 /** For a room that a session may not look into. */
-export function notInRoom({ user }: Session, room: RoomId, cause: Error): BureauError {
+export function notInRoom({ user }: Session, room: RoomId, cause?: Error): BureauError {
   return new BureauError('not_in_room', `${user} is not in ${room}; have it invited, or check the room's ID`, { data: { room }, cause });
 }
