@@ -73,10 +73,16 @@ function contextFor(instance: string | undefined, json: boolean, surroundings: S
   };
 }
 
-/** Says what went wrong in one place, and how it counts. A run that Bureau could not do has a code of its own, as no payload gives it. */
+/**
+ * Says what went wrong in one place, and how it counts. Whatever keeps a run from its payload, a wrong command line included, has one
+ * code of its own: a payload gives 1 and 2 itself.
+ */
 function report(failure: unknown, words: readonly string[], { error, signal }: Surroundings): number {
-  if (failure instanceof CommanderError) return failure.exitCode === 0 ? EXIT_CODES.ok : EXIT_CODES.usage;
   const isRun = words.find((word, at) => !word.startsWith('-') && words[at - 1] !== '--instance') === 'run';
+  if (failure instanceof CommanderError) {
+    if (failure.exitCode === 0) return EXIT_CODES.ok;
+    return isRun ? EXIT_CODES.bureau : EXIT_CODES.usage;
+  }
   if (signal.aborted || hasCode(failure, 'interrupted')) {
     error.write('bureau: interrupted\n');
     return EXIT_CODES.interrupted;

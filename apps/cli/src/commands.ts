@@ -19,7 +19,7 @@ export function addOperation(program: Command, operation: AnyOperation, rest: re
     .command(words.at(-1) ?? operation.name)
     .summary(operation.summary)
     .description(operation.description === undefined ? operation.summary : `${operation.summary}.\n\n${operation.description}`)
-    .option('--json', 'print the result as one JSON object on stdout');
+    .option('--json', 'print the result as one JSON object on stdout; errors stay text on stderr, and stdout empty');
   for (const name of operation.positionals)
     command.addArgument(new Argument(isRequired(operation.input.entries[name]) ? `<${name}>` : `[${name}]`, operation.fields[name]?.help));
   if (operation.rest !== undefined) command.usage(`${operation.positionals.map((name) => `<${name}>`).join(' ')} [options] -- CMD…`);
