@@ -49,6 +49,21 @@ function modulesProblems(file: string, source: string): string[] {
   return problems(moduleFindings(PACKAGES, file, parseModule(source)));
 }
 
+test('manifestFindings refuses what only unprivileged processes may have, also through another package', () => {
+  const found = problems(
+    manifestFindings([
+      manifest('packages/ipc-node-ipc', 1),
+      manifest('packages/sandbox', 2, ['@bureau/ipc-node-ipc']),
+      manifest('apps/launcher', 'app', ['@bureau/sandbox']),
+      manifest('apps/stand', 'app', []),
+      manifest('apps/daemon', 'app', ['@bureau/sandbox']),
+    ]),
+  );
+  assert.deepEqual(found, [
+    'a process of root reaches @bureau/ipc-node-ipc: @bureau/app-launcher → @bureau/sandbox → @bureau/ipc-node-ipc',
+  ]);
+});
+
 test('manifestFindings accepts arrows down and refuses arrows up, cycles, unknown layers', () => {
   assert.deepEqual(problems(manifestFindings(PACKAGES.slice(0, 5))), []);
   assert.match(

@@ -11,6 +11,14 @@ import type { Manifest } from './manifests.ts';
 /** All that integration tests may know of us: shapes and the kit; they talk to built processes. */
 const INTEGRATION_MAY_IMPORT = ['@bureau/testkit', '@bureau/core', '@bureau/protocol'];
 
+/** Run as root: what they are made of is read by whoever reviews them, and nothing else is theirs. */
+const PRIVILEGED = ['apps/launcher', 'apps/stand'];
+
+/** Packages that no process of root may reach, through whatever dependencies. */
+const UNPRIVILEGED_ONLY: ReadonlyMap<string, string> = new Map([
+  ['@bureau/ipc-node-ipc', 'node-ipc shipped malware twice; use @bureau/ipc, the same wire (docs/adr/0008-node-ipc.md)'],
+]);
+
 /** Arrows point down, or sideways along what package.json declares without a cycle; only `main.ts` touches the process. */
 export const layersCheck: Check = {
   name: 'layers',
@@ -42,7 +50,7 @@ export function manifestFindings(manifests: readonly Manifest[]): Finding[] {
         found.push({ file, problem, remedy: 'move what is shared into a lower layer, or depend the other way round' });
     }
   }
-  return [...found, ...cycleFindings(manifests)];
+  return [...found, ...cycleFindings(manifests), ...privilegeFindings(manifests)];
 }
 
 /** Says what is wrong with an arrow between two packages, or undefined. */
@@ -56,6 +64,26 @@ function arrowProblem(from: Manifest, to: Manifest, isTest: boolean): string | u
       : `${says}: integration tests know only ${INTEGRATION_MAY_IMPORT.join(', ')}`;
   if (to.layer === 'testing') return isTest || from.layer === 'testing' ? undefined : `${says}: only tests may`;
   return target > source ? `${says}: arrows point down` : undefined;
+}
+
+/** One finding per privileged process and package that it must not reach, with the way there. */
+function privilegeFindings(manifests: readonly Manifest[]): Finding[] {
+  const byName = new Map(manifests.map((manifest) => [manifest.name, manifest]));
+  return manifests
+    .filter(({ folder }) => PRIVILEGED.includes(folder))
+    .flatMap((start) => {
+      const wayTo = new Map([[start.name, start.name]]);
+      // Grows while it is walked.
+      for (const [name, way] of wayTo) {
+        for (const next of Object.keys(byName.get(name)?.dependencies ?? {})) if (!wayTo.has(next)) wayTo.set(next, `${way} → ${next}`);
+      }
+      return [...UNPRIVILEGED_ONLY].flatMap(([name, why]) => {
+        const way = wayTo.get(name);
+        return way === undefined
+          ? []
+          : [{ file: join(start.folder, 'package.json'), problem: `a process of root reaches ${name}: ${way}`, remedy: why }];
+      });
+    });
 }
 
 function cycleFindings(manifests: readonly Manifest[]): Finding[] {

@@ -25,11 +25,20 @@ const FORBIDDEN: ReadonlyMap<string, string> = new Map([
   ['es5-ext', 'carries a protest payload in its install script'],
 ]);
 
-/** node-ipc shipped malware twice, in other versions: exactly this one, these bytes (the registry's, taken down on 2026-11-21). */
-const NODE_IPC = {
-  version: '14.0.0',
-  integrity: 'sha512-d5+aogND4Gk6aQkW5KCibliM4Mn12+isHXt8wFghO4Bn0gBSnev3TXJWQ4eEnzrlh5gCG+nwQEZwyayeDtQxQA==',
-};
+/**
+ * node-ipc shipped malware twice, in other versions; all that it brings is by the same author. Exactly these, which were read
+ * (docs/adr/0008-node-ipc.md), with these bytes (the registry's, taken down on 2026-11-21).
+ */
+const READ: ReadonlyMap<string, { readonly version: string; readonly integrity: string }> = new Map(
+  [
+    ['node-ipc', '14.0.0', 'd5+aogND4Gk6aQkW5KCibliM4Mn12+isHXt8wFghO4Bn0gBSnev3TXJWQ4eEnzrlh5gCG+nwQEZwyayeDtQxQA=='] as const,
+    ['event-pubsub', '6.1.1', '08nRrPDOAI5QtM/iQRVIs9DiWyFiyG8VCKf/4i71xQAurXm07exshjSY80wSHJMsHPw9cpUxzJPpXjMyHeBTZw=='] as const,
+    ['strong-type', '2.0.0', 'HHrY9qYC7yn+5mlewiI3k9RQM9gZqGQsqbomZcd10Ks0h4RlX01nnkWbCe4AsVPCI6KaFvpkWm1nHMD+Ykup6g=='] as const,
+    ['js-queue', '3.1.0', 'qENB7XiNpXyxg6132Bwz08uq8GQyaVhD53O41d1F45aCHbKD82bkgZYHWqBGsWggDy8KuY5mPzG7oDnUV7Mn8A=='] as const,
+    ['easy-stack', '2.1.0', 'ZpUD5AJeKhRic1RrajfGKuLl721bCeIpnAj1i7BtlC1XX5Mb52ku3e9pDWryV32yndd28ZyqdVsVcBuI7WY2Iw=='] as const,
+    ['js-message', '3.1.0', 'k9iKFwzyAbz8gDJXIvIohSBaXeG3PvFzVwUccaDf0vv8LbEMpOvUfpyE6MGrlovliFdhTBUcIvXfSxOZkorWhA=='] as const,
+  ].map(([name, version, hash]) => [name, { version, integrity: `sha512-${hash}` }]),
+);
 
 /** Packages that want to run something when installed. None does (ignore-scripts); a new one must be noticed. */
 const KNOWN_INSTALL_SCRIPTS = new Set(['koffi', 'msgpackr-extract', 'node-pty']);
@@ -59,10 +68,11 @@ function problemsOf(name: string, entry: LockEntry): [string, string][] {
   const found: [string, string][] = [];
   const why = FORBIDDEN.get(name);
   if (why !== undefined) found.push([`${name} is forbidden: ${why}`, 'find what asks for it (script/npm explain) and do without']);
-  if (name === 'node-ipc' && (entry.version !== NODE_IPC.version || entry.integrity !== NODE_IPC.integrity)) {
+  const read = READ.get(name);
+  if (read !== undefined && (entry.version !== read.version || entry.integrity !== read.integrity)) {
     found.push([
-      `node-ipc is ${entry.version} (${entry.integrity}), only ${NODE_IPC.version} with its known bytes is allowed`,
-      'pin it exactly; other versions shipped malware',
+      `${name} is ${entry.version} (${entry.integrity}), only ${read.version} with its known bytes is allowed`,
+      'pin it exactly, or read the other version through and say so in docs/adr/0008-node-ipc.md: some shipped malware',
     ]);
   }
   if (entry.inBundle !== true && entry.integrity === undefined)
