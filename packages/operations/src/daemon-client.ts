@@ -12,10 +12,11 @@ export type StandClient = IpcClient<typeof standContract>;
 export async function connectDaemon(context: OperationContext): Promise<DaemonClient> {
   const { paths, build, clock, signal } = context;
   requireRoot(context);
-  const expectUid = uidsOf(readSettings(paths).uidBase).daemon;
   try {
+    const expectUid = uidsOf(readSettings(paths).uidBase).daemon;
     return await connect({ path: paths.daemonSocket, contract: daemonContract, role: 'cli', build, expectUid, clock, signal });
   } catch (error) {
+    if (hasCode(error, 'file_missing')) throw noStand(context, error);
     throw hasCode(error, 'connection_refused') || hasCode(error, 'connection_lost') ? standDown('daemon', context, error) : error;
   }
 }
@@ -36,8 +37,19 @@ export function requireRoot({ uid }: OperationContext): void {
   if (uid !== 0) throw new BureauError('needs_root', 'This needs root for now: run it with sudo');
 }
 
+function noStand({ paths }: OperationContext, cause: unknown): BureauError {
+  const known = paths.name === '' ? 'a stand on this machine' : `a stand "${paths.name}" on this machine`;
+  return new BureauError('stand_missing', `Expected ${known} and found none; make it with "script/up${instanceFlag(paths.name)}"`, {
+    cause,
+  });
+}
+
+function instanceFlag(name: string): string {
+  return name === '' ? '' : ` --instance ${name}`;
+}
+
 function standDown(who: string, { paths }: OperationContext, cause: unknown): BureauError {
-  const instance = paths.name === '' ? '' : ` --instance ${paths.name}`;
+  const instance = instanceFlag(paths.name);
   return new BureauError(
     'stand_down',
     `The ${who} does not answer; start the stand with "script/up${instance}", or look into ${paths.logDir}`,
