@@ -83,7 +83,10 @@ function socketsOf(paths: InstancePaths, live: readonly InstanceProcess[]): stri
   for (const [namespace, pid] of windows) {
     for (const [inode, line] of unixSockets(pid, paths.runDir)) seen.set(`${namespace} ${inode}`, line);
   }
-  return [...seen.values()].toSorted();
+  // The daemon keeps one connection to each relay that was ever observed; a second one is too much.
+  const kept = new Set<string>();
+  const counted = [...seen.values()].filter((line) => !/^connected .*\/relay\.sock$/.test(line) || kept.size === kept.add(line).size);
+  return counted.toSorted();
 }
 
 /** `listen PATH` and `connected PATH` by inode. Connections of agents to their proxy are left out: keep-alive ends them some time. */
