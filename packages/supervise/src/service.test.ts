@@ -150,6 +150,19 @@ test('Service without restarts is not started again, and its end is told', async
   assert.equal(clock.pending, 0);
 });
 
+test('Service.status counts the start after an end by itself, whoever asks for it, and not the one after a stop', async (context) => {
+  const { service, log } = keep(context, scriptService(STAYS, { restarts: false }));
+  await service.start();
+  const ended = log.next('ended by itself');
+  process.kill(service.pid ?? 0, 'SIGKILL');
+  await ended;
+  await service.start();
+  assert.equal(service.status.restarts, 1);
+  await service.stop(0);
+  await service.start();
+  assert.equal(service.status.restarts, 1);
+});
+
 test('Service.release() leaves what runs, and a later one of the same build takes it over', async (context) => {
   const { service, clock, successor } = keep(context, scriptService(STAYS));
   await service.start();

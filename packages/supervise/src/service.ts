@@ -44,6 +44,8 @@ export class Service {
   /** The start that is under way or waits for its turn; later ones share it. */
   #starting: PendingStart | undefined;
   #wanted = false;
+  /** It ended by itself and is not started again by us; who asks for it next starts it again. */
+  #lost = false;
   #released = false;
   /** Only what was there before us may be taken over; what a child of ours left behind is ended. */
   #mayAdopt = true;
@@ -85,6 +87,8 @@ export class Service {
     if (this.#released) throw this.#cancelled();
     this.#wanted = true;
     this.#timer?.clear();
+    if (this.#lost) this.#restarts += 1;
+    this.#lost = false;
     this.#starting ??= this.#beginStart();
     await this.#starting.done;
   }
@@ -107,6 +111,7 @@ export class Service {
 
   #withdraw(): void {
     this.#wanted = false;
+    this.#lost = false;
     this.#timer?.clear();
     this.#starting?.cancel.abort(this.#cancelled());
     // The next start is another one, after what is under way.
@@ -185,6 +190,7 @@ export class Service {
     const again = this.definition.restarts;
     this.#deps.logger.warn({ service: this.definition.name, how }, again ? 'ended by itself; starting it again' : 'ended by itself');
     this.#change(again ? 'restarting' : 'stopped');
+    this.#lost = !again;
     if (again) this.#startLater(this.#deps.clock.monotonic() - this.#startedMonotonic);
   }
 
