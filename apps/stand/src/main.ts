@@ -6,7 +6,7 @@ import { instancePaths, readSettings, uidsOf } from '@bureau/instance';
 import { createLogger, type Logger } from '@bureau/log';
 import { setChildSubreaper, tryLockFile } from '@bureau/native';
 import { CgroupTree, OrphanReaper, systemClock } from '@bureau/process';
-import { Stand } from '@bureau/supervise';
+import { MANAGER_GROUP, Stand } from '@bureau/supervise';
 import { basename, dirname } from 'node:path';
 
 /** Long after Node has collected its own children: what is still a zombie then is an orphan that came to us as subreaper. */
@@ -43,6 +43,9 @@ async function main(name: string, logger: Logger): Promise<void> {
 
   const { promise: left, resolve: leave } = Promise.withResolvers<void>();
   const tree = CgroupTree.open(paths.cgroupName);
+  const own = tree.group(MANAGER_GROUP);
+  own.create();
+  own.add(process.pid);
   const stand = new Stand(
     {
       paths,

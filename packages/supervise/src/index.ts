@@ -11,4 +11,4 @@ export { Service } from './service.ts';
 export type { ServiceDeps } from './service.ts';
 export type { ListenerDefinition, Readiness, ServiceDefinition } from './service-definition.ts';
 export { isPortOpen } from './port-open.ts';
-export { endEverything } from './end-everything.ts';
+export { MANAGER_GROUP, endEverything } from './end-everything.ts';

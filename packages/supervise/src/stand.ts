@@ -7,7 +7,7 @@ import type { Logger } from '@bureau/log';
 import { listenUnix } from '@bureau/native';
 import type { CgroupTree } from '@bureau/process';
 import { standContract } from '@bureau/protocol';
-import { endEverything } from './end-everything.ts';
+import { MANAGER_GROUP, endEverything } from './end-everything.ts';
 import { STOP_GRACE_MILLISECONDS } from './limits.ts';
 import type { ServiceDefinition } from './service-definition.ts';
 import { daemonService, homeserverService, launcherService, proxyService, type StandFacts } from './service-table.ts';
@@ -56,7 +56,7 @@ export class Stand implements AsyncDisposable {
   async shutDown(graceMilliseconds: number): Promise<void> {
     this.#leaving = true;
     await this.#releaseAll();
-    await endEverything(this.#deps.tree, graceMilliseconds, this.#deps.clock);
+    await endEverything(this.#deps.tree, graceMilliseconds, this.#deps.clock, MANAGER_GROUP);
     rmSync(this.#facts.paths.runDir, { recursive: true, force: true });
   }
 

@@ -55,6 +55,10 @@ async function shutDown(context: OperationContext): Promise<boolean> {
     await stand.call('shutDown', { graceMilliseconds: GRACE_MILLISECONDS }, { deadlineMilliseconds: DOWN_MILLISECONDS });
   } catch (error) {
     if (hasCode(error, 'stand_down') || hasCode(error, 'file_missing')) return false;
+    if (hasCode(error, 'deadline_exceeded')) {
+      context.progress('the service manager does not answer; ending everything without it');
+      return false;
+    }
     if (!hasCode(error, 'connection_lost')) throw error;
   }
   await untilGone(context);
