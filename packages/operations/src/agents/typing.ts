@@ -39,7 +39,8 @@ export async function passInput(context: OperationContext, options: TypingOption
       await send(daemon, principal, detach < 0 ? bytes : bytes.subarray(0, detach), signal);
       if (detach >= 0) return options.onDetach?.();
     }
-    if (!signal.aborted) await daemon.call('input', { principal, data: new Uint8Array(0), end: true }, { signal, deadlineMilliseconds: INPUT_MILLISECONDS });
+    if (!signal.aborted)
+      await daemon.call('input', { principal, data: new Uint8Array(0), end: true }, { signal, deadlineMilliseconds: INPUT_MILLISECONDS });
   } catch (error) {
     // The payload has ended, or the caller: its exit report says the rest.
     if (!signal.aborted && !isOver(error)) throw error;
