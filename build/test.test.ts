@@ -70,6 +70,16 @@ test('runTests fails on a file without a test', () => {
   assert.equal(code, 1);
 });
 
+test('runTests knows the tests of a file that are written in another one', () => {
+  const files = {
+    'packages/a/src/suite.ts': "export function suite(): void { test('from afar', () => {}); }",
+    'packages/a/src/a.test.ts': "const { suite } = await import('./suite.ts'); suite();",
+  };
+  const { code, out } = runOn(files);
+  assert.match(out, /\n1 passed, 0 failed/);
+  assert.equal(code, 0);
+});
+
 test('runTests fails on a file that crashes when it is loaded, and says why', () => {
   const { code, out, err } = runOn({ 'packages/a/src/a.test.ts': "throw new Error('broken at load');" });
   assert.match(out + err, /broken at load/);

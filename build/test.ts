@@ -43,6 +43,7 @@ async function runFiles(
     if (type === 'test:fail') totals.add(event, 'fail');
     if (type === 'test:stderr' || type === 'test:stdout') process.stderr.write(event.message ?? '');
     if (type === 'test:summary' && event.file !== undefined) {
+      totals.ran(relative(root, event.file), event.counts?.['tests'] ?? 0);
       const seconds = ((event.duration_ms ?? 0) / 1000).toFixed(1).padStart(6);
       print(
         `${event.success === true ? 'ok    ' : 'FAILED'} ${seconds} s ${String(event.counts?.['tests'] ?? 0).padStart(4)} tests  ${relative(root, event.file)}`,
