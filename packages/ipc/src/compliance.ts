@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe } from 'node:test';
 import { callCompliance } from './compliance-calls.ts';
+import { corpusCompliance } from './compliance-corpus.ts';
 import { clientHostileCompliance } from './compliance-hostile-server.ts';
 import { hostileCompliance } from './compliance-hostile.ts';
 import type { IpcEngine } from './compliance-stand.ts';
@@ -24,6 +25,7 @@ export function ipcCompliance(name: string, engine: IpcEngine): void {
   describe(`${name}: calls`, () => callCompliance(engine));
   describe(`${name}: streams`, () => streamCompliance(engine));
   describe(`${name}: bytes`, () => vectorCompliance(engine));
+  describe(`${name}: corpus`, () => corpusCompliance(engine));
   describe(`${name}: hostile clients`, () => hostileCompliance(engine));
   describe(`${name}: hostile servers`, () => clientHostileCompliance(engine));
 }
