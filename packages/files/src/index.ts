@@ -20,3 +20,4 @@ export type { ReadOptions } from './bounded-read.ts';
 export { readJson } from './json.ts';
 export { ensureDirectory } from './directory.ts';
 export type { DirectoryOptions } from './directory.ts';
+export { openLogFile } from './log-file.ts';

@@ -4,3 +4,6 @@
 export const READ_FIRST_BYTES = 4_096;
 /** Random bytes in the name of a temporary file: enough that two writers never meet and nobody guesses it. */
 export const TEMPORARY_NAME_BYTES = 12;
+
+/** A log file above this is moved to `.1` when its process starts. */
+export const LOG_ROTATE_BYTES = 16 * 1024 * 1024;

@@ -77,6 +77,8 @@ export function homeserverConfig(options: HomeserverConfigOptions): Readonly<Rec
     limit_profile_requests_to_users_who_share_rooms: true,
     require_auth_for_profile_requests: true,
     presence: { enabled: false },
+    // Sync says the state as it is after the timeline: without it a fork of the room can show an older state event as the newest.
+    experimental_features: { msc4222_enabled: true },
     url_preview_enabled: false,
     enable_media_repo: false,
     media_store_path: `${layout.dataDirectory}/media`,

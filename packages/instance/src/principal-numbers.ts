@@ -38,7 +38,7 @@ export class PrincipalNumbers {
   numberOf(principal: PrincipalName): number {
     const known = this.#numbers.get(principal);
     if (known !== undefined) return known;
-    this.#refuseNesting(principal);
+    this.requireApart(principal);
     const number = Math.max(-1, ...this.#names.keys()) + 1;
     if (number > PRINCIPAL_NUMBER_MAX) {
       throw new BureauError(
@@ -68,7 +68,9 @@ export class PrincipalNumbers {
     return [...this.#numbers].map(([principal, number]) => ({ principal, number })).toSorted((a, b) => a.number - b.number);
   }
 
-  #refuseNesting(principal: PrincipalName): void {
+  /** Throws `workspace_conflict` when the name lies above or below another principal's; nothing is written. */
+  requireApart(principal: PrincipalName): void {
+    if (this.#numbers.has(principal)) return;
     for (const other of this.#numbers.keys()) {
       const above = principal.startsWith(`${other}/`);
       if (!above && !other.startsWith(`${principal}/`)) continue;

@@ -3,6 +3,7 @@ import { createPublicKey } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { BureauError, userIdOf, type MachineName, type PrincipalName } from '@bureau/core';
 import { ensureDirectory, readBounded, writeFileAtomic } from '@bureau/files';
+import { PrincipalNumbers } from '@bureau/instance';
 import { createAccount, ensureMember, revokeAccess, type PasswordKeeper } from '@bureau/matrix';
 import { BUNDLE_LIFE_MAX, EVENT_TYPES, credentialsContent, type BundleHeader } from '@bureau/protocol';
 import { decodeSecrets, openBundle, openBytes, operatorSigner, recipientOf, sealBundle, sealBytes } from '@bureau/seal';
@@ -31,6 +32,8 @@ export async function ensurePrincipal(operator: Operator, principal: PrincipalNa
       return await publish(operator, principal, token, existing.issuedAt, context);
     }
   }
+  // Before anything is made that a refusal would leave behind.
+  new PrincipalNumbers(context.paths.numbersFile).requireApart(principal);
   context.progress(`making the account of ${principal}`);
   const registrationToken = operator.credentials.get('MATRIX_REGISTRATION_TOKEN');
   const account = await createAccount({
@@ -89,7 +92,7 @@ export function escrowedPasswords(name: PrincipalName | MachineName, context: Op
 interface Existing {
   readonly token: SecretBytes;
   readonly issuedAt: number;
-  /** Sealed for this machine's key and far from its end. */
+  /** Sealed for this machine's key and homeserver, and far from its end. */
   readonly fresh: boolean;
 }
 
@@ -112,7 +115,10 @@ async function openExisting(operator: Operator, principal: PrincipalName, contex
     using secrets = opened.secrets;
     const token = decodeSecrets(secrets.bytes).get(MATRIX_TOKEN);
     if (token === undefined) return undefined;
-    const fresh = parsed.output.recipients.includes(machine.recipient) && opened.header.expires_at - context.clock.now() > RENEW_BEFORE;
+    const fresh =
+      parsed.output.recipients.includes(machine.recipient) &&
+      opened.header.upstreams['matrix']?.url === machine.homeserverUrl &&
+      opened.header.expires_at - context.clock.now() > RENEW_BEFORE;
     return { token: SecretBytes.from(Buffer.from(token)), issuedAt: opened.header.issued_at, fresh };
   } catch (error) {
     // Sealed by another operator, expired, or for another machine: a new one is sealed.

@@ -2,6 +2,7 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { BureauError, type Clock } from '@bureau/core';
+import { openLogFile } from '@bureau/files';
 import { encodeFrame, readFrames } from '@bureau/ipc';
 import { listenUnix } from '@bureau/native';
 import { dropPrivileges, endGroup, startChild, type Cgroup, type Child } from '@bureau/process';
@@ -67,9 +68,9 @@ function refuseStranger(pid: number, relayGroup: Cgroup): void {
 }
 
 async function spawnRelay(start: RelayStart): Promise<Child> {
-  const { O_WRONLY, O_RDWR, O_APPEND, O_CREAT, O_NOFOLLOW } = constants;
+  const { O_RDWR, O_APPEND, O_CREAT, O_NOFOLLOW } = constants;
   using own = new DisposableStack();
-  const log = own.adopt(openSync(start.logFile, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0o640), closeSync);
+  const log = own.adopt(openLogFile(start.logFile), closeSync);
   const output = own.adopt(openSync(start.outputFile, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600), closeSync);
   const listener = own.adopt(listenUnix(start.socketPath, { mode: 0o666 }), closeSync);
   return await startChild({

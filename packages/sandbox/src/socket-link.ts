@@ -4,10 +4,13 @@ import { dirname } from 'node:path';
 import { hasCode, type PrincipalName } from '@bureau/core';
 import type { InstancePaths } from '@bureau/instance';
 
-/** Makes `/run/bureau/<p>.sock`, for people: the agent's own way is the directory that is bound into its sandbox. */
+/**
+ * Makes `/run/bureau/<p>.sock`, for people: the agent's own way is the directory that is bound into its sandbox. The directories above
+ * it can be passed through, not listed: nobody learns of others' agents.
+ */
 export function placeSocketLink(paths: InstancePaths, principal: PrincipalName, target: string): void {
   const link = paths.socketLink(principal);
-  mkdirSync(dirname(link), { recursive: true, mode: 0o755 });
+  mkdirSync(dirname(link), { recursive: true, mode: 0o711 });
   rmSync(link, { force: true });
   symlinkSync(target, link);
 }

@@ -10,8 +10,6 @@ export const RESTART_PAUSE_FIRST = 100;
 export const RESTART_PAUSE_LONGEST = 10_000;
 /** A service that ran this long is healthy again: its pause starts from the first. */
 export const RESTART_FORGET_AFTER = 30_000;
-/** A log file above this is moved to `.1` when its service starts. */
-export const LOG_ROTATE_BYTES = 16 * 1024 * 1024;
 /** Pause between two attempts to reach a port that is not open yet. */
 export const PORT_PROBE_PAUSE = 50;
 /** What a status tells of the last end; `serviceStatus.lastExit` takes no more. */

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { closeSync } from 'node:fs';
 import { BureauError, type Clock } from '@bureau/core';
+import { openLogFile } from '@bureau/files';
 import { listenUnix } from '@bureau/native';
 import { startChild, type Cgroup, type Child } from '@bureau/process';
 import { READY_MILLISECONDS } from './limits.ts';
 import { isPortOpen, portOpen } from './port-open.ts';
 import type { ServiceDefinition } from './service-definition.ts';
-import { openServiceLog } from './service-log.ts';
 
 /** Where a service is started. */
 export interface ServiceStart {
@@ -44,7 +44,7 @@ export async function startService(definition: ServiceDefinition, start: Service
 async function spawnService(definition: ServiceDefinition, start: ServiceStart): Promise<Child> {
   const { clock, cgroup, logFile, signal, onSpawn } = start;
   using own = new DisposableStack();
-  const log = closedWith(own, openServiceLog(logFile));
+  const log = closedWith(own, openLogFile(logFile));
   const listeners = definition.listeners.map(({ path }) => closedWith(own, listenUnix(path, { mode: SOCKET_MODE })));
   const piped = definition.ready.by === 'pipe';
   return await startChild({

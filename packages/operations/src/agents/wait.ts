@@ -11,22 +11,24 @@ const LOOK_MILLISECONDS = 50;
 
 /**
  * Waits until the principal runs under this generation of its assignment. Throws `blocked` with the machine's own words when it
- * cannot, `deadline_exceeded` when it is still on its way.
+ * cannot, `payload_ended` when its first start ended at once, `deadline_exceeded` when it is still on its way.
  */
 export async function waitRunning(
   daemon: DaemonClient,
   principal: PrincipalName,
   generation: number,
   context: OperationContext,
+  patience: 'first start' | 'any start' = 'first start',
 ): Promise<PrincipalStatus> {
   const until = context.clock.monotonic() + DEPLOY_WAIT_MILLISECONDS;
   for (;;) {
     const status = await statusOf(daemon, principal);
     if (status?.generation === generation) {
       if (status.state === 'running') return status;
-      if (status.state === 'blocked')
+      // What the machine itself tries again may still come; what an earlier start ended with says nothing of the next.
+      if (status.state === 'blocked' && status.retryAt === undefined)
         throw new BureauError('blocked', `"${principal}" cannot run: ${status.message ?? 'no reason given'}`, { data: { principal } });
-      if (status.state === 'backing_off' || status.state === 'exited') {
+      if (patience === 'first start' && (status.state === 'backing_off' || status.state === 'exited')) {
         const { code, reason } = status.exit ?? { code: null, reason: undefined };
         throw new BureauError(
           'payload_ended',
@@ -38,7 +40,7 @@ export async function waitRunning(
     if (context.clock.monotonic() >= until) {
       throw new BureauError(
         'deadline_exceeded',
-        `"${principal}" does not run after ${DEPLOY_WAIT_MILLISECONDS / 1_000} s; it is "${status?.state ?? 'unknown'}"`,
+        `"${principal}" does not run after ${DEPLOY_WAIT_MILLISECONDS / 1_000} s; it is "${status?.state ?? 'unknown'}"${status?.message === undefined ? '' : `: ${status.message}`}`,
         { data: { principal } },
       );
     }

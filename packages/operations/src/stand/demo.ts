@@ -48,7 +48,7 @@ export async function ensureDemo(
   const started = JSON.stringify(before) !== JSON.stringify(wanted);
   const earlier = (await newestMessage(operator, principal, context))?.event_id;
   if (started) await writeAssignment(operator, wanted, context.signal);
-  if (wanted.desired === 'running') await waitRunning(daemon, principal, wanted.generation, context);
+  if (wanted.desired === 'running') await waitRunning(daemon, principal, wanted.generation, context, started ? 'first start' : 'any start');
   return { message: await awaitMessage(operator, principal, started ? earlier : undefined, context), started };
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync, openSync } from 'node:fs';
+import { closeSync, existsSync } from 'node:fs';
 import { BureauError, hasCode, sleep } from '@bureau/core';
+import { openLogFile } from '@bureau/files';
 import { tryLockFile } from '@bureau/native';
-import { ensureInstanceDirectories, readSettings, uidsOf } from '@bureau/instance';
 import { connectStand, type StandClient } from '../daemon-client.ts';
 import type { OperationContext } from '../registry/context.ts';
 import type { StepResult } from './steps.ts';
@@ -68,9 +68,7 @@ async function untilFree(context: OperationContext): Promise<void> {
 }
 
 function start({ paths, buildDirectory }: OperationContext): void {
-  const uids = uidsOf(readSettings(paths).uidBase);
-  ensureInstanceDirectories(paths, uids);
-  const log = openSync(paths.processLog('stand'), 'a', 0o640);
+  const log = openLogFile(paths.processLog('stand'));
   const args = [`${buildDirectory}/lib/stand.js`, ...(paths.name === '' ? [] : ['--instance', paths.name])];
   const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8', NODE_COMPILE_CACHE: `${buildDirectory}/compile-cache` };
   const child = spawn(`${buildDirectory}/bin/node`, args, { cwd: '/', env, stdio: ['ignore', log, log], detached: true });

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { parseMachineName, parseServerName, type MachineName } from '@bureau/core';
-import { ensureDirectory } from '@bureau/files';
 import { findFreePort } from '@bureau/homeserver';
-import { allocateUidBase, readSettings, writeSettings, type InstanceSettings } from '@bureau/instance';
+import { allocateUidBase, ensureInstanceDirectories, readSettings, uidsOf, writeSettings, type InstanceSettings } from '@bureau/instance';
 import type { OperationContext } from '../registry/context.ts';
 
 /** The playbook's port; other instances get a free one. */
@@ -22,11 +21,8 @@ export async function ensureSettings(
   context: OperationContext,
 ): Promise<{ settings: InstanceSettings; made: boolean }> {
   const { paths, build } = context;
-  ensureDirectory(paths.configDir, { mode: 0o755, uid: 0, gid: 0 });
-  mkdirSync(paths.operatorsDirectory, { recursive: true, mode: 0o755 });
-  ensureDirectory(paths.stateDir, { mode: 0o755, uid: 0, gid: 0 });
-  ensureDirectory(paths.logDir, { mode: 0o750, uid: 0, gid: 0 });
   const uidBase = allocateUidBase(paths.name);
+  ensureInstanceDirectories(paths, uidsOf(uidBase));
   if (existsSync(paths.settingsFile)) {
     const settings = { ...readSettings(paths), uidBase, build };
     writeSettings(paths, settings);

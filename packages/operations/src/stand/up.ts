@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+import { existsSync } from 'node:fs';
 import { BureauError, sleep } from '@bureau/core';
 import { readBounded } from '@bureau/files';
 import { ensureFirstAccounts, homeserverLayout, writeHomeserverFiles } from '@bureau/homeserver';
 import { uidsOf, type InstanceSettings } from '@bureau/instance';
 import { setUpMatrix } from '@bureau/matrix';
 import { tryLockFile } from '@bureau/native';
+import type { ServiceStatus } from '@bureau/protocol';
 import * as v from 'valibot';
-import { connectDaemon, connectStand, requireRoot, type DaemonClient } from '../daemon-client.ts';
+import { connectDaemon, connectStand, requireRoot, type DaemonClient, type StandClient } from '../daemon-client.ts';
 import { examineHost } from '../host/examine-host.ts';
 import { openOperator } from '../operator.ts';
 import type { OperationContext } from '../registry/context.ts';
@@ -22,6 +24,8 @@ import { Steps, type StepResult } from './steps.ts';
 const SERVICE_MILLISECONDS = 90_000;
 const SYNC_MILLISECONDS = 30_000;
 const LOOK_MILLISECONDS = 25;
+/** The homeserver's configuration has 5 KiB. */
+const CONFIG_MAX_BYTES = 1024 * 1024;
 
 /** `bureau stand up`, behind `script/up`: everything from nothing to an agent that speaks. Idempotent. */
 export const standUp: AnyOperation = defineOperation({
@@ -69,6 +73,8 @@ export const standUp: AnyOperation = defineOperation({
     await steps.run(at('keys'), () => ensureKeys(context));
     linkBuild(context);
     const uid = uidsOf(settings.uidBase).homeserver;
+    const { configFile } = homeserverLayout(paths.homeserverStateDirectory);
+    const configured = textOf(configFile);
     writeHomeserverFiles({
       directory: paths.homeserverStateDirectory,
       serverName: settings.serverName,
@@ -76,13 +82,19 @@ export const standUp: AnyOperation = defineOperation({
       library: input.homeserver_library,
       uid,
     });
+    const reconfigured = configured !== undefined && configured !== textOf(configFile);
     await steps.run(at('manager'), () => ensureServiceManager(context));
-    await steps.run(at('homeserver', 'homeserver'), () => startService('homeserver', context));
+    await steps.run(at('homeserver', 'homeserver'), () => startService('homeserver', context, reconfigured));
     await steps.run(at('launcher', 'launcher'), () => startService('launcher', context));
     await steps.run(at('accounts', 'homeserver'), () => firstAccounts(settings, context));
     await steps.run(at('rooms', 'homeserver'), () => setUpRooms(settings, context));
-    await steps.run(at('machine', 'homeserver'), () => provisionMachine(settings, context));
-    await steps.run(at('daemon', 'daemon'), () => startService('daemon', context));
+    let renewed = false;
+    await steps.run(at('machine', 'homeserver'), async () => {
+      const provisioned = await provisionMachine(settings, context);
+      ({ renewed } = provisioned);
+      return provisioned;
+    });
+    await steps.run(at('daemon', 'daemon'), () => startService('daemon', context, renewed));
     using daemon = await connectDaemon(context);
     await steps.run(at('sync', 'daemon'), () => waitSync(daemon, context));
     let demo: DemoMessage | null = null;
@@ -110,6 +122,10 @@ export const standUp: AnyOperation = defineOperation({
   },
 });
 
+function textOf(path: string): string | undefined {
+  return existsSync(path) ? readBounded(path, CONFIG_MAX_BYTES).toString('utf8') : undefined;
+}
+
 async function checkHost(context: OperationContext): Promise<StepResult> {
   const { checks } = await examineHost(context);
   const failed = checks.filter(({ status }) => status === 'fail');
@@ -126,9 +142,14 @@ async function checkHost(context: OperationContext): Promise<StepResult> {
   };
 }
 
-async function startService(service: 'homeserver' | 'launcher' | 'daemon', context: OperationContext): Promise<StepResult> {
+/** Sees to it that a service runs; one whose configuration is no longer true is ended first, and comes back with the new one. */
+async function startService(service: 'homeserver' | 'launcher' | 'daemon', context: OperationContext, renewed = false): Promise<StepResult> {
   using stand = await connectStand(context);
-  const before = (await stand.call('status', {})).services.find(({ name }) => name === service);
+  let before = (await stand.call('status', {})).services.find(({ name }) => name === service);
+  if (renewed && before?.state === 'running' && before.pid !== null) {
+    process.kill(before.pid, 'SIGTERM');
+    before = await untilEnded(stand, service, before.pid, context);
+  }
   await stand.call('start', { service }, { deadlineMilliseconds: SERVICE_MILLISECONDS, signal: context.signal });
   const after = (await stand.call('status', {})).services.find(({ name }) => name === service);
   const there = before?.state === 'running';
@@ -136,6 +157,16 @@ async function startService(service: 'homeserver' | 'launcher' | 'daemon', conte
     outcome: there ? 'there' : 'done',
     message: `${there ? 'already running' : 'running'} (pid ${after?.pid ?? 'unknown'}, uid ${after?.uid ?? 'unknown'})`,
   };
+}
+
+async function untilEnded(stand: StandClient, service: string, pid: number, context: OperationContext): Promise<ServiceStatus | undefined> {
+  const until = context.clock.monotonic() + SERVICE_MILLISECONDS;
+  for (;;) {
+    const now = (await stand.call('status', {})).services.find(({ name }) => name === service);
+    if (now?.pid !== pid) return now?.state === 'running' ? undefined : now;
+    if (context.clock.monotonic() > until) throw new BureauError('deadline_exceeded', `Expected ${service} (pid ${pid}) to end so that it starts with its new configuration`);
+    await sleep(context.clock, LOOK_MILLISECONDS, context.signal);
+  }
 }
 
 async function firstAccounts(settings: InstanceSettings, context: OperationContext): Promise<StepResult> {
