@@ -46,13 +46,13 @@ export interface Pulse {
   readonly number: number;
   /** Calls that ended at or after `since`, oldest first. */
   calls(since?: number): PulseCall[];
-  /** Resolves with the milliseconds from `since` to the end of the first good call that also began after it. */
-  answers(since: number, milliseconds: number): Promise<number>;
+  /** Resolves within the limit of `startPulse`, with the milliseconds from `since` to the end of the first good call that also began after it. */
+  answers(since: number): Promise<number>;
   /** Longest time between the ends of two good calls next to each other, from the last one before `since` on. */
   outage(since: number): number;
 }
 
-/** Deploys it on a stand and waits for its first good call. */
+/** Deploys it on a stand and waits for its first good call; `milliseconds` is the limit of each wait. */
 export async function startPulse(stand: Stand, name: string, milliseconds: number): Promise<Pulse> {
   const principal = parsePrincipalName(name);
   const node = `${realpathSync(stand.paths.buildLink)}/bin/node`;
