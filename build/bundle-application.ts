@@ -7,6 +7,9 @@ import { entryOf } from './applications.ts';
 import type { Application } from './applications.ts';
 import { NATIVE_PACKAGES } from './native-files.ts';
 
+/** The way out of `root` in a comment that names an npm module, when `node_modules` is a link: a bundle names no checkout. */
+const FOREIGN_MODULE_NAME = /(?<=^\/\/(?:#region)? )\.\.\/.*?\/(node_modules\/\.store\/)/gm;
+
 /** One application as JavaScript: its entry and the chunks that it loads lazily. */
 export interface BundledApplication {
   readonly application: Application;
@@ -28,6 +31,7 @@ export async function bundleApplication(root: string, application: Application, 
     transform: { target: 'esnext' },
     // Our modules do nothing when they are loaded (house style), so what is not used is left out.
     treeshake: { moduleSideEffects: (id) => id.includes('/node_modules/') || id.endsWith('/main.ts') },
+    plugins: [{ name: 'module-names', renderChunk: (code) => code.replaceAll(FOREIGN_MODULE_NAME, '$1') }],
     onLog: (level, log, handle) => {
       if (log.code === 'UNRESOLVED_IMPORT') throw new Error(`apps/${application}: ${log.message}`);
       if (level === 'warn' && !isFromDependency(log.id ?? log.loc?.file)) handle(level, log);

@@ -3,7 +3,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkoutFiles } from './checks/checkout-files.ts';
 
-const HEAD = ['# SPDX-License-Identifier: Apache-2.0', '# Written by script/check --write bazel-files, from every package.json. Not to be edited.'];
+const HEAD = [
+  '# SPDX-License-Identifier: Apache-2.0',
+  '# Written by script/check --write bazel-files, from every package.json. Not to be edited.',
+];
+
+const VISIBLE = 'package(default_visibility = ["//visibility:public"])';
 
 /** What Bazel is not to look into, beside every package's `node_modules`: what is installed or made, and other workspaces. */
 const IGNORED = ['.build', '.git', '.toolchain', 'build/bazel/remote-coverage-tools', 'node_modules'];
@@ -14,8 +19,8 @@ const INSTALLED = [
   '.npmrc',
   '.toolchain/node_modules/.package-lock.json',
   'node_modules/.package-lock.json',
-  'package-lock.json',
   'package.json',
+  'package-lock.json',
   'tsconfig.json',
   'tsconfig.layer-0.json',
   '//build:installers',
@@ -72,29 +77,32 @@ function readManifest(path: string): {
   return JSON.parse(readFileSync(path, 'utf8')) as ReturnType<typeof readManifest>;
 }
 
-/** The text of `<folder>/BUILD.bazel`. */
+/** The text of `<folder>/BUILD.bazel`, as buildifier would format it. */
 export function packageFile(entry: BazelPackage): string {
   const name = entry.folder.slice(entry.folder.lastIndexOf('/') + 1);
-  const rules = [...(entry.hasTests ? ['node_test'] : []), ...(entry.folder === 'integration' ? [] : ['ts_bundle']), 'ts_package'];
-  const sources = entry.folder === 'integration' ? ['**'] : ['package.json', 'src/**'];
-  const tests = ['bench/**', 'src/**/*.test.ts'];
+  const isSuite = entry.folder === 'integration';
+  const loaded = [...(entry.hasTests ? ['node_test'] : []), ...(isSuite ? [] : ['test_files', 'ts_bundle']), 'package_files', 'ts_package'];
   const blocks = [
-    [...HEAD, `load("//build/bazel:defs.bzl", ${rules.map((rule) => `"${rule}"`).join(', ')})`],
-    ['package(default_visibility = ["//visibility:public"])'],
+    [...HEAD, `load("//build/bazel:defs.bzl", ${loaded.toSorted().map(quoted).join(', ')})`],
+    [VISIBLE],
     [
       'ts_package(',
       `    name = "${name}",`,
-      `    srcs = glob(${globbed(sources)}, exclude = ${globbed(['**/node_modules/**', ...(entry.folder === 'integration' ? [] : ['src/**/*.test.ts'])])}),`,
-      ...listed('reads', entry.reads.map((file) => `//:${file}`)),
+      `    srcs = package_files(${isSuite ? 'with_tests = True' : ''}),`,
+      ...listed(
+        'reads',
+        entry.reads.map((file) => `//:${file}`),
+      ),
       ...listed('deps', entry.dependencies.map(label)),
       ')',
     ],
   ];
-  if (entry.folder !== 'integration') {
-    blocks.push(['filegroup(', '    name = "tests",', `    srcs = glob(${globbed(tests)}),`, ')']);
+  if (!isSuite) {
+    blocks.push(['filegroup(', '    name = "tests",', '    srcs = test_files(),', ')']);
     blocks.push(['ts_bundle(', '    name = "bundle",', `    package = ":${name}",`, ')']);
   }
   if (entry.hasTests) {
+    const dependencies = listed('deps', entry.testDependencies.map(label));
     blocks.push([
       'node_test(',
       '    name = "test",',
@@ -102,25 +110,60 @@ export function packageFile(entry: BazelPackage): string {
       '    srcs = [":tests"],',
       `    package = ":${name}",`,
       '    tags = ["local"],',
-      ...listed('deps', entry.testDependencies.map(label)),
+      ...dependencies,
       ')',
     ]);
   }
   return textOf(blocks);
 }
 
-function rootFile(packages: readonly BazelPackage[]): string {
-  const reads = [...new Set(packages.flatMap((entry) => entry.reads))].toSorted();
-  const names = packages.map((entry) => label(entry.folder)).toSorted();
-  const tests = packages.filter((entry) => entry.folder !== 'integration').map((entry) => `${label(entry.folder)}:tests`);
+/** The text of `BUILD.bazel` in the root. */
+export function rootFile(packages: readonly BazelPackage[]): string {
+  const reads = [...new Set([...packages.flatMap((entry) => entry.reads), 'tsconfig.json', 'tsconfig.layer-0.json'])].toSorted();
+  const folders = packages.map((entry) => entry.folder).toSorted();
+  const testsOf = (folder: string): string[] => (folder === 'integration' ? [] : [`${label(folder)}:tests`]);
+  const withBuild = (of: (folder: string) => string[]): string[] =>
+    [...folders, 'build'].toSorted().flatMap((folder) => (folder === 'build' ? ['//build:files'] : of(folder)));
   return textOf([
     [...HEAD, 'load("//build/bazel:defs.bzl", "ts_types")'],
-    ['package(default_visibility = ["//visibility:public"])'],
-    ['exports_files([', ...[...reads, 'tsconfig.json', 'tsconfig.layer-0.json'].map((file) => `    "${file}",`), '])'],
-    ['# What decides how every step comes out: what is locked, what is installed, how sources are read.', 'filegroup(', '    name = "installed",', ...listed('srcs', INSTALLED), ')'],
-    ['# Everything: sources, tests, documents, scripts.', 'filegroup(', '    name = "checkout",', `    srcs = glob(${globbed(ROOT_FILES)}) + [`, ...['//build:files', ...names, ...tests].toSorted().map((file) => `        "${file}",`), '    ],', ')'],
-    ['ts_types(', '    name = "types",', '    srcs = ["//build:files"] + [', ...tests.toSorted().map((file) => `        "${file}",`), '    ],', '    project = "tsconfig.json",', ...listed('deps', names), ')'],
-    ['ts_types(', '    name = "types_layer_0",', '    project = "tsconfig.layer-0.json",', '    deps = [', '        "//packages/core",', '        "//packages/protocol",', '    ],', ')'],
+    [VISIBLE],
+    ['exports_files([', ...lines(reads), '])'],
+    [
+      '# What decides how every step comes out: what is locked, what is installed, how sources are read.',
+      'filegroup(',
+      '    name = "installed",',
+      ...listed('srcs', INSTALLED),
+      ')',
+    ],
+    [
+      '# Everything: sources, tests, documents, scripts.',
+      'filegroup(',
+      '    name = "checkout",',
+      '    srcs = glob([',
+      ...lines(ROOT_FILES, 8),
+      '    ]) + [',
+      ...lines(
+        withBuild((folder) => [label(folder), ...testsOf(folder)]),
+        8,
+      ),
+      '    ],',
+      ')',
+    ],
+    [
+      'ts_types(',
+      '    name = "types",',
+      ...listed('srcs', withBuild(testsOf)),
+      '    project = "tsconfig.json",',
+      ...listed('deps', folders.map(label)),
+      ')',
+    ],
+    [
+      'ts_types(',
+      '    name = "types_layer_0",',
+      '    project = "tsconfig.layer-0.json",',
+      ...listed('deps', ['//packages/core', '//packages/protocol']),
+      ')',
+    ],
   ]);
 }
 
@@ -133,15 +176,19 @@ function label(folder: string): string {
   return `//${folder}`;
 }
 
-function globbed(patterns: readonly string[]): string {
-  return `[${patterns.map((pattern) => `"${pattern}"`).join(', ')}]`;
+function quoted(text: string): string {
+  return `"${text}"`;
+}
+
+function lines(values: readonly string[], indent = 4): string[] {
+  return values.map((value) => `${' '.repeat(indent)}${quoted(value)},`);
 }
 
 /** Lines of an attribute that is a list; none for an empty one. */
 function listed(attribute: string, values: readonly string[]): string[] {
   if (values.length === 0) return [];
-  if (values.length === 1) return [`    ${attribute} = ["${values[0]}"],`];
-  return [`    ${attribute} = [`, ...values.map((value) => `        "${value}",`), '    ],'];
+  if (values.length === 1) return [`    ${attribute} = [${values.map(quoted).join('')}],`];
+  return [`    ${attribute} = [`, ...lines(values, 8), '    ],'];
 }
 
 function textOf(blocks: readonly (readonly string[])[]): string {

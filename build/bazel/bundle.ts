@@ -32,7 +32,13 @@ async function bundlePackage(root: string, folder: string, directory: string): P
       handle(level, log);
     },
   });
-  await bundle.write({ dir: directory, format: 'esm', entryFileNames: '[name].js', chunkFileNames: 'chunks/[name]-[hash].js', minify: false });
+  await bundle.write({
+    dir: directory,
+    format: 'esm',
+    entryFileNames: '[name].js',
+    chunkFileNames: 'chunks/[name]-[hash].js',
+    minify: false,
+  });
 }
 
 if (import.meta.main) {

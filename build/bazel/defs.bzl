@@ -7,6 +7,21 @@ is not there. Node and node_modules are those that script/setup installed (docs/
 
 TsPackageInfo = provider("A package and all that it imports.", fields = {"files": "depset of File: sources and what they read"})
 
+# Read by tests only; no dependent runs again when one of them changes.
+_TESTS = ["bench/**", "src/**/*.test.ts"]
+
+def package_files(with_tests = False):
+    """Returns the files of the package whose BUILD.bazel calls this, without what npm installed there.
+
+    Args:
+      with_tests: True for a package of tests
+    """
+    return native.glob(["**"], exclude = ["**/node_modules/**", "BUILD.bazel"] + ([] if with_tests else _TESTS))
+
+def test_files():
+    """Returns the tests of the package whose BUILD.bazel calls this."""
+    return native.glob(_TESTS)
+
 def _staged(ctx, files, name):
     """Returns a file that lists `files`, one path a line, and the inputs of an action that is given that list."""
     inputs = depset(transitive = [files, depset(ctx.files._installed)])
