@@ -7,7 +7,8 @@ const PEER = 'peer';
 
 /**
  * Starts to connect to a path with node-ipc, and gives the socket that it made. It is one connection: node-ipc does not make another
- * when it ends. node-ipc keeps listeners on the socket that find nobody to tell; errors are the taker's to listen for.
+ * when it ends. node-ipc keeps listeners on the socket that find nobody to tell; errors are the taker's to listen for. One of them is
+ * for data, so the socket flows from the start: who takes it listens before the turn of its "connect" is over.
  */
 export function dial(path: string): Socket {
   // node-ipc would connect to a default path.
