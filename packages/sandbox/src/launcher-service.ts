@@ -28,7 +28,7 @@ export function launcherHandlers(launcher: Launcher, identity: LauncherIdentity,
       return result;
     } catch (error) {
       const refused = error instanceof BureauError && !hasCode(error, 'start_failed');
-      audit(logger, { ...record, result: refused ? 'refused' : 'failed', reason: error instanceof BureauError ? error.code : 'internal' });
+      audit(logger, { ...record, result: refused ? 'refused' : 'failed', reason: reasonOf(error) });
       throw error;
     }
   }
@@ -46,4 +46,11 @@ export function launcherHandlers(launcher: Launcher, identity: LauncherIdentity,
     watch: (_input, context) => launcher.watch(context.signal),
     rotate: (input, context) => audited('rotate', input.principal, context, () => launcher.rotate(input.principal, input.bundle)),
   };
+}
+
+/** A refusal's code, and the policy's rule behind it: `spec_refused: mount_source_forbidden`. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof BureauError)) return 'internal';
+  const { rule } = error.data;
+  return typeof rule === 'string' ? `${error.code}: ${rule}` : error.code;
 }
