@@ -2,7 +2,18 @@
 import assert from 'node:assert/strict';
 import { appendFileSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { after, afterEach, before, test, type TestContext } from 'node:test';
-import { copyCheckout, difference, runCommand, startPulse, startStand, until, type Footprint, type InstanceProcess, type Pulse, type Stand } from '@bureau/testkit';
+import {
+  copyCheckout,
+  difference,
+  runCommand,
+  startPulse,
+  startStand,
+  until,
+  type Footprint,
+  type InstanceProcess,
+  type Pulse,
+  type Stand,
+} from '@bureau/testkit';
 
 /** What came back within it on a loaded machine came back by itself; measured: below 1 s. */
 const BACK_MILLISECONDS = 20_000;
@@ -283,7 +294,11 @@ test('script/up from a changed checkout replaces stand, launcher, daemon and pro
     'everything of ours is new',
   );
   for (const { role, args, zombie } of stand.processes())
-    if (!zombie && /^(stand|launcher|daemon|proxy)/.test(role)) assert.ok(args.some((arg) => arg.includes(`/${build}/`)), `${role}: ${args.join(' ')}`);
+    if (!zombie && /^(stand|launcher|daemon|proxy)/.test(role))
+      assert.ok(
+        args.some((arg) => arg.includes(`/${build}/`)),
+        `${role}: ${args.join(' ')}`,
+      );
   assert.ok(pulse.outage(began) < OUTAGE_MILLISECONDS, `the payload had no answer for ${pulse.outage(began)} ms`);
   // A relay of the old build serves observers of the new one, and its payload posts with the new proxy.
   await using terminal = stand.terminal(['observe', DEMO]);

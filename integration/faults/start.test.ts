@@ -6,7 +6,16 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { CHECKOUT, copyCheckout, instanceProcesses, runCommand, startCommand, startStand, type CommandResult, type Stand } from '@bureau/testkit';
+import {
+  CHECKOUT,
+  copyCheckout,
+  instanceProcesses,
+  runCommand,
+  startCommand,
+  startStand,
+  type CommandResult,
+  type Stand,
+} from '@bureau/testkit';
 
 const UP_MILLISECONDS = 120_000;
 const STEP_MILLISECONDS = 60_000;
@@ -48,7 +57,11 @@ test('script/up killed in the middle of each of its steps goes on from there the
   t.diagnostic(`the last script/up took ${Math.round(last.milliseconds)} ms`);
   const { code, stdout } = await stand.bureau(['run', 'fault/after', '--', 'echo', 'works']);
   assert.deepEqual({ code, stdout }, { code: 0, stdout: 'works\n' });
-  for (const doctor of [['matrix', 'doctor'], ['doctor', 'host']]) assert.equal((await stand.bureau(doctor)).code, 0, doctor.join(' '));
+  for (const doctor of [
+    ['matrix', 'doctor'],
+    ['doctor', 'host'],
+  ])
+    assert.equal((await stand.bureau(doctor)).code, 0, doctor.join(' '));
 });
 
 test('a homeserver’s port that somebody else has is named, and that somebody is left alone', async () => {
@@ -82,7 +95,10 @@ test('a second stand beside the first has everything of its own, and purging it 
   const footprint = stand.leaks.snapshot();
   await using second = await startStand({ demo: false, name: `${stand.name.slice(0, 11)}b` });
   assert.notEqual(second.facts.homeserver, JSON.parse((await up(stand.name)).stdout).homeserver);
-  assert.ok(second.uidBase >= stand.uidBase + 65_536 || second.uidBase + 65_536 <= stand.uidBase, `${second.uidBase} beside ${stand.uidBase}`);
+  assert.ok(
+    second.uidBase >= stand.uidBase + 65_536 || second.uidBase + 65_536 <= stand.uidBase,
+    `${second.uidBase} beside ${stand.uidBase}`,
+  );
   assert.notEqual(second.paths.runDir, stand.paths.runDir);
   const [one, two] = await Promise.all([stand, second].map((each) => each.bureau(['run', 'same/name', '--', 'id', '-u'])));
   assert.deepEqual([one?.code, two?.code], [0, 0], `${one?.stderr}${two?.stderr}`);
@@ -156,7 +172,8 @@ describe('a host that cannot make sandboxes is found before anything is made', (
         assert.equal(refused.code, 1, refused.stderr);
         assert.match(refused.stderr, /Step "host" failed/);
         assert.match(refused.stderr, expected);
-        for (const directory of ['/etc', '/run', '/var/lib', '/var/log']) assert.equal(existsSync(`${directory}/bureau-${UNFIT}`), false, directory);
+        for (const directory of ['/etc', '/run', '/var/lib', '/var/log'])
+          assert.equal(existsSync(`${directory}/bureau-${UNFIT}`), false, directory);
       } finally {
         rmSync(place, { recursive: true, force: true });
       }

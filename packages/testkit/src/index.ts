@@ -35,3 +35,5 @@ export { CHECKOUT, copyCheckout } from './copy-checkout.ts';
 export type { CheckoutCopy } from './copy-checkout.ts';
 export { startPulse } from './pulse.ts';
 export type { Pulse, PulseCall } from './pulse.ts';
+export { speakAs } from './peer.ts';
+export type { PeerOutcome, PeerStep } from './peer.ts';
