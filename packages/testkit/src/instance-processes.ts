@@ -2,10 +2,10 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { readProcessStatus, readProcesses, type ProcessStatus } from '@bureau/process';
 
-/** How many uids an instance has. */
-const UID_RANGE = 65_536;
 /** First uid of principals within the range: even ones are payloads, odd ones proxies. */
 const PRINCIPALS_FROM = 16;
+/** More than the principals of any test. The rest of an instance's range is left to suites that run beside and take uids of their own. */
+const PRINCIPALS_MAX = 1_000;
 
 /** What tells an instance's processes from all others. */
 export interface InstanceMarks {
@@ -59,7 +59,7 @@ export function instanceProcesses(marks: InstanceMarks): InstanceProcess[] {
 }
 
 function belongs(marks: InstanceMarks, status: ProcessStatus, args: readonly string[], cgroup: string): boolean {
-  const inRange = status.uids.some((uid) => uid >= marks.uidBase && uid < marks.uidBase + UID_RANGE);
+  const inRange = status.uids.some((uid) => uid >= marks.uidBase && uid < marks.uidBase + PRINCIPALS_FROM + 2 * PRINCIPALS_MAX);
   const root = `/bureau-${marks.name}`;
   const named = args.some((arg, at) => arg === `--instance=${marks.name}` || (arg === '--instance' && args[at + 1] === marks.name));
   return inRange || named || cgroup === root || cgroup.startsWith(`${root}/`);
