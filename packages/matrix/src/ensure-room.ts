@@ -8,7 +8,7 @@ import { aliasOfRoom, type RoomKind } from './rooms.ts';
 import type { StateEvent } from './schemas.ts';
 
 /** Versions that this code knows, the wanted one first. */
-export const ROOM_VERSIONS: readonly string[] = ['12', '11'];
+const ROOM_VERSIONS: readonly string[] = ['12', '11'];
 
 export interface RoomContext {
   /** Of the one who owns Bureau's rooms. */

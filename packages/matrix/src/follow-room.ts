@@ -3,6 +3,7 @@ import { BureauError, sleep, type Clock, type RoomId } from '@bureau/core';
 import * as v from 'valibot';
 import type { Content, MatrixClient } from './client.ts';
 import { FOLLOW_GAP_MAX, FOLLOW_PAGE, FOLLOW_POLL_MS, FOLLOW_RETRY_FIRST_MS, FOLLOW_RETRY_MAX_MS } from './limits.ts';
+import { NOTHING, roomsOnly } from './sync-filter.ts';
 import { readAnswer, roomEvent, type RoomEvent, type SyncAnswer } from './schemas.ts';
 
 export interface FollowOptions {
@@ -31,12 +32,20 @@ const roomNews = v.object({ timeline: v.optional(timeline, {}) });
  */
 export async function* followRoom(client: MatrixClient, room: RoomId, options: FollowOptions): AsyncGenerator<RoomEvent, void> {
   const { clock, signal, history = 0 } = options;
-  const first = await client.sync({ filter: syncFilter(room, options, Math.max(1, history)) }, { signal });
+  const others = roomsOnly();
+  const filterOf = (limit: number): Content => ({ ...others, room: roomFilter(room, options, limit) });
+  let first: SyncAnswer;
+  try {
+    first = await client.sync({ filter: filterOf(Math.max(1, history)) }, { signal });
+  } catch (error) {
+    if (signal.aborted) return;
+    throw error;
+  }
   const begun = newsOf(first, room);
   if (history > 0) yield* begun?.timeline.events ?? [];
   let since = first.next_batch;
   let failures = 0;
-  const filter = syncFilter(room, options, FOLLOW_PAGE);
+  const filter = filterOf(FOLLOW_PAGE);
   while (!signal.aborted) {
     let events: readonly RoomEvent[];
     try {
@@ -64,20 +73,15 @@ export async function* followRoom(client: MatrixClient, room: RoomId, options: F
   }
 }
 
-function syncFilter(room: RoomId, { types }: FollowOptions, limit: number): Content {
-  const nothing = { types: [] };
+function roomFilter(room: RoomId, { types }: FollowOptions, limit: number): Content {
   return {
-    presence: nothing,
-    account_data: nothing,
-    room: {
-      rooms: [room],
-      // Without it a room that we were put out of is not mentioned.
-      include_leave: true,
-      account_data: nothing,
-      ephemeral: nothing,
-      state: nothing,
-      timeline: { limit, ...(types === undefined ? {} : { types }) },
-    },
+    rooms: [room],
+    // Without it a room that we were put out of is not mentioned.
+    include_leave: true,
+    account_data: NOTHING,
+    ephemeral: NOTHING,
+    state: NOTHING,
+    timeline: { limit, ...(types === undefined ? {} : { types }) },
   };
 }
 

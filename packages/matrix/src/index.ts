@@ -14,25 +14,15 @@
  */
 export { MatrixClient, newTransactionId } from './client.ts';
 export type { Content, CreateRoom, Member, MessagesPage, MessagesQuery } from './client.ts';
-export { parseHomeserverUrl } from './http.ts';
 export type { AccessToken, CallOptions, MatrixHttpOptions } from './http.ts';
 export type { RoomEvent, StateEvent, SyncAnswer } from './schemas.ts';
 export type { Login, MatrixSession, Registration } from './session.ts';
-export {
-  MEMBER_LEVEL,
-  OPERATOR_LEVEL,
-  creatorIsListed,
-  furtherOperators,
-  powerLevelDifferences,
-  powerLevels,
-  repairedPowerLevels,
-} from './power-levels.ts';
 export type { LowerLevel, PowerLevels, PowerRules } from './power-levels.ts';
-export { BUREAU_SPACE, MACHINE_LEVEL, STANDARD_ROOMS, aliasOfRoom, machineConfigRoom } from './rooms.ts';
+export { BUREAU_SPACE, STANDARD_ROOMS, aliasOfRoom } from './rooms.ts';
 export type { RoomKind, StandardRoom } from './rooms.ts';
-export { childIsLinked, contentOf, roomFaults, roomOrigin } from './room-state.ts';
+export { childIsLinked, contentOf, roomOrigin } from './room-state.ts';
 export type { RoomFault, RoomOrigin } from './room-state.ts';
-export { ROOM_VERSIONS, chooseRoomVersion, ensureRoom, makeRoomOnce } from './ensure-room.ts';
+export { chooseRoomVersion, makeRoomOnce } from './ensure-room.ts';
 export type { EnsuredRoom, RoomContext } from './ensure-room.ts';
 export { powerOf, requiredPower } from './power-of.ts';
 export type { Power } from './power-of.ts';
@@ -42,8 +32,7 @@ export { followRoom } from './follow-room.ts';
 export type { FollowOptions } from './follow-room.ts';
 export { createAccount, revokeAccess } from './accounts.ts';
 export type { Account, NewAccount, PasswordKeeper } from './accounts.ts';
-export { ADMINISTRATOR, administratorPasswordFile, ensureAdministrator } from './administrator.ts';
-export { DEFAULT_HOMESERVER_URL, setUpMatrix } from './setup.ts';
+export { setUpMatrix } from './setup.ts';
 export type { SetupOptions, SetupResult, SetupStep } from './setup.ts';
 export { examineMatrix } from './doctor.ts';
 export type { DoctorOptions } from './doctor.ts';
@@ -51,5 +40,4 @@ export type { Check, CheckStatus, DoctorReport } from './doctor-report.ts';
 export { ensureMember } from './membership.ts';
 export { ensureMachineRoom } from './machine-room.ts';
 export type { MachineRoom } from './machine-room.ts';
-export { CredentialFile, readCredentialFile, readCredentialFileIfAny, writeCredentialFile } from './credential-file.ts';
-export { STANDARD_TEMPLATES, templateState } from './templates.ts';
+export { CredentialFile, readCredentialFile } from './credential-file.ts';

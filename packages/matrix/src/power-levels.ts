@@ -4,7 +4,7 @@ import type { UserId } from '@bureau/core';
 /** Who may change how a room works; in room version 12 its creator stands above it. */
 export const OPERATOR_LEVEL = 100;
 /** Everybody who is in the room. */
-export const MEMBER_LEVEL = 0;
+const MEMBER_LEVEL = 0;
 
 /** A level that is lower than the operators', and why it may be. */
 export interface LowerLevel {

@@ -4,6 +4,7 @@ import * as v from 'valibot';
 import type { MatrixClient } from './client.ts';
 import type { CallOptions } from './http.ts';
 import { contentOf, roomOrigin } from './room-state.ts';
+import { NOTHING, roomsOnly } from './sync-filter.ts';
 import { readAnswer, roomIdSchema, stateEvent, type StateEvent } from './schemas.ts';
 
 /** A room in one line. Name, alias and topic are what its members wrote: untrusted text. */
@@ -17,11 +18,7 @@ export interface RoomSummary {
 
 const TYPES = ['m.room.create', 'm.room.canonical_alias', 'm.room.name', 'm.room.topic'];
 /** Of everything that a sync can bring, these four types; the newest of them may be in the timeline. */
-const FILTER = {
-  presence: { types: [] },
-  account_data: { types: [] },
-  room: { account_data: { types: [] }, ephemeral: { types: [] }, state: { types: TYPES }, timeline: { types: TYPES, limit: 1 } },
-};
+const ROOM_FILTER = { account_data: NOTHING, ephemeral: NOTHING, state: { types: TYPES }, timeline: { types: TYPES, limit: 1 } };
 const events = v.optional(v.object({ events: v.optional(v.array(v.looseObject({ state_key: v.optional(v.string()) })), []) }), {});
 const joinedRooms = v.object({
   rooms: v.optional(
@@ -32,7 +29,7 @@ const joinedRooms = v.object({
 
 /** Every room that we are in, ordered by alias; one request. */
 export async function roomSummaries(client: MatrixClient, options: CallOptions = {}): Promise<readonly RoomSummary[]> {
-  const answer = await client.sync({ filter: FILTER }, options);
+  const answer = await client.sync({ filter: { ...roomsOnly(), room: ROOM_FILTER } }, options);
   const rooms = record(record(answer['rooms'])['join']);
   const parsed = readAnswer(joinedRooms, { rooms: { join: Object.entries(rooms) } }, 'sync');
   return (parsed.rooms.join ?? [])

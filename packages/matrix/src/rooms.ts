@@ -67,7 +67,7 @@ export const STANDARD_ROOMS: readonly StandardRoom[] = [
  * A machine's level in its config room: above members (an observer who is invited may write nothing), below operators.
  * It opens two event types and nothing else, see `machineConfigRoom`.
  */
-export const MACHINE_LEVEL = 25;
+const MACHINE_LEVEL = 25;
 
 /**
  * The config room of one machine, `#machine/<name>`: operators say what runs, the machine says how it is.

@@ -12,7 +12,7 @@ import { BUREAU_SPACE, STANDARD_ROOMS } from './rooms.ts';
 import { STANDARD_TEMPLATES, templateState } from './templates.ts';
 
 /** Where the embedded homeserver of the default instance is. */
-export const DEFAULT_HOMESERVER_URL = 'http://localhost:6167';
+const DEFAULT_HOMESERVER_URL = 'http://localhost:6167';
 
 export interface SetupStep {
   /** `administrator`, `space`, `agents`, …, `template default`, `credential file`. */

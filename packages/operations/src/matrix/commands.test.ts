@@ -7,7 +7,7 @@ import { MatrixClient, type Content, type StateEvent } from '@bureau/matrix';
 import { systemClock } from '@bureau/process';
 import { OPERATIONS } from '../registry/operations.ts';
 import type { AnyOperation } from '../registry/operation.ts';
-import { TestOperator } from './test-operator.ts';
+import { Capture, TestOperator } from './test-operator.ts';
 
 const UID = 264_131;
 const TIMEOUT = { timeout: 60_000 };
@@ -148,6 +148,20 @@ describe('bureau matrix on a real homeserver', () => {
     assert.deepEqual(await call('user list', { room: 'iree/hostile' }), [
       { user_id: '@bureau-admin:bureau.test', display_name: 'bureau-admin' },
     ]);
+  });
+
+  test('lists know what was made a moment ago, though servers keep first syncs for minutes', async () => {
+    const names = async (): Promise<string[]> => (await call<{ name: string }[]>('room list', { space: 'fresh' })).map(({ name }) => name);
+    await call('space create', { alias: 'fresh' });
+    for (const count of [1, 2]) {
+      await call('room create', { alias: `fresh/${count}`, space: 'fresh' });
+      assert.equal((await names()).length, count);
+      assert.ok((await names()).every((name) => name.startsWith('fresh/')));
+    }
+    const gone = await call<{ unlinked_from: string[] }>('room delete', { room: 'fresh/2' });
+    assert.deepEqual([gone.unlinked_from.length, await names()], [1, ['fresh/1']]);
+    await call('room delete', { room: 'fresh/1' });
+    await call('space delete', { space: 'fresh' });
   });
 
   test('invite is idempotent before and after the join; members and kick tell the truth', async () => {
@@ -307,6 +321,20 @@ describe('bureau matrix on a real homeserver', () => {
       .map((line) => (JSON.parse(line) as { content: Content }).content['body']);
     assert.deepEqual(bodies, ['before 1', 'before 2', 'now', 'after']);
     assert.ok(!operator.notes.text.includes(operator.token));
+  });
+
+  test('watch begun twice shows each time what is new then', TIMEOUT, async () => {
+    const { room_id: room } = await call<Made>('room create', { alias: 'iree/twice', space: 'iree' });
+    for (const word of ['first', 'second']) {
+      await call('send', { room, message: word });
+      const ender = new AbortController();
+      const output = new Capture();
+      const watching = call<{ events: number }>('watch', { room, type: ['m.room.message'], history: 1 }, { signal: ender.signal, output });
+      await output.until(/first|second/);
+      ender.abort(new Error('Interrupted'));
+      assert.equal((await watching).events, 1);
+      assert.match(output.text, new RegExp(`^\\d{4}-\\d\\d-\\d\\d [\\d:]{8}  @bureau-admin:bureau.test  m.room.message  ${word}\n$`));
+    }
   });
 
   test('watch fails at once where no waiting helps', async () => {

@@ -3,10 +3,8 @@ import * as v from 'valibot';
 
 const TYPE_MAX = 255;
 
-/** The type of an event, such as `m.room.message`. */
+/** The type of an event, such as `m.room.message`, or a pattern over types, where `*` stands for any characters. */
 export const eventType = v.pipe(v.string(), v.regex(/^[!-~]+$/, 'expected an event type such as m.room.message'), v.maxLength(TYPE_MAX));
-/** A pattern over event types: `*` stands for any characters. */
-export const eventTypePattern = eventType;
 /** The ID of an event. */
 export const eventId = v.pipe(
   v.string(),

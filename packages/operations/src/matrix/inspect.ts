@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from 'valibot';
 import { defineOperation, type AnyOperation } from '../registry/operation.ts';
-import { eventTypePattern } from './event-type.ts';
+import { eventType } from './event-type.ts';
 import { inspectedRoom, inspectState } from './inspect-room.ts';
 import { renderInspected } from './inspect-text.ts';
 import { ROOM_HELP, readRoomState, resolveRoom, roomArgument } from './room-argument.ts';
@@ -12,7 +12,7 @@ export const matrixInspect: AnyOperation = defineOperation({
   name: 'matrix inspect',
   summary: 'Show all about a room: members, power levels, state by kind',
   grant: 'matrix/inspect',
-  input: v.strictObject({ room: roomArgument, type: v.optional(eventTypePattern), ...SESSION_ENTRIES }),
+  input: v.strictObject({ room: roomArgument, type: v.optional(eventType), ...SESSION_ENTRIES }),
   output: inspectedRoom,
   fields: {
     room: { help: ROOM_HELP },

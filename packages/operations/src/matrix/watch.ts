@@ -6,7 +6,7 @@ import { integer } from '@bureau/protocol';
 import * as v from 'valibot';
 import { defineOperation, type AnyOperation } from '../registry/operation.ts';
 import { eventLine, showEvent } from './event-shape.ts';
-import { eventTypePattern, matchEventType } from './event-type.ts';
+import { eventType, matchEventType } from './event-type.ts';
 import { printable } from './printable.ts';
 import { ROOM_HELP, readRoomState, resolveRoom, roomArgument } from './room-argument.ts';
 import { SESSION_ENTRIES, SESSION_FIELDS, openSession } from './session.ts';
@@ -23,7 +23,7 @@ export const matrixWatch: AnyOperation = defineOperation({
   grant: 'matrix/watch',
   input: v.strictObject({
     room: roomArgument,
-    type: v.optional(v.pipe(v.array(eventTypePattern), v.maxLength(50)), []),
+    type: v.optional(v.pipe(v.array(eventType), v.maxLength(50)), []),
     state: v.optional(v.boolean(), false),
     history: v.optional(integer(0, HISTORY_MAX), 0),
     ...SESSION_ENTRIES,
