@@ -82,7 +82,10 @@ export class LiveSandbox {
     try {
       await this.#askRelay(graceMilliseconds);
     } catch (error) {
-      this.#deps.logger.warn({ principal: this.#record.principal, error: describeError(error) }, 'relay does not answer; killing');
+      // A payload that ended a moment ago has taken its relay with it: nobody to ask, and nothing wrong.
+      if (this.#deps.relayGroup.populated()) {
+        this.#deps.logger.warn({ principal: this.#record.principal, error: describeError(error) }, 'relay does not answer; killing');
+      }
       this.#kill();
     }
     const exit = await this.ended;

@@ -38,7 +38,7 @@ function examinePrograms(): Check {
 function examineCgroups(): Check {
   const name = 'cgroups';
   try {
-    CgroupTree.open('bureau-probe');
+    CgroupTree.open('bureau-probe').remove();
     const controllers = readController();
     if (controllers === '')
       return {
