@@ -106,7 +106,6 @@ export function packageFile(entry: BazelPackage): string {
     blocks.push([
       'node_test(',
       '    name = "test",',
-      '    size = "large",',
       '    srcs = [":tests"],',
       `    package = ":${name}",`,
       '    tags = ["local"],',

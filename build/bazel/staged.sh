@@ -11,7 +11,14 @@ umask 022
 list=$1 output=$2 step=$3 argument=$4
 checkout=$(dirname -- "$(readlink -f -- package-lock.json)")
 [ "$output" = - ] || output=$PWD/$output
-stage=$(mktemp -d "${TMPDIR:-/tmp}/bureau-bazel-XXXXXX")
+parent=${TMPDIR:-/tmp}
+# Bazel kills what a person interrupts, so nothing can clean up: copies that nobody holds go with the next step.
+find "$parent" -maxdepth 1 -name 'bureau-bazel-??????' -mmin +1 | while IFS= read -r left; do
+  flock --nonblock "$left" rm -rf -- "$left" || :
+done
+stage=$(mktemp -d "$parent/bureau-bazel-XXXXXX")
+exec 9< "$stage"
+flock 9
 child=
 # shellcheck disable=SC2329 -- called by the traps
 clean() {
@@ -47,7 +54,8 @@ case "$step" in
   test)
     git init --quiet # some checks ask git which files there are
     # In the background: a shell that waits can clean up when Bazel ends a test that takes too long.
-    node build/test.ts "$argument" &
+    # The Bazel server ignores SIGHUP, and a shell SIGINT for what runs in the background; tests expect neither.
+    env --default-signal node build/test.ts "$argument" 9<&- &
     child=$!
     wait "$child" ;;
   *) echo "staged.sh: unknown step '$step'; expected types, bundle or test" >&2; exit 2 ;;

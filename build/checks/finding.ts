@@ -21,6 +21,8 @@ export interface CheckOptions {
 /** A gate: returns what is wrong, nothing when all is well. Throws only when it cannot do its work. */
 export interface Check {
   readonly name: string;
+  /** Runs when the others have ended: it needs the machine for itself. */
+  readonly isLast?: boolean;
   run(options: CheckOptions): Finding[] | Promise<Finding[]>;
 }
 
