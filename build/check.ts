@@ -4,6 +4,8 @@
  *   check.ts [--write] [NAME…]   `--write` formats and writes the ledgers; NAME selects checks
  */
 import { join } from 'node:path';
+import { bazelCheck } from './checks/bazel.ts';
+import { bazelFilesCheck } from './checks/bazel-files.ts';
 import { dependenciesCheck } from './checks/dependencies.ts';
 import { describeFinding } from './checks/finding.ts';
 import type { Check, CheckOptions, Finding } from './checks/finding.ts';
@@ -29,6 +31,8 @@ const CHECKS: readonly Check[] = [
   dependenciesCheck,
   packageTableCheck,
   sourcesCheck,
+  bazelFilesCheck,
+  bazelCheck,
 ];
 
 /** What one check came to. */
@@ -38,21 +42,24 @@ export interface CheckResult {
   readonly milliseconds: number;
 }
 
-/** Runs checks at the same time; a check that throws counts as a finding of its own. */
-export function runChecks(checks: readonly Check[], options: CheckOptions): Promise<CheckResult[]> {
-  return Promise.all(
-    checks.map(async (check) => {
-      const started = performance.now();
-      let findings: Finding[];
-      try {
-        findings = await check.run(options);
-      } catch (error) {
-        const problem = `check '${check.name}' could not run: ${error instanceof Error ? error.message : String(error)}`;
-        findings = [{ file: 'build/check.ts', problem, remedy: 'if it is not about your change, run script/setup and try again' }];
-      }
-      return { name: check.name, findings, milliseconds: performance.now() - started };
-    }),
-  );
+/** Runs checks at the same time, those that want to be last after them; a check that throws counts as a finding of its own. */
+export async function runChecks(checks: readonly Check[], options: CheckOptions): Promise<CheckResult[]> {
+  const first = await Promise.all(checks.filter((check) => check.isLast !== true).map((check) => runCheck(check, options)));
+  const last: CheckResult[] = [];
+  for (const check of checks.filter(({ isLast }) => isLast === true)) last.push(await runCheck(check, options));
+  return [...first, ...last];
+}
+
+async function runCheck(check: Check, options: CheckOptions): Promise<CheckResult> {
+  const started = performance.now();
+  let findings: Finding[];
+  try {
+    findings = await check.run(options);
+  } catch (error) {
+    const problem = `check '${check.name}' could not run: ${error instanceof Error ? error.message : String(error)}`;
+    findings = [{ file: 'build/check.ts', problem, remedy: 'if it is not about your change, run script/setup and try again' }];
+  }
+  return { name: check.name, findings, milliseconds: performance.now() - started };
 }
 
 /** Returns the text that is printed for results: findings first, a line per check last. */
