@@ -101,6 +101,8 @@ test('a payload has its own uid, no capability, no new privileges, a seccomp fil
   assert.deepEqual(readdirSync(`/proc/${payload.pid}/fd`).toSorted(), ['0', '1', '2']);
   for (const kind of ['user', 'mnt', 'pid', 'net', 'ipc', 'uts', 'cgroup'])
     assert.notEqual(readlinkSync(`/proc/${payload.pid}/ns/${kind}`), readlinkSync(`/proc/self/ns/${kind}`), kind);
+  // The launcher's is empty, too, but all relays share it.
+  assert.notEqual(payload.networkNamespace, stand.process('launcher').networkNamespace);
 });
 
 test('a payload sees nothing of the host’s Bureau and of other principals, and no socket but its own', async () => {
