@@ -15,6 +15,7 @@ import { lockfileCheck } from './checks/lockfile.ts';
 import { packageTableCheck } from './checks/package-table.ts';
 import { sourcesCheck } from './checks/sources.ts';
 import { formatCheck, lintCheck, pureTypesCheck, typesCheck } from './checks/tools.ts';
+import { unusedCheck } from './checks/unused.ts';
 import { nearestName } from './nearest-name.ts';
 
 /** Findings that are printed of one check: more than a screen helps nobody. */
@@ -31,6 +32,7 @@ const CHECKS: readonly Check[] = [
   dependenciesCheck,
   packageTableCheck,
   sourcesCheck,
+  unusedCheck,
   bazelFilesCheck,
   bazelCheck,
 ];

@@ -23,7 +23,7 @@ const SINGLE_INPUTS = [
 ];
 
 /** Returns the paths, relative to `root` and sorted, of all files that a build is made of; tests are not. */
-export function buildInputs(root: string): string[] {
+function buildInputs(root: string): string[] {
   const found = SINGLE_INPUTS.filter((path) => existsSync(join(root, path)));
   for (const group of ['apps', 'packages']) {
     for (const name of readdirSync(join(root, group))) {

@@ -57,7 +57,10 @@ function describeFailure(failure: TestFailure): string {
   return `${place}: ${failure.name}\n    ${failure.reason.trimEnd().split('\n').join('\n    ')}`;
 }
 
-/** Runs the suites of the checkout at `root` that `args` name; returns the exit code: 0 all passed, 1 not, 2 wrong usage. */
+/**
+ * Runs the suites of the checkout at `root` that `args` name; returns the exit code: 0 all passed, 1 not, 2 wrong usage.
+ * @public build/test.test.ts imports it in a program of its own.
+ */
 export async function runTests(root: string, args: readonly string[]): Promise<number> {
   const asJson = args.includes('--json');
   const print = asJson ? (line: string): void => console.error(line) : (line: string): void => console.log(line);

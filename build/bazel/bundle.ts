@@ -10,7 +10,7 @@ import { APPLICATIONS } from '../applications.ts';
 import { bundleApplication } from '../bundle-application.ts';
 
 /** Bundles `folder` (relative to `root`) into `directory`. Throws on an import that leads nowhere. */
-export async function bundleFolder(root: string, folder: string, directory: string): Promise<void> {
+async function bundleFolder(root: string, folder: string, directory: string): Promise<void> {
   const application = APPLICATIONS.find((name) => folder === `apps/${name}`);
   if (application !== undefined) await bundleApplication(root, application, directory);
   else if (folder.startsWith('packages/')) await bundlePackage(root, folder, directory);

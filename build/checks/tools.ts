@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkoutFiles } from './checkout-files.ts';
 import type { Check, Finding } from './finding.ts';
-
-/** A tool that takes longer hangs; each needs a few seconds. */
-const TOOL_MILLISECONDS = 120_000;
+import { runTool, toolFailed } from './run-tool.ts';
 
 /** The type checker; layer 0 a second time, without Node's types: there `process` and `node:fs` are errors. */
 export const typesCheck: Check = { name: 'types', run: ({ root }) => typeFindings(root, 'tsconfig.json') };
@@ -61,30 +58,5 @@ function parseLines(output: string, pattern: RegExp, remedy: (rule: string) => s
   return output.split('\n').flatMap((text) => {
     const [, file, line, problem, rule] = pattern.exec(text) ?? [];
     return file === undefined || problem === undefined ? [] : [{ file, line: Number(line), problem, remedy: remedy(rule ?? '') }];
-  });
-}
-
-function toolFailed(tool: string, output: string): Finding {
-  return {
-    file: 'node_modules/.bin',
-    problem: `${tool} failed: ${output.trim().slice(0, 2000)}`,
-    remedy: 'run script/setup, then script/check again',
-  };
-}
-
-function runTool(root: string, tool: string, args: readonly string[]): Promise<{ code: number | null; output: string }> {
-  return new Promise((resolve, reject) => {
-    // The tools' launchers are JavaScript with `#!/usr/bin/env node`: the pinned Node must come first on the PATH.
-    const path = `${join(root, '.toolchain/bin')}:/usr/bin:/bin`;
-    const child = spawn(join(root, 'node_modules/.bin', tool), args, {
-      cwd: root,
-      env: { PATH: path, HOME: '/nonexistent' },
-      stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: TOOL_MILLISECONDS,
-    });
-    let output = '';
-    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (output += text));
-    child.once('error', reject);
-    child.once('close', (code) => resolve({ code, output }));
   });
 }

@@ -51,8 +51,3 @@ export function describeError(error: unknown): string {
   }
   return parts.join(': ');
 }
-
-/** Marks a branch that the types say cannot be reached. */
-export function unreachable(value: never): never {
-  throw new Error(`Reached a branch that the types exclude: current value is ${JSON.stringify(value)}`);
-}

@@ -11,13 +11,11 @@
  * // '@iree/amdgpu/pm:bureau.local'
  * ```
  */
-export { BureauError, UsageError, describeError, hasCode, unreachable } from './errors.ts';
+export { BureauError, UsageError, describeError, hasCode } from './errors.ts';
 export type { BureauErrorOptions, ErrorData } from './errors.ts';
 export {
   LOCALPART_MAX_BYTES,
   MATRIX_ID_MAX_BYTES,
-  RESERVED_FIRST_SEGMENTS,
-  localpartOf,
   parseInstanceName,
   parseLocalpart,
   parseMachineName,
@@ -33,7 +31,5 @@ export type { Branded, InstanceName, MachineName, PrincipalName, RoomAlias, Room
 export { sleep } from './clock.ts';
 export type { Clock, Timer } from './clock.ts';
 export { formatDuration, parseDuration } from './duration.ts';
-export { GLOB_MAX_LENGTH, matchGlob, parseGlob } from './match.ts';
+export { matchGlob } from './match.ts';
 export type { Glob } from './match.ts';
-export { nearest } from './suggest.ts';
-export { randomId } from './ids.ts';

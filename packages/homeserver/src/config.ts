@@ -7,9 +7,9 @@ import type { TurnSettings } from './turn.ts';
 /** The server administrator of first set-up; only makes registration tokens. Not `bureau-admin`, who owns the rooms. */
 export const HOMESERVER_ADMINISTRATOR = 'bureau/homeserver-admin';
 /** Who owns Bureau's rooms; made by `matrix setup`. */
-export const ROOM_ADMINISTRATOR = 'bureau-admin';
+const ROOM_ADMINISTRATOR = 'bureau-admin';
 /** Stated, not left to Synapse's default. 1.163.2 knows 1 to 12; our code works with 11 and 12. */
-export const DEFAULT_ROOM_VERSION = '12';
+const DEFAULT_ROOM_VERSION = '12';
 
 export interface HomeserverConfigOptions {
   readonly serverName: ServerName;

@@ -14,7 +14,6 @@
  */
 export { homeserverCommand, homeserverLibrary } from './command.ts';
 export type { HomeserverCommand } from './command.ts';
-export { DEFAULT_ROOM_VERSION, HOMESERVER_ADMINISTRATOR, ROOM_ADMINISTRATOR, homeserverConfig, homeserverLogConfig } from './config.ts';
 export type { HomeserverConfigOptions } from './config.ts';
 export { writeHomeserverFiles } from './files.ts';
 export type { HomeserverFilesOptions } from './files.ts';

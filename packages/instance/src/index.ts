@@ -19,7 +19,6 @@ export type { InstanceUids } from './uids.ts';
 export { allocateUidBase, releaseUidBase } from './allocate.ts';
 export type { AllocateOptions } from './allocate.ts';
 export { PrincipalNumbers } from './principal-numbers.ts';
-export { instanceSettings, machineSettings, readMachine, readSettings, writeMachine, writeSettings } from './settings.ts';
+export { readMachine, readSettings, writeMachine, writeSettings } from './settings.ts';
 export type { InstanceSettings, MachineSettings } from './settings.ts';
 export { ensureInstanceDirectories, ensurePrincipalDirectories, ensureWorkspace } from './directories.ts';
-export { PRINCIPAL_NUMBER_MAX, SOCKET_PATH_MAX_BYTES, UID_BASE_FIRST, UID_RANGE } from './limits.ts';

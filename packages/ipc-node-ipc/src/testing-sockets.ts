@@ -25,7 +25,7 @@ const empty = v.strictObject({});
 const methods = { number: call(empty, v.strictObject({ number: integer(0, 1_000_000) })) } satisfies Record<string, CallContract>;
 
 /** A service that says its number, and how to reach it. */
-export const numberContract = { name: 'number', methods } as const;
+const numberContract = { name: 'number', methods } as const;
 export const asClient = { contract: numberContract, role: 'client', build: 'b', clock: systemClock } as const;
 
 export function numberServer(number: number) {

@@ -24,7 +24,5 @@ export type { IpcStream } from './client-stream.ts';
 export type { CallContext, CallHandler, ConnectionHandle, Handlers, Peer, StreamHandler } from './handlers.ts';
 export { DEFAULT_LIMITS } from './limits.ts';
 export type { IpcLimits } from './limits.ts';
-export { silentLog } from './log.ts';
 export type { Log } from './log.ts';
-export { PROTOCOL_VERSION } from './wire.ts';
 export { encodeFrame, readFrames } from './pipe-frames.ts';

@@ -45,20 +45,20 @@ export const requestMessage = v.strictObject({
   credit: v.optional(count),
 });
 /** Client → server: this many more chunks may be sent. */
-export const creditMessage = v.strictObject({ type: v.literal('credit'), id, count });
+const creditMessage = v.strictObject({ type: v.literal('credit'), id, count });
 /** Client → server: the answer is no longer wanted; there will be none. */
-export const cancelMessage = v.strictObject({ type: v.literal('cancel'), id });
+const cancelMessage = v.strictObject({ type: v.literal('cancel'), id });
 
 /** Server → client: the end of a request. */
-export const responseMessage = v.strictObject({ type: v.literal('response'), id, output: v.unknown() });
+const responseMessage = v.strictObject({ type: v.literal('response'), id, output: v.unknown() });
 /** Server → client: one chunk of a stream. */
-export const chunkMessage = v.strictObject({ type: v.literal('chunk'), id, chunk: v.unknown() });
+const chunkMessage = v.strictObject({ type: v.literal('chunk'), id, chunk: v.unknown() });
 /** Server → client: the request failed. */
-export const errorMessage = v.strictObject({ type: v.literal('error'), id, ...errorFields });
+const errorMessage = v.strictObject({ type: v.literal('error'), id, ...errorFields });
 
 /** Both ways: are you there? Answered with pong, whatever else goes on. */
-export const pingMessage = v.strictObject({ type: v.literal('ping') });
-export const pongMessage = v.strictObject({ type: v.literal('pong') });
+const pingMessage = v.strictObject({ type: v.literal('ping') });
+const pongMessage = v.strictObject({ type: v.literal('pong') });
 /** Both ways: the last frame of a connection that is refused or given up, and why. */
 export const faultMessage = v.strictObject({ type: v.literal('fault'), ...errorFields });
 

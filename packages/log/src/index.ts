@@ -17,4 +17,3 @@ export type { LogMethod, Logger, LoggerOptions } from './logger.ts';
 export { audit } from './audit.ts';
 export type { AuditRecord } from './audit.ts';
 export { newTraceId } from './trace-id.ts';
-export { redactText } from './redact-text.ts';

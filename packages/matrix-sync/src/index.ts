@@ -4,4 +4,3 @@
  */
 export { MachineSync } from './machine-sync.ts';
 export type { MachineSyncOptions, StateFact, SyncHealth } from './machine-sync.ts';
-export { SqliteSyncStore } from './sync-store.ts';

@@ -4,7 +4,6 @@ import { Writable } from 'node:stream';
 import { test } from 'node:test';
 import type { OutputChunk } from '@bureau/protocol';
 import { showOutput, type ViewTarget } from './attach-view.ts';
-import { splitAtDetach } from './detach-key.ts';
 import { terminalResetSequence } from './terminal-reset.ts';
 
 /** A target that collects; `hold` keeps it full until `let go` is called. */
@@ -93,10 +92,4 @@ test('showOutput rejects with target_closed when nobody reads any more', async (
   await new Promise((resolve) => setImmediate(resolve));
   out.destroy();
   await assert.rejects(shown, { code: 'target_closed' });
-});
-
-test('splitAtDetach gives what was typed before Ctrl-\\', () => {
-  assert.deepEqual(splitAtDetach(Buffer.from('abc')), { data: Buffer.from('abc'), detach: false });
-  assert.deepEqual(splitAtDetach(Buffer.from('ab\x1cc')), { data: Buffer.from('ab'), detach: true });
-  assert.deepEqual(splitAtDetach(Buffer.from('\x1c')), { data: Buffer.from(''), detach: true });
 });

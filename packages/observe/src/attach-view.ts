@@ -36,7 +36,7 @@ export async function showOutput(chunks: AsyncIterable<OutputChunk>, targets: Vi
 }
 
 /** What marks missing output on a terminal. */
-export function skippedMark(bytes: number): string {
+function skippedMark(bytes: number): string {
   return `[${bytes} bytes skipped]`;
 }
 

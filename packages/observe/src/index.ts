@@ -13,11 +13,8 @@
  * ```
  */
 export { TerminalSanitizer } from './sanitize.ts';
-export { terminalResetSequence } from './terminal-reset.ts';
-export { showOutput, skippedMark } from './attach-view.ts';
+export { showOutput } from './attach-view.ts';
 export type { ViewTarget, ViewTargets } from './attach-view.ts';
-export { DETACH_KEY, splitAtDetach } from './detach-key.ts';
-export { OutputRing } from './ring.ts';
 export type { OutputRecord, OutputSource } from './ring.ts';
 export { openLauncherPipe } from './launcher-pipe.ts';
 export type { LauncherPipe } from './launcher-pipe.ts';

@@ -33,7 +33,7 @@ export function logPosition(path: string | undefined): LogPosition | undefined {
 }
 
 /** The last 2 KiB that were written to the log since, control characters shown as `?`; empty when there is nothing to read. */
-export function logTail(log: LogPosition): string {
+function logTail(log: LogPosition): string {
   let descriptor: number;
   try {
     descriptor = openSync(log.path, 'r');

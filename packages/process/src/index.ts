@@ -26,8 +26,6 @@ export { Cgroup } from './cgroup.ts';
 export { endGroup, untilEmpty } from './cgroup-end.ts';
 export { processTree, readProcess, readProcesses } from './process-table.ts';
 export type { ProcessEntry } from './process-table.ts';
-export { killTree } from './kill-tree.ts';
 export { readProcessStatus } from './process-status.ts';
 export type { ProcessStatus } from './process-status.ts';
 export { OrphanReaper } from './orphan-reaper.ts';
-export { KILL_WAIT_MILLISECONDS, READY_MILLISECONDS } from './limits.ts';

@@ -6,7 +6,7 @@ import { digest, machineName, principalName, text, timestamp, userId } from './s
 export const secretName = v.pipe(v.string(), v.regex(/^[A-Z][A-Z0-9_]{0,63}$/, 'expected a name such as "MATRIX_TOKEN"'));
 
 /** Where one secret goes when a request leaves for an upstream. */
-export const injection = v.strictObject({
+const injection = v.strictObject({
   secret: secretName,
   /** The header that is set; whatever the agent sent under that name is dropped. */
   header: v.pipe(v.string(), v.regex(/^[A-Za-z0-9-]{1,64}$/)),
@@ -15,7 +15,7 @@ export const injection = v.strictObject({
 });
 
 /** One upstream that the proxy may call, and with which key. */
-export const upstream = v.strictObject({
+const upstream = v.strictObject({
   url: v.pipe(v.string(), v.maxLength(2_000), v.url()),
   inject: v.pipe(v.array(injection), v.maxLength(16)),
   /** Methods that are let through; absent: all but CONNECT and TRACE. */

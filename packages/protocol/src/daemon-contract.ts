@@ -7,7 +7,7 @@ import { exitReport } from './sandbox-spec.ts';
 import { bytes, integer, principalName, roomId, signalName, terminalSize, text, timestamp, userId } from './scalars.ts';
 
 /** Names one `bureau run`; random. */
-export const runId = v.pipe(v.string(), v.regex(/^[a-z0-9]{8,40}$/, 'expected 8 to 40 of a-z and 0-9'));
+const runId = v.pipe(v.string(), v.regex(/^[a-z0-9]{8,40}$/, 'expected 8 to 40 of a-z and 0-9'));
 
 /** One step that the reconciler would take now, and why. */
 export const plannedAction = v.strictObject({

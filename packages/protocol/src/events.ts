@@ -49,7 +49,6 @@ export const credentialsContent = v.object({
   /** Whom it is sealed to, so that an operator sees when a machine's key has changed. */
   recipients: v.optional(v.pipe(v.array(text(200)), v.maxLength(8)), []),
 });
-export type CredentialsContent = v.InferOutput<typeof credentialsContent>;
 
 /** m.bureau.template: a sandbox spec whose command may be given by the assignment. */
 export const templateContent = v.object({
@@ -61,9 +60,6 @@ export const templateContent = v.object({
   signature: v.optional(v.string()),
 });
 export type TemplateContent = v.InferOutput<typeof templateContent>;
-
-/** m.bureau.machine_key. */
-export const machineKeyContent = v.object({ v: v.literal(1), algorithm: v.literal('age-x25519'), recipient: text(200) });
 
 /**
  * What a machine says of one principal.

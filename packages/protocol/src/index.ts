@@ -24,33 +24,22 @@ export {
   principalNumber,
   roomId,
   serverName,
-  signalName,
-  terminalSize,
   text,
   timestamp,
   userId,
 } from './scalars.ts';
 export { ARGUMENTS_MAX, ARGUMENT_MAX, environmentName, exitReport, sandboxSpec } from './sandbox-spec.ts';
 export type { ExitReport, Mount, SandboxSpec } from './sandbox-spec.ts';
-export { BUNDLE_MAX_BYTES, launcherContract, sandboxId, sandboxInfo, sandboxState } from './launcher-contract.ts';
+export { BUNDLE_MAX_BYTES, launcherContract, sandboxId } from './launcher-contract.ts';
 export type { SandboxInfo } from './launcher-contract.ts';
-export { TERMINAL_CHUNK_MAX, attachInput, outputChunk, relayConfig, relayContract, relayReport } from './relay-contract.ts';
+export { TERMINAL_CHUNK_MAX, relayConfig, relayContract, relayReport } from './relay-contract.ts';
 export type { OutputChunk, RelayConfig, RelayReport } from './relay-contract.ts';
 export { HEADER_MAX_BYTES, SECRETS_MAX_BYTES, proxyContract } from './proxy-contract.ts';
 export { serviceStatus, standContract } from './stand-contract.ts';
 export type { ServiceStatus } from './stand-contract.ts';
-export { daemonContract, plannedAction, runId } from './daemon-contract.ts';
+export { daemonContract, plannedAction } from './daemon-contract.ts';
 export type { PlannedAction } from './daemon-contract.ts';
-export {
-  EVENT_TYPES,
-  assignmentContent,
-  credentialsContent,
-  machineKeyContent,
-  machineStatusContent,
-  principalStatus,
-  templateContent,
-  templateName,
-} from './events.ts';
-export type { AssignmentContent, CredentialsContent, MachineStatusContent, PrincipalStatus, TemplateContent } from './events.ts';
-export { BUNDLE_LIFE_MAX, BUNDLE_SIGNATURE_CONTEXT, BUNDLE_SKEW_MAX, bundleHeader, injection, secretName, upstream } from './bundle.ts';
+export { EVENT_TYPES, assignmentContent, credentialsContent, principalStatus, templateContent, templateName } from './events.ts';
+export type { AssignmentContent, MachineStatusContent, PrincipalStatus, TemplateContent } from './events.ts';
+export { BUNDLE_LIFE_MAX, BUNDLE_SIGNATURE_CONTEXT, BUNDLE_SKEW_MAX, bundleHeader, secretName } from './bundle.ts';
 export type { BundleHeader } from './bundle.ts';

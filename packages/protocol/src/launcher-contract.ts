@@ -14,7 +14,7 @@ export const sandboxId = v.pipe(v.string(), v.regex(/^[a-z0-9-]{1,64}$/, 'expect
  * `creating` → `running` → `exited`; `creating` waits for the first controlling observer when `holdForObserver` was asked.
  * `exited` stays listed until `forget`, so that no exit is lost when the daemon restarts.
  */
-export const sandboxState = v.picklist(['creating', 'running', 'stopping', 'exited']);
+const sandboxState = v.picklist(['creating', 'running', 'stopping', 'exited']);
 
 export const sandboxInfo = v.strictObject({
   principal: principalName,

@@ -22,7 +22,7 @@ const argument = v.pipe(
 );
 
 /** A directory or file of the host inside the sandbox; the launcher's policy decides whether it may be. */
-export const bindMount = v.strictObject({
+const bindMount = v.strictObject({
   type: v.literal('bind'),
   source: absolutePath,
   destination: absolutePath,
@@ -31,7 +31,7 @@ export const bindMount = v.strictObject({
 });
 
 /** A fresh memory file system inside the sandbox. */
-export const tmpfsMount = v.strictObject({
+const tmpfsMount = v.strictObject({
   type: v.literal('tmpfs'),
   destination: absolutePath,
   /** Bytes. */

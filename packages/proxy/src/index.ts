@@ -17,9 +17,6 @@
  */
 export { startProxy } from './proxy.ts';
 export type { Proxy, ProxyOptions } from './proxy.ts';
-export { PROXY_LIMITS } from './limits.ts';
 export type { ProxyLimits } from './limits.ts';
-export { defineRoute } from './router.ts';
 export type { Answer, Route, RouteCall, RouteDefinition, RouteServices } from './router.ts';
-export { Problem } from './problem.ts';
 export type { ProblemExtensions, ProblemOptions } from './problem.ts';

@@ -5,9 +5,7 @@
  */
 export { Reconciler } from './reconciler.ts';
 export type { ReconcilerDeps } from './reconciler.ts';
-export { readDesired } from './desired.ts';
 export type { Desired, Fact, Facts } from './desired.ts';
-export { plan } from './plan.ts';
 export type { Action, Memory, Plan, PlanInput } from './plan.ts';
 export { LauncherLink } from './launcher-link.ts';
 export { RelayRoutes } from './relay-routes.ts';

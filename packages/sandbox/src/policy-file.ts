@@ -7,9 +7,9 @@ import * as v from 'valibot';
 import { forbiddenSource } from './policy-sources.ts';
 
 /** Largest policy file; it holds a list of directories. */
-export const POLICY_FILE_MAX_BYTES = 256 * 1024;
+const POLICY_FILE_MAX_BYTES = 256 * 1024;
 /** Most bind rules; each is looked at for each mount. */
-export const POLICY_BINDS_MAX = 1_000;
+const POLICY_BINDS_MAX = 1_000;
 
 const GIB = 2 ** 30;
 

@@ -101,7 +101,7 @@ const ABSENT_CALLS: readonly string[] = [
 ];
 
 /** Calls that are judged by their arguments. Shared by every profile. */
-export const ARGUMENT_RULES: readonly CallRules[] = [
+const ARGUMENT_RULES: readonly CallRules[] = [
   { calls: ['clone'], rules: [{ when: [{ argument: 0, mask: NAMESPACE_FLAGS, notOneOf: [0] }], action: REFUSE }], otherwise: ALLOW },
   {
     calls: ['unshare'],

@@ -44,7 +44,7 @@ const OFFSET_ARCHITECTURE = 4;
 const OFFSET_ARGUMENTS = 16;
 
 /** The kernel's bound (BPF_MAXINSNS). */
-export const INSTRUCTIONS_MAX = 4_096;
+const INSTRUCTIONS_MAX = 4_096;
 
 /**
  * Assembles `profile` for one architecture as an array of `struct sock_filter`, which is what bwrap's `--seccomp` reads.

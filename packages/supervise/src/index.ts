@@ -5,10 +5,7 @@
  */
 export { Stand } from './stand.ts';
 export type { StandDeps } from './stand.ts';
-export { daemonService, homeserverService, launcherService, proxyService } from './service-table.ts';
 export type { StandFacts } from './service-table.ts';
-export { Service } from './service.ts';
 export type { ServiceDeps } from './service.ts';
 export type { ListenerDefinition, Readiness, ServiceDefinition } from './service-definition.ts';
-export { isPortOpen } from './port-open.ts';
 export { MANAGER_GROUP, endEverything } from './end-everything.ts';

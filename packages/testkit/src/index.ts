@@ -15,17 +15,14 @@
  * });
  * ```
  */
-export { startHomeserver } from './homeserver.ts';
-export type { TestHomeserver, TestHomeserverOptions } from './homeserver.ts';
 export { startStand } from './stand.ts';
 export type { Stand, StandFacts, StandOptions } from './stand.ts';
-export { LeakCheck, difference } from './leak-check.ts';
+export { difference } from './leak-check.ts';
 export type { Footprint } from './footprint.ts';
 export { instanceProcesses } from './instance-processes.ts';
 export type { InstanceMarks, InstanceProcess } from './instance-processes.ts';
 export { runCommand, startCommand } from './command.ts';
 export type { CommandOptions, CommandResult, RunningCommand } from './command.ts';
-export { startTerminal } from './terminal.ts';
 export type { Terminal, TerminalOptions } from './terminal.ts';
 export type { Output } from './output.ts';
 export { readCredentials } from './matrix-call.ts';

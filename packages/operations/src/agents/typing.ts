@@ -6,7 +6,7 @@ import type { DaemonClient } from '../daemon-client.ts';
 import type { OperationContext } from '../registry/context.ts';
 
 /** Ctrl-\ */
-export const DETACH_BYTE = 0x1c;
+const DETACH_BYTE = 0x1c;
 
 /** It makes one system call. */
 const STTY_MILLISECONDS = 2_000;

@@ -5,7 +5,7 @@ import type { DaemonClient } from '../daemon-client.ts';
 import type { OperationContext } from '../registry/context.ts';
 
 /** A deployed agent that does not run by then is reported as it is: a first start includes a proxy and a sandbox. */
-export const DEPLOY_WAIT_MILLISECONDS = 30_000;
+const DEPLOY_WAIT_MILLISECONDS = 30_000;
 /** Between two looks at a status that another event must change first. */
 const LOOK_MILLISECONDS = 50;
 
@@ -49,7 +49,7 @@ export async function waitRunning(
 }
 
 /** What the machine says of the principal now. */
-export async function statusOf(daemon: DaemonClient, principal: PrincipalName): Promise<PrincipalStatus | undefined> {
+async function statusOf(daemon: DaemonClient, principal: PrincipalName): Promise<PrincipalStatus | undefined> {
   const { status } = await daemon.call('status', {});
   return status.principals.find((each) => each.principal === principal);
 }
