@@ -15,8 +15,8 @@ test('readSteps takes bash blocks of numbered sections, and no others', () => {
   const text = ['# T', `${FENCE}bash`, 'outside', FENCE, '## 1. One', `${FENCE}bash`, 'a', FENCE, 'words', `${FENCE}json`, '{}', FENCE];
   const more = [`${FENCE}bash`, 'b', '## 9. no heading here', FENCE, '## 2. Two', '## After', `${FENCE}bash`, 'never', FENCE];
   assert.deepEqual(readSteps([...text, ...more].join('\n')), [
-    { number: 1, title: 'One', commands: 'a\nb\n## 9. no heading here', line: 7 },
-    { number: 2, title: 'Two', commands: '', line: 0 },
+    { number: 1, title: 'One', commands: 'a\nb\n## 9. no heading here' },
+    { number: 2, title: 'Two', commands: '' },
   ]);
   assert.throws(() => readSteps('## 2. Two'), /line 1: expected step 1/);
   assert.throws(() => readSteps(`## 1. One\n${FENCE}bash\nx`), /line 2: .* has no end/);

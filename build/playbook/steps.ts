@@ -6,8 +6,6 @@ export interface Step {
   readonly title: string;
   /** The text of its `bash` blocks, in order; empty where there is nothing to run. */
   readonly commands: string;
-  /** Line of the first block, for error messages. */
-  readonly line: number;
 }
 
 /** How one step went. */
@@ -24,14 +22,13 @@ export interface StepResult {
  * numbered sections, are for people. Pure. Throws when the numbers are not 1, 2, 3, … or a block has no end.
  */
 export function readSteps(markdown: string): Step[] {
-  const steps: { number: number; title: string; lines: string[]; line: number }[] = [];
+  const steps: { number: number; title: string; lines: string[] }[] = [];
   let current: (typeof steps)[number] | undefined;
   let fence: { kind: string; line: number } | undefined;
   for (const [index, line] of markdown.split('\n').entries()) {
     const opening = /^```(.*)$/.exec(line);
     if (opening !== null) {
       fence = fence === undefined ? { kind: opening[1] ?? '', line: index + 1 } : undefined;
-      if (fence?.kind === 'bash' && current !== undefined && current.line === 0) current.line = index + 2;
       continue;
     }
     if (fence !== undefined) {
@@ -42,7 +39,7 @@ export function readSteps(markdown: string): Step[] {
     if (heading === null) continue;
     current = undefined;
     if (heading[1] === undefined) continue;
-    current = { number: Number(heading[1]), title: heading[2] ?? '', lines: [], line: 0 };
+    current = { number: Number(heading[1]), title: heading[2] ?? '', lines: [] };
     if (current.number !== steps.length + 1)
       throw new Error(`line ${index + 1}: expected step ${steps.length + 1}, found ${current.number}`);
     steps.push(current);

@@ -18,8 +18,13 @@ export function printableJson(value: unknown, indent = 0): string {
 
 /** At most `longest` characters of a printable text, with `…` where something is missing. Pure. */
 export function shortened(text: string, longest: number): string {
-  const characters = [...text];
+  const characters = charactersOf(text);
   return characters.length <= longest ? text : `${characters.slice(0, longest - 1).join('')}…`;
+}
+
+/** What a reader takes for one character: an emoji with its modifiers is one. Pure. */
+export function charactersOf(text: string): string[] {
+  return Array.from(new Intl.Segmenter('en').segment(text), ({ segment }) => segment);
 }
 
 function escaped(character: string): string {

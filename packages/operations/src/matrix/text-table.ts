@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { printable, shortened } from './printable.ts';
+import { charactersOf, printable, shortened } from './printable.ts';
 
 /** Characters of one cell: a topic may have thousands, and JSON has them all. */
 const CELL_MAX = 100;
@@ -8,7 +8,7 @@ const CELL_MAX = 100;
 export function textTable(head: readonly string[], rows: readonly (readonly string[])[], empty: string): string {
   if (rows.length === 0) return empty;
   const lines = [head, ...rows.map((row) => row.map((cell) => shortened(printable(cell), CELL_MAX)))];
-  const widths = head.map((_, column) => Math.max(...lines.map((line) => [...(line[column] ?? '')].length)));
+  const widths = head.map((_, column) => Math.max(...lines.map((line) => charactersOf(line[column] ?? '').length)));
   return lines
     .map((line) =>
       line
@@ -20,5 +20,5 @@ export function textTable(head: readonly string[], rows: readonly (readonly stri
 }
 
 function padded(cell: string, width: number): string {
-  return cell + ' '.repeat(Math.max(0, width - [...cell].length));
+  return cell + ' '.repeat(Math.max(0, width - charactersOf(cell).length));
 }
