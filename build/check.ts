@@ -9,6 +9,7 @@ import { bazelFilesCheck } from './checks/bazel-files.ts';
 import { dependenciesCheck } from './checks/dependencies.ts';
 import { describeFinding } from './checks/finding.ts';
 import type { Check, CheckOptions, Finding } from './checks/finding.ts';
+import { forbiddenCheck } from './checks/forbidden.ts';
 import { layersCheck } from './checks/layers.ts';
 import { ledgerCheck } from './checks/ledger.ts';
 import { lockfileCheck } from './checks/lockfile.ts';
@@ -27,6 +28,7 @@ const CHECKS: readonly Check[] = [
   lintCheck,
   formatCheck,
   layersCheck,
+  forbiddenCheck,
   ledgerCheck,
   lockfileCheck,
   dependenciesCheck,

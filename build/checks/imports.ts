@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { parseAst } from 'rolldown/parseAst';
+import { literalOf, isNode, parseTree, walk } from './syntax-tree.ts';
+import type { Node } from './syntax-tree.ts';
 import { lineAt } from './finding.ts';
 
 /** A module specifier that a source names: import, export from, import(), import type, require(). */
@@ -19,8 +20,6 @@ export interface ParsedModule {
   readonly processUses: readonly ProcessUse[];
 }
 
-type Node = Readonly<Record<string, unknown>> & { readonly type: string; readonly start: number };
-
 const IMPORTING = new Set([
   'ImportDeclaration',
   'ExportNamedDeclaration',
@@ -34,7 +33,7 @@ const IMPORTING = new Set([
 export function parseModule(source: string): ParsedModule {
   const imports: ImportedModule[] = [];
   const processUses: ProcessUse[] = [];
-  walk(parseAst(source, { lang: 'ts' }) as unknown as Node, (node) => {
+  walk(parseTree(source), (node) => {
     const line = (): number => lineAt(source, node.start);
     const specifier = IMPORTING.has(node.type) ? literalOf(node['source'] ?? node['expression']) : requiredBy(node);
     if (specifier !== undefined) imports.push({ specifier, line: line() });
@@ -42,21 +41,6 @@ export function parseModule(source: string): ParsedModule {
     if (what !== undefined) processUses.push({ what, line: line() });
   });
   return { imports, processUses };
-}
-
-function walk(node: Node, visit: (node: Node) => void): void {
-  visit(node);
-  for (const value of Object.values(node)) {
-    for (const child of Array.isArray(value) ? (value as unknown[]) : [value]) if (isNode(child)) walk(child, visit);
-  }
-}
-
-function isNode(value: unknown): value is Node {
-  return typeof value === 'object' && value !== null && 'type' in value && typeof value.type === 'string';
-}
-
-function literalOf(value: unknown): string | undefined {
-  return isNode(value) && value.type === 'Literal' && typeof value['value'] === 'string' ? value['value'] : undefined;
 }
 
 /** `require('x')`, and the name that a bundler gives it (`__require('x')`). */

@@ -23,7 +23,7 @@ const RESERVED_KEYS: readonly string[] = [
 ];
 
 /** True when a value under this key must not be written. */
-function isSecretKey(key: string): boolean {
+export function isSecretKey(key: string): boolean {
   const plain = key.toLowerCase().replace(/[^a-z0-9]/g, '');
   return SECRET_WORDS.test(plain) && !ABOUT_A_SECRET.test(plain);
 }
