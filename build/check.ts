@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Every gate of the house, side by side; one summary line each, every finding as `file:line: what is wrong; what to do`.
- *   check.ts [--write] [NAME…]   `--write` formats and writes the ledgers; NAME selects checks
+ *   check.ts [--write] [NAME…]   `--write` formats and writes what is generated; NAME selects checks
+ *   check.ts --longest           lists the ten longest sources instead
  */
 import { join } from 'node:path';
 import { bazelCheck } from './checks/bazel.ts';
 import { bazelFilesCheck } from './checks/bazel-files.ts';
+import { cliReferenceCheck } from './checks/cli-reference.ts';
 import { dependenciesCheck } from './checks/dependencies.ts';
 import { describeFinding } from './checks/finding.ts';
 import type { Check, CheckOptions, Finding } from './checks/finding.ts';
 import { forbiddenCheck } from './checks/forbidden.ts';
 import { layersCheck } from './checks/layers.ts';
 import { ledgerCheck } from './checks/ledger.ts';
+import { linksCheck } from './checks/links.ts';
 import { lockfileCheck } from './checks/lockfile.ts';
+import { longestFiles } from './checks/longest-files.ts';
 import { packageTableCheck } from './checks/package-table.ts';
 import { sourcesCheck } from './checks/sources.ts';
 import { formatCheck, lintCheck, pureTypesCheck, typesCheck } from './checks/tools.ts';
@@ -33,6 +37,8 @@ const CHECKS: readonly Check[] = [
   lockfileCheck,
   dependenciesCheck,
   packageTableCheck,
+  cliReferenceCheck,
+  linksCheck,
   sourcesCheck,
   unusedCheck,
   bazelFilesCheck,
@@ -83,6 +89,11 @@ export function formatResults(results: readonly CheckResult[]): string {
 }
 
 async function main(args: readonly string[]): Promise<number> {
+  const root = join(import.meta.dirname, '..');
+  if (args.includes('--longest')) {
+    console.log(longestFiles(root));
+    return 0;
+  }
   const started = performance.now();
   const names = args.filter((argument) => argument !== '--write');
   for (const name of names) {
@@ -92,7 +103,7 @@ async function main(args: readonly string[]): Promise<number> {
     return 2;
   }
   const selected = names.length === 0 ? CHECKS : CHECKS.filter((check) => names.includes(check.name));
-  const results = await runChecks(selected, { root: join(import.meta.dirname, '..'), write: args.includes('--write') });
+  const results = await runChecks(selected, { root, write: args.includes('--write') });
   console.log(formatResults(results));
   const failed = results.filter((result) => result.findings.length > 0);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);

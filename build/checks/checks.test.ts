@@ -13,6 +13,7 @@ import { parseModule } from './imports.ts';
 import { manifestFindings, moduleFindings } from './layers.ts';
 import { differenceFindings, forbiddenFindings } from './ledger.ts';
 import { lockFindings } from './lockfile.ts';
+import { longestFiles } from './longest-files.ts';
 import type { Layer, Manifest } from './manifests.ts';
 import { sourceFindings } from './sources.ts';
 import { formatCheck, lintCheck, pureTypesCheck, typesCheck } from './tools.ts';
@@ -144,6 +145,16 @@ test('sourceFindings wants short files', () => {
   assert.match(problems(sourceFindings('/srv/checkout', 'packages/a/src/a.ts', of(351))).join(), /has 351 lines, at most 350/);
   assert.deepEqual(sourceFindings('/srv/checkout', 'packages/a/src/a.test.ts', of(600)), []);
   assert.match(problems(sourceFindings('/srv/checkout', 'packages/a/src/a.test.ts', of(601))).join(), /has 601 lines/);
+});
+
+test('longestFiles lists the longest sources first, with the limit of their kind', () => {
+  const lines = longestFiles(ROOT).split('\n');
+  assert.equal(lines.length, 10);
+  const numbers = lines.map((line) => Number(/^ *(\d+) of (350|600) {2}\S+$/.exec(line)?.[1]));
+  assert.deepEqual(
+    numbers,
+    numbers.toSorted((a, b) => b - a),
+  );
 });
 
 test('sourceFindings finds tests that are switched off', () => {

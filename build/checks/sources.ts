@@ -11,10 +11,10 @@ const SPDX = 'SPDX-License-Identifier: Apache-2.0';
 const MAX_LINES = { source: 350, test: 600 };
 
 /** Files of a kind that carries a licence line. */
-const SOURCE = /\.(ts|mts|js|mjs|cjs|sh|py|c|bzl)$|(^|\/)(BUILD|MODULE|WORKSPACE)\.bazel$|^(script|bin|\.ci)\/[^.]+$/;
+export const SOURCE = /\.(ts|mts|js|mjs|cjs|sh|py|c|bzl)$|(^|\/)(BUILD|MODULE|WORKSPACE)\.bazel$|^(script|bin|\.ci)\/[^.]+$/;
 
 /** Written by a tool: no licence line, any length. */
-const GENERATED = /(^|\/)package-lock\.json$|^deploy\/ledger\/|\.lock$|(^|\/)requirements\.txt$/;
+export const GENERATED = /(^|\/)package-lock\.json$|^deploy\/ledger\/|\.lock$|(^|\/)requirements\.txt$/;
 
 /** Folders that hold many checkouts of many people: naming one says nothing about a machine. */
 const COMMON_FOLDERS = new Set(['/', '/tmp', '/home', '/root', '/opt', '/usr', '/var', '/srv', '/mnt', '/usr/src']);
@@ -58,8 +58,8 @@ function licenceFindings(file: string, lines: readonly string[]): Finding[] {
 
 function lengthFindings(file: string, lines: readonly string[]): Finding[] {
   if (!SOURCE.test(file)) return [];
-  const limit = isTestFile(file) ? MAX_LINES.test : MAX_LINES.source;
-  const length = lines.at(-1) === '' ? lines.length - 1 : lines.length;
+  const limit = maxLines(file);
+  const length = lineCount(lines);
   if (length <= limit)
     return LONG_FILES.has(file)
       ? [{ file, problem: 'is short enough now', remedy: 'remove its entry from build/checks/long-files.ts' }]
@@ -73,6 +73,16 @@ function lengthFindings(file: string, lines: readonly string[]): Finding[] {
       remedy: 'split it by idea; or give a reason in build/checks/long-files.ts',
     },
   ];
+}
+
+/** How long a source may be. */
+export function maxLines(file: string): number {
+  return isTestFile(file) ? MAX_LINES.test : MAX_LINES.source;
+}
+
+/** Lines of a split text; the end of the last line begins no new one. */
+export function lineCount(lines: readonly string[]): number {
+  return lines.at(-1) === '' ? lines.length - 1 : lines.length;
 }
 
 function disabledTestFindings(file: string, lines: readonly string[]): Finding[] {
