@@ -9,7 +9,15 @@ const INSTANCE = ['--instance', 'nosuchstand1'];
 
 async function bureau(...words: string[]): Promise<{ code: number; output: string; error: string }> {
   const [output, error] = [new PassThrough(), new PassThrough()];
-  const surroundings = { buildDirectory: '/usr/lib/bureau/test', environment: {}, uid: 0, input: new PassThrough(), output, error, signal: new AbortController().signal };
+  const surroundings = {
+    buildDirectory: '/usr/lib/bureau/test',
+    environment: {},
+    uid: 0,
+    input: new PassThrough(),
+    output,
+    error,
+    signal: new AbortController().signal,
+  };
   const code = await runCommandLine(words, surroundings);
   const text = (stream: PassThrough): string => String(stream.read() ?? '');
   return { code, output: text(output), error: text(error) };

@@ -19,7 +19,13 @@ if (values.version) {
 } else {
   setDumpable(false);
   const logger = createLogger({ name: 'daemon' });
-  const stop = await startDaemon({ instance: parseInstanceName(values.instance), build, listener: LISTENER, logger, restart: () => process.exit(1) });
+  const stop = await startDaemon({
+    instance: parseInstanceName(values.instance),
+    build,
+    listener: LISTENER,
+    logger,
+    restart: () => process.exit(1),
+  });
   writeSync(READY, 'ready\n');
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     // A timer of the Matrix SDK may outlive its stop: leave explicitly.

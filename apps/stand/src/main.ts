@@ -36,7 +36,8 @@ if (values.version) {
 async function main(name: string, logger: Logger): Promise<void> {
   const paths = instancePaths(parseInstanceName(name));
   using lock = tryLockFile(`${paths.stateDir}/stand.lock`);
-  if (lock === null) throw new BureauError('stand_busy', `Another service manager keeps this instance: it holds ${paths.stateDir}/stand.lock`);
+  if (lock === null)
+    throw new BureauError('stand_busy', `Another service manager keeps this instance: it holds ${paths.stateDir}/stand.lock`);
   const settings = readSettings(paths);
   setChildSubreaper();
   process.umask(0o022);

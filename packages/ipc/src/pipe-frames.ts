@@ -19,7 +19,9 @@ export function encodeFrame(value: unknown): Buffer {
 export async function* readFrames(pipe: Readable, maxFrameBytes: number): AsyncGenerator<unknown, void> {
   const codec = new Codec({ ...DEFAULT_LIMITS, maxFrameBytes });
   const waiting: unknown[] = [];
-  const decoder = new FrameDecoder(maxFrameBytes, (bytes, start, end) => waiting.push(codec.decode(Buffer.from(bytes.subarray(start, end)), 0, end - start)));
+  const decoder = new FrameDecoder(maxFrameBytes, (bytes, start, end) =>
+    waiting.push(codec.decode(Buffer.from(bytes.subarray(start, end)), 0, end - start)),
+  );
   for await (const piece of pipe) {
     decoder.push(piece as Buffer);
     yield* waiting.splice(0);

@@ -15,7 +15,11 @@ function file(context: TestContext): string {
 }
 
 function answer(position: string): ISyncResponse {
-  return { next_batch: position, rooms: { join: {}, invite: {}, leave: {}, knock: {} }, account_data: { events: [] } } as unknown as ISyncResponse;
+  return {
+    next_batch: position,
+    rooms: { join: {}, invite: {}, leave: {}, knock: {} },
+    account_data: { events: [] },
+  } as unknown as ISyncResponse;
 }
 
 async function saved(path: string, position: string): Promise<void> {
@@ -40,7 +44,7 @@ test('SqliteSyncStore goes on from the last saved position', async (context) => 
 for (const [why, damage] of [
   ['is no database', (path: string) => writeFileSync(path, 'not a database at all, by no means'.repeat(100))],
   ['is cut off', (path: string) => writeFileSync(path, 'SQLite format 3\0')],
-  ['holds something else', (path: string) => sql(path, "UPDATE sync SET data = '{\"nextBatch\":'")],
+  ['holds something else', (path: string) => sql(path, 'UPDATE sync SET data = \'{"nextBatch":\'')],
   ['holds a shape that is not ours', (path: string) => sql(path, 'UPDATE sync SET data = \'{"nextBatch":"s1","roomsData":7}\'')],
   ['has another table', (path: string) => sql(path, 'DROP TABLE sync; CREATE TABLE sync (other TEXT)')],
 ] as const) {

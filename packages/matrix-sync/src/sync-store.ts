@@ -33,7 +33,8 @@ export class SqliteSyncStore extends MemoryStore {
     } catch (error) {
       fault(`The sync position in ${path} cannot be read; it is moved aside, and everything is asked for anew`, error);
       // With the log of what was not yet merged: SQLite would play it into the new file.
-      for (const suffix of ['', '-wal', '-shm']) if (existsSync(`${path}${suffix}`)) renameSync(`${path}${suffix}`, `${path}.damaged${suffix}`);
+      for (const suffix of ['', '-wal', '-shm'])
+        if (existsSync(`${path}${suffix}`)) renameSync(`${path}${suffix}`, `${path}.damaged${suffix}`);
       this.#accumulator = newAccumulator();
       this.#database = this.#open(path);
     }
@@ -89,9 +90,7 @@ export class SqliteSyncStore extends MemoryStore {
   override save(): Promise<void> {
     try {
       const data = JSON.stringify(this.#accumulator.getJSON(true));
-      this.#database
-        .prepare('INSERT INTO sync (one, data) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET data = excluded.data')
-        .run(data);
+      this.#database.prepare('INSERT INTO sync (one, data) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET data = excluded.data').run(data);
       this.#dirty = false;
       this.#failing = false;
     } catch (error) {
@@ -109,7 +108,11 @@ export class SqliteSyncStore extends MemoryStore {
 
 function parseSaved(text: string): ISavedSync {
   const saved = JSON.parse(text) as Partial<ISavedSync> | null;
-  const isOurs = typeof saved?.nextBatch === 'string' && typeof saved.roomsData === 'object' && saved.roomsData !== null && Array.isArray(saved.accountData);
+  const isOurs =
+    typeof saved?.nextBatch === 'string' &&
+    typeof saved.roomsData === 'object' &&
+    saved.roomsData !== null &&
+    Array.isArray(saved.accountData);
   if (!isOurs) throw new Error('the saved sync has not the shape that we write');
   return saved as ISavedSync;
 }

@@ -13,8 +13,35 @@ const STAND = ['--instance', INSTANCE];
 
 /** A hardened bubblewrap line by hand, under an ordinary uid: what a careful person would type. */
 const BWRAP = [
-  ...['--reuid', '65534', '--regid', '65534', '--clear-groups', '--', '/usr/bin/bwrap', '--unshare-all', '--unshare-user', '--disable-userns', '--cap-drop', 'ALL'],
-  ...['--die-with-parent', '--ro-bind', '/usr', '/usr', '--symlink', 'usr/bin', '/bin', '--symlink', 'usr/lib', '/lib', '--symlink', 'usr/lib64', '/lib64'],
+  ...[
+    '--reuid',
+    '65534',
+    '--regid',
+    '65534',
+    '--clear-groups',
+    '--',
+    '/usr/bin/bwrap',
+    '--unshare-all',
+    '--unshare-user',
+    '--disable-userns',
+    '--cap-drop',
+    'ALL',
+  ],
+  ...[
+    '--die-with-parent',
+    '--ro-bind',
+    '/usr',
+    '/usr',
+    '--symlink',
+    'usr/bin',
+    '/bin',
+    '--symlink',
+    'usr/lib',
+    '/lib',
+    '--symlink',
+    'usr/lib64',
+    '/lib64',
+  ],
   ...['--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp', '--clearenv', '--', '/bin/echo', 'here'],
 ];
 
@@ -34,7 +61,8 @@ function findProcess(mark: string): string {
     if (!/^[0-9]+$/.test(pid)) continue;
     try {
       const line = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
-      const ofStand = line.includes(`--instance ${INSTANCE}`) || readFileSync(`/proc/${pid}/cgroup`, 'utf8').includes(`/bureau-${INSTANCE}/`);
+      const ofStand =
+        line.includes(`--instance ${INSTANCE}`) || readFileSync(`/proc/${pid}/cgroup`, 'utf8').includes(`/bureau-${INSTANCE}/`);
       if (line.includes(mark) && ofStand) return pid;
     } catch {
       // It has ended meanwhile.
@@ -45,7 +73,11 @@ function findProcess(mark: string): string {
 
 /** An idle Node with one listener: what any process of ours costs at the least. */
 async function idleNode(): Promise<number> {
-  const child = spawn(join(ROOT, '.toolchain/bin/node'), ['-e', 'require("net").createServer().listen(0, "127.0.0.1", () => console.log("up"))'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const child = spawn(
+    join(ROOT, '.toolchain/bin/node'),
+    ['-e', 'require("net").createServer().listen(0, "127.0.0.1", () => console.log("up"))'],
+    { stdio: ['ignore', 'pipe', 'ignore'] },
+  );
   await once(child.stdout, 'data');
   const mebibytes = memoryOf(child.pid ?? 0);
   child.kill('SIGKILL');
@@ -79,7 +111,11 @@ export const measures: readonly Measure[] = [
     name: 'script/up with everything in place, against node -e 0 (ms)',
     target: '< 10,000 ms',
     rounds: 3,
-    prepare: () => prepare({ ours: () => wholeRun(join(ROOT, 'script/up'), STAND), baseline: () => wholeRun(join(ROOT, '.toolchain/bin/node'), ['-e', '0']) }),
+    prepare: () =>
+      prepare({
+        ours: () => wholeRun(join(ROOT, 'script/up'), STAND),
+        baseline: () => wholeRun(join(ROOT, '.toolchain/bin/node'), ['-e', '0']),
+      }),
     holds: (ours) => ours < 10_000,
   },
   memory('launcher', '/lib/launcher.js'),

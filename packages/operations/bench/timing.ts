@@ -5,7 +5,10 @@ import { spawn } from 'node:child_process';
 export function firstOutput(command: string, args: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<number> {
   const start = performance.now();
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...environment } });
+    const child = spawn(command, args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...environment },
+    });
     let first = Number.NaN;
     let said = '';
     child.stdout.once('data', () => (first = performance.now() - start));

@@ -10,11 +10,21 @@ import { HandClock, PRINCIPAL } from './testing/reconcile-fixture.ts';
 const RUNNING: PrincipalStatus = { principal: PRINCIPAL, state: 'running', restarts: 0 };
 
 /** What `wait` uses of the daemon, and nothing else. */
-function waiting(): { wait: (state: 'running' | 'exited' | 'absent', milliseconds: number) => Promise<unknown>; statuses: StatusWatch; clock: HandClock; leave: () => void } {
+function waiting(): {
+  wait: (state: 'running' | 'exited' | 'absent', milliseconds: number) => Promise<unknown>;
+  statuses: StatusWatch;
+  clock: HandClock;
+  leave: () => void;
+} {
   const [statuses, clock, gone] = [new StatusWatch(), new HandClock(), new AbortController()];
   const handlers = daemonHandlers({ statuses, clock } as unknown as DaemonServiceDeps);
   const context = { signal: gone.signal } as unknown as CallContext;
-  return { statuses, clock, leave: () => gone.abort(), wait: async (state, milliseconds) => handlers.wait({ principal: PRINCIPAL, state, milliseconds }, context) };
+  return {
+    statuses,
+    clock,
+    leave: () => gone.abort(),
+    wait: async (state, milliseconds) => handlers.wait({ principal: PRINCIPAL, state, milliseconds }, context),
+  };
 }
 
 test('daemon wait answers at once, or at the change that was waited for', async () => {

@@ -91,7 +91,10 @@ function held(step: Step, { memory, now }: PlanInput): Step {
   const failure = action === undefined ? undefined : memory.get(action.principal)?.failure;
   if (action === undefined || failure === undefined || failure.key !== actionKey(action) || failure.retryAt <= now) return step;
   const { principal, event } = action;
-  return { ...step, action: { action: 'wait', principal, reason: failure.message, until: failure.retryAt, ...(event === undefined ? {} : { event }) } };
+  return {
+    ...step,
+    action: { action: 'wait', principal, reason: failure.message, until: failure.retryAt, ...(event === undefined ? {} : { event }) },
+  };
 }
 
 interface Step {

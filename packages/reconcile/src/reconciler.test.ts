@@ -88,7 +88,10 @@ for (const [code, again] of [
     made.refuse = () => {
       throw new BureauError(code, 'no');
     };
-    made.facts = { ...wanting(), credentials: [{ stateKey: PRINCIPAL, eventId: '$c', content: { v: 1, principal: PRINCIPAL, bundle: 'AAAA' } }] };
+    made.facts = {
+      ...wanting(),
+      credentials: [{ stateKey: PRINCIPAL, eventId: '$c', content: { v: 1, principal: PRINCIPAL, bundle: 'AAAA' } }],
+    };
     made.reconciler.poke();
     await until(() => made.asked.length > 0);
     await settle(made.link);

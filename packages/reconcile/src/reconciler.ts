@@ -134,7 +134,11 @@ export class Reconciler {
 
   /** What is neither wanted nor there is not remembered either. */
   #forgetOthers(desired: readonly Desired[], observed: readonly SandboxInfo[]): void {
-    const kept = new Set<PrincipalName>([...desired.map(({ principal }) => principal), ...observed.map(({ principal }) => principal), ...this.#busy]);
+    const kept = new Set<PrincipalName>([
+      ...desired.map(({ principal }) => principal),
+      ...observed.map(({ principal }) => principal),
+      ...this.#busy,
+    ]);
     for (const principal of this.#memory.keys()) if (!kept.has(principal)) this.#memory.delete(principal);
   }
 

@@ -128,7 +128,10 @@ export class Launcher {
     try {
       const record = this.#records.read(number);
       if (record === undefined || (record.principal === principal && record.number === number)) return record;
-      throw new BureauError('file_malformed', `Expected the record of "${principal}" (${number}), found that of "${record.principal}" (${record.number})`);
+      throw new BureauError(
+        'file_malformed',
+        `Expected the record of "${principal}" (${number}), found that of "${record.principal}" (${record.number})`,
+      );
     } catch (error) {
       this.#deps.logger.error({ principal, number, error: describeError(error) }, 'record put aside; ending what runs under this number');
       this.#records.setAside(number);
@@ -139,10 +142,14 @@ export class Launcher {
   /** A number that is nobody's belongs to a list of principals that was lost: what runs under it has no name any more. */
   async #endStrays(known: ReadonlySet<number>): Promise<void> {
     const { tree, clock, logger } = this.#deps;
-    const strays = tree.list().filter((name) => /^(relay|sandbox)-[0-9]+$/.test(name) && !known.has(Number(name.slice(name.indexOf('-') + 1))));
+    const strays = tree
+      .list()
+      .filter((name) => /^(relay|sandbox)-[0-9]+$/.test(name) && !known.has(Number(name.slice(name.indexOf('-') + 1))));
     for (const name of strays) {
       logger.error({ group: name }, 'belongs to no principal; ending it');
-      await endGroup(tree.group(name), 0, clock).catch((error: unknown) => logger.error({ group: name, error: describeError(error) }, 'not ended'));
+      await endGroup(tree.group(name), 0, clock).catch((error: unknown) =>
+        logger.error({ group: name, error: describeError(error) }, 'not ended'),
+      );
     }
   }
 

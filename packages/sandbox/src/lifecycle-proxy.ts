@@ -93,7 +93,15 @@ export class ProxyLink {
       stand.call('startProxy', { number: this.#number }, { deadlineMilliseconds: NEIGHBOUR_CALL_MILLISECONDS, signal }),
     );
     const { adminSocket, build, clock, proxyUid } = this.#deps;
-    const client = await connect({ path: adminSocket, contract: proxyContract, role: 'launcher', build, expectUid: proxyUid, clock, signal });
+    const client = await connect({
+      path: adminSocket,
+      contract: proxyContract,
+      role: 'launcher',
+      build,
+      expectUid: proxyUid,
+      clock,
+      signal,
+    });
     this.#client = client;
     this.#connectedMonotonic = clock.monotonic();
     void client.closed.then(() => this.#lost(client));

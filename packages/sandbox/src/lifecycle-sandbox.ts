@@ -140,7 +140,8 @@ export class LiveSandbox {
     });
     this.#attempt('its socket link was not removed', () => removeSocketLink(paths, principal));
     // Until the record is on disk, the relay's own report is all that a later launcher could read.
-    if (isRecorded) this.#attempt('its directory was not removed', () => rmSync(paths.principal(number).directory, { recursive: true, force: true }));
+    if (isRecorded)
+      this.#attempt('its directory was not removed', () => rmSync(paths.principal(number).directory, { recursive: true, force: true }));
     logger.info({ principal, id: this.#record.id, code: exit.code, reason: exit.reason }, 'sandbox ended');
     this.#change('exited');
     return exit;

@@ -72,7 +72,8 @@ function closedWith(stack: DisposableStack, descriptor: number): number {
 async function portReady(child: Child, port: number, name: string, { clock, logFile, signal }: ServiceStart): Promise<void> {
   const over = new AbortController();
   const give = AbortSignal.any([over.signal, signal]);
-  const fail = (what: string): void => over.abort(new BureauError('child_failed', `Expected ${name} to listen on port ${port}, but ${what}; see ${logFile}`));
+  const fail = (what: string): void =>
+    over.abort(new BureauError('child_failed', `Expected ${name} to listen on port ${port}, but ${what}; see ${logFile}`));
   const deadline = clock.setTimer(READY_MILLISECONDS, () => fail(`it did not within ${READY_MILLISECONDS} ms`));
   void child.exited.then(({ code, signal: by }) => fail(`it ended (${by ?? `exit code ${code}`})`));
   try {

@@ -47,7 +47,12 @@ test('Service.start() asked for twice at once starts one process', async (contex
 test('Service.stop() ends all of its own group and nothing of another', async (context) => {
   const { tree, directory } = surroundings(context);
   const make = (name: string): Service =>
-    new Service(scriptService(STAYS, { name }), { clock: new PausedRestarts(), logger: new HeardLog().logger, cgroup: tree.group(name), logFile: `${directory}/${name}.log` });
+    new Service(scriptService(STAYS, { name }), {
+      clock: new PausedRestarts(),
+      logger: new HeardLog().logger,
+      cgroup: tree.group(name),
+      logFile: `${directory}/${name}.log`,
+    });
   const [one, two] = [make('one'), make('two')];
   context.after(() => two.stop(0));
   await Promise.all([one.start(), two.start()]);
@@ -110,7 +115,10 @@ test('Service.start() right after a stop runs after it, whatever was under way',
 
 test('Service starts one that ended by itself again, and ends what it left behind', async (context) => {
   // What is left behind has the mark in its command line: it must not pass for the service.
-  const { service, log, clock } = keep(context, scriptService('sh -c ": mark-one; sleep 1000" & echo $! ; echo ready >&3; exec 3>&-; sleep 0.05'));
+  const { service, log, clock } = keep(
+    context,
+    scriptService('sh -c ": mark-one; sleep 1000" & echo $! ; echo ready >&3; exec 3>&-; sleep 0.05'),
+  );
   let ended = log.next('ended by itself');
   await service.start();
   const first = service.pid;
@@ -137,7 +145,10 @@ test('Service.start() that fails says why, bounded, and is tried again with long
     clock.pass();
     await failed;
   }
-  assert.deepEqual(clock.pauses, [1, 2, 4].map((factor) => factor * RESTART_PAUSE_FIRST));
+  assert.deepEqual(
+    clock.pauses,
+    [1, 2, 4].map((factor) => factor * RESTART_PAUSE_FIRST),
+  );
 });
 
 test('Service without restarts is not started again, and its end is told', async (context) => {
@@ -222,7 +233,12 @@ test('Service.start() of one that ends instead of listening fails at once', asyn
 
 test('Service keeps no descriptor of what it passed on, started or not', async (context) => {
   const { tree, directory } = surroundings(context);
-  const deps = { clock: new PausedRestarts(), logger: new HeardLog().logger, cgroup: tree.group('thing'), logFile: `${directory}/thing.log` };
+  const deps = {
+    clock: new PausedRestarts(),
+    logger: new HeardLog().logger,
+    cgroup: tree.group('thing'),
+    logFile: `${directory}/thing.log`,
+  };
   const listeners = [{ path: `${directory}/a.sock` }, { path: `${directory}/b.sock` }];
   const before = openFiles();
   const bad = new Service(scriptService('exit 1', { listeners }), deps);

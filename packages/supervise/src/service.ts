@@ -162,7 +162,10 @@ export class Service {
     const left = adoptFrom(cgroup, clock);
     if (left === undefined) return undefined;
     if (this.#mayAdopt && left.commandLine.includes(this.definition.mark)) return left;
-    logger.info({ service: this.definition.name, pid: left.pid }, this.#mayAdopt ? 'replacing one of another build' : 'ending what the last one left');
+    logger.info(
+      { service: this.definition.name, pid: left.pid },
+      this.#mayAdopt ? 'replacing one of another build' : 'ending what the last one left',
+    );
     await endGroup(cgroup, this.#mayAdopt ? STOP_GRACE_MILLISECONDS : 0, clock);
     return undefined;
   }

@@ -19,7 +19,8 @@ const FAKE_NODE = `#!/bin/sh
 case "$*" in *proxy.js*) echo ready >&5; exec 5>&-;; *) echo ready >&4; exec 4>&-;; esac
 while :; do sleep 1000 & wait; done
 `;
-const LISTENS = 'import socket,time,sys; s=socket.socket(); s.setsockopt(1,2,1); s.bind(("127.0.0.1",int(sys.argv[1]))); s.listen(9); time.sleep(1000)';
+const LISTENS =
+  'import socket,time,sys; s=socket.socket(); s.setsockopt(1,2,1); s.bind(("127.0.0.1",int(sys.argv[1]))); s.listen(9); time.sleep(1000)';
 
 let instances = 0;
 
@@ -40,18 +41,30 @@ async function facts(context: TestContext, homeserver: string = LISTENS): Promis
   const buildDirectory = `${paths.stateDir}-build`;
   context.after(async () => {
     await endEverything(tree, 0, systemClock);
-    for (const place of [paths.runDir, paths.stateDir, paths.configDir, paths.logDir, buildDirectory]) rmSync(place, { recursive: true, force: true });
+    for (const place of [paths.runDir, paths.stateDir, paths.configDir, paths.logDir, buildDirectory])
+      rmSync(place, { recursive: true, force: true });
   });
   mkdirSync(`${buildDirectory}/bin`, { recursive: true });
   writeFileSync(`${buildDirectory}/bin/node`, FAKE_NODE);
   chmodSync(`${buildDirectory}/bin/node`, 0o755);
   const homeserverPort = await freePort();
   const homeserverCommand = { command: '/usr/bin/python3', args: ['-c', homeserver, String(homeserverPort)], env: {} };
-  const made: StandFacts = { paths, instance: paths.name, buildDirectory, build: 'test', uids: uidsOf(200_000 + 901 * 65_536), homeserverPort, homeserverCommand };
+  const made: StandFacts = {
+    paths,
+    instance: paths.name,
+    buildDirectory,
+    build: 'test',
+    uids: uidsOf(200_000 + 901 * 65_536),
+    homeserverPort,
+    homeserverCommand,
+  };
   return { facts: made, tree };
 }
 
-function standOf(context: TestContext, made: { facts: StandFacts; tree: CgroupTree }): { stand: Stand; log: HeardLog; left: Promise<void> } {
+function standOf(
+  context: TestContext,
+  made: { facts: StandFacts; tree: CgroupTree },
+): { stand: Stand; log: HeardLog; left: Promise<void> } {
   const log = new HeardLog();
   const { promise: left, resolve: leave } = Promise.withResolvers<void>();
   const stand = new Stand(made.facts, { clock: systemClock, logger: log.logger, tree: made.tree, leave });

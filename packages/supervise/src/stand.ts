@@ -47,7 +47,16 @@ export class Stand implements AsyncDisposable {
     ensureInstanceDirectories(this.#facts.paths, this.#facts.uids);
     const fd = listenUnix(this.#facts.paths.standSocket, { mode: 0o600 });
     const { clock, logger } = this.#deps;
-    this.#server = await serve({ fd, contract: standContract, handlers: this.#handlers(), role: 'stand', build: this.#facts.build, allowUids: [0], clock, logger });
+    this.#server = await serve({
+      fd,
+      contract: standContract,
+      handlers: this.#handlers(),
+      role: 'stand',
+      build: this.#facts.build,
+      allowUids: [0],
+      clock,
+      logger,
+    });
     // Side by side: proxies of an older build are replaced one after the other, and nobody's start waits for that.
     await Promise.all([this.#startProxies(), this.#startOwn()]);
   }

@@ -31,11 +31,21 @@ function places(test: TestContext): Places {
   const uids = uidsOf(UID_BASE);
   const directory = fs.mkdtempSync(join(tmpdir(), 'bureau-copy-'));
   test.after(() => {
-    for (const place of [paths.runDir, paths.stateDir, paths.configDir, paths.logDir, directory]) fs.rmSync(place, { recursive: true, force: true });
+    for (const place of [paths.runDir, paths.stateDir, paths.configDir, paths.logDir, directory])
+      fs.rmSync(place, { recursive: true, force: true });
   });
   ensureInstanceDirectories(paths, uids);
   const machine = parseMachineName('machine/test');
-  writeSettings(paths, { v: 1, name: paths.name, uidBase: UID_BASE, serverName: parseServerName('bureau.local'), homeserverPort: 6167, homeserverUrl: 'http://127.0.0.1:6167', machine, build: 'test' });
+  writeSettings(paths, {
+    v: 1,
+    name: paths.name,
+    uidBase: UID_BASE,
+    serverName: parseServerName('bureau.local'),
+    homeserverPort: 6167,
+    homeserverUrl: 'http://127.0.0.1:6167',
+    machine,
+    build: 'test',
+  });
   fs.writeFileSync(paths.numbersFile, JSON.stringify({ v: 1, principals: { [PRINCIPAL]: 0 } }));
   ensureWorkspace(paths, PRINCIPAL, 0, uids);
   const target = join(directory, 'target');
@@ -50,10 +60,14 @@ function places(test: TestContext): Places {
 
 /** As the agent does it: under its uid, in its workspace. */
 function plant({ workspace, payload, precious }: Places, script: string): void {
-  execFileSync('/usr/bin/setpriv', ['--reuid', String(payload), '--regid', String(payload), '--clear-groups', '--', '/bin/sh', '-ec', script], {
-    cwd: workspace,
-    env: { PATH: '/usr/bin:/bin', PRECIOUS: precious },
-  });
+  execFileSync(
+    '/usr/bin/setpriv',
+    ['--reuid', String(payload), '--regid', String(payload), '--clear-groups', '--', '/bin/sh', '-ec', script],
+    {
+      cwd: workspace,
+      env: { PATH: '/usr/bin:/bin', PRECIOUS: precious },
+    },
+  );
 }
 
 function untouched({ precious }: Places): void {
@@ -64,7 +78,10 @@ function untouched({ precious }: Places): void {
 
 test('copyOut() brings back files, directories, links and odd names', async (test) => {
   const all = places(test);
-  plant(all, `mkdir -p a/b; echo one > a/b/file; ln -s file a/b/link; printf x > "$(printf 'a\\nb')"; printf x > '--checkpoint-action=exec=touch pwned'; printf x > '\\052'`);
+  plant(
+    all,
+    `mkdir -p a/b; echo one > a/b/file; ln -s file a/b/link; printf x > "$(printf 'a\\nb')"; printf x > '--checkpoint-action=exec=touch pwned'; printf x > '\\052'`,
+  );
   await copyOut(all.target, PRINCIPAL, all.context);
   assert.equal(fs.readFileSync(join(all.target, 'a/b/file'), 'utf8'), 'one\n');
   assert.equal(fs.readlinkSync(join(all.target, 'a/b/link')), 'file');

@@ -19,7 +19,10 @@ const session = v.strictObject({ v: v.literal(1), accessToken: v.string() });
  * Makes this host a machine of the homeserver: its account, its config room (pinned with its creator in a root-owned file), its place
  * in the rooms that it reads, its published key. Repeats what is missing. `renewed`: a daemon that runs holds what is no longer true.
  */
-export async function provisionMachine(settings: InstanceSettings, context: OperationContext): Promise<StepResult & { readonly renewed: boolean }> {
+export async function provisionMachine(
+  settings: InstanceSettings,
+  context: OperationContext,
+): Promise<StepResult & { readonly renewed: boolean }> {
   const { paths } = context;
   const { client, credentials } = operatorClient(context, paths.credentialFile);
   const recipient = readBounded(`${paths.launcherStateDirectory}/recipient`, 200).toString('utf8').trim();
@@ -63,7 +66,11 @@ export async function provisionMachine(settings: InstanceSettings, context: Oper
   refuseOtherRoom(pinned, machine);
   const same = pinned !== undefined && JSON.stringify(pinned) === JSON.stringify(machine);
   if (!same) writeMachine(paths, machine, uidsOf(settings.uidBase).daemon);
-  return { outcome: same && !token.made ? 'there' : 'done', message: `${user}, config room ${roomId}`, renewed: token.made || (pinned !== undefined && !same) };
+  return {
+    outcome: same && !token.made ? 'there' : 'done',
+    message: `${user}, config room ${roomId}`,
+    renewed: token.made || (pinned !== undefined && !same),
+  };
 }
 
 async function ensureSession(

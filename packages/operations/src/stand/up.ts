@@ -143,7 +143,11 @@ async function checkHost(context: OperationContext): Promise<StepResult> {
 }
 
 /** Sees to it that a service runs; one whose configuration is no longer true is ended first, and comes back with the new one. */
-async function startService(service: 'homeserver' | 'launcher' | 'daemon', context: OperationContext, renewed = false): Promise<StepResult> {
+async function startService(
+  service: 'homeserver' | 'launcher' | 'daemon',
+  context: OperationContext,
+  renewed = false,
+): Promise<StepResult> {
   using stand = await connectStand(context);
   let before = (await stand.call('status', {})).services.find(({ name }) => name === service);
   if (renewed && before?.state === 'running' && before.pid !== null) {
@@ -164,7 +168,8 @@ async function untilEnded(stand: StandClient, service: string, pid: number, cont
   for (;;) {
     const now = (await stand.call('status', {})).services.find(({ name }) => name === service);
     if (now?.pid !== pid) return now?.state === 'running' ? undefined : now;
-    if (context.clock.monotonic() > until) throw new BureauError('deadline_exceeded', `Expected ${service} (pid ${pid}) to end so that it starts with its new configuration`);
+    if (context.clock.monotonic() > until)
+      throw new BureauError('deadline_exceeded', `Expected ${service} (pid ${pid}) to end so that it starts with its new configuration`);
     await sleep(context.clock, LOOK_MILLISECONDS, context.signal);
   }
 }

@@ -96,9 +96,28 @@ export async function bench(context: TestContext): Promise<Bench> {
   const clock = new HandClock();
   const runs = new Runs();
   const logger = silentLogger();
-  const made = { asked: [] as string[], sandboxes: [] as SandboxInfo[], facts: undefined as Facts | undefined, refuse: (): void => undefined, statuses: [] as readonly PrincipalStatus[] };
-  const link = new LauncherLink({ socket: `${directory}/launcher.sock`, build: 'test', clock: systemClock, logger, onChange: () => reconciler.poke() });
-  const reconciler = new Reconciler({ clock, logger, launcher: link, runs, facts: () => self.facts, onStatuses: (statuses) => void (self.statuses = statuses) });
+  const made = {
+    asked: [] as string[],
+    sandboxes: [] as SandboxInfo[],
+    facts: undefined as Facts | undefined,
+    refuse: (): void => undefined,
+    statuses: [] as readonly PrincipalStatus[],
+  };
+  const link = new LauncherLink({
+    socket: `${directory}/launcher.sock`,
+    build: 'test',
+    clock: systemClock,
+    logger,
+    onChange: () => reconciler.poke(),
+  });
+  const reconciler = new Reconciler({
+    clock,
+    logger,
+    launcher: link,
+    runs,
+    facts: () => self.facts,
+    onStatuses: (statuses) => void (self.statuses = statuses),
+  });
   const self: Bench = { ...made, clock, link, reconciler, runs };
   const ask = (what: string): void => {
     self.asked.push(what);

@@ -3,7 +3,14 @@ import { createPublicKey } from 'node:crypto';
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import type { TestContext } from 'node:test';
 import { parseInstanceName, parseMachineName, parsePrincipalName } from '@bureau/core';
-import { PrincipalNumbers, ensureInstanceDirectories, ensurePrincipalDirectories, instancePaths, uidsOf, type InstancePaths } from '@bureau/instance';
+import {
+  PrincipalNumbers,
+  ensureInstanceDirectories,
+  ensurePrincipalDirectories,
+  instancePaths,
+  uidsOf,
+  type InstancePaths,
+} from '@bureau/instance';
 import { serve, type IpcServer } from '@bureau/ipc';
 import { createLogger } from '@bureau/log';
 import { CgroupTree, endGroup, systemClock } from '@bureau/process';
@@ -78,10 +85,24 @@ export async function launcherStand(context: TestContext): Promise<LauncherStand
 
   const { identity, recipient } = await generateIdentity();
   const operator = generateOperatorKey();
-  writeFileSync(`${paths.operatorsDirectory}/local.pub`, createPublicKey({ key: operator.privatePem.bytes, format: 'pem' }).export({ format: 'pem', type: 'spki' }));
+  writeFileSync(
+    `${paths.operatorsDirectory}/local.pub`,
+    createPublicKey({ key: operator.privatePem.bytes, format: 'pem' }).export({ format: 'pem', type: 'spki' }),
+  );
   const now = Date.now();
-  const header = { v: 1 as const, principal: PRINCIPAL, machine: MACHINE, user_id: '@iree/pm:bureau.local' as never, issued_at: now, expires_at: now + 86_400_000, upstreams: {} };
-  const bundle = await sealBundle({ header, secrets: new Map([['MATRIX_TOKEN', Buffer.from('secret')]]) }, { signer: operatorSigner(operator.privatePem), recipients: [recipient] });
+  const header = {
+    v: 1 as const,
+    principal: PRINCIPAL,
+    machine: MACHINE,
+    user_id: '@iree/pm:bureau.local' as never,
+    issued_at: now,
+    expires_at: now + 86_400_000,
+    upstreams: {},
+  };
+  const bundle = await sealBundle(
+    { header, secrets: new Map([['MATRIX_TOKEN', Buffer.from('secret')]]) },
+    { signer: operatorSigner(operator.privatePem), recipients: [recipient] },
+  );
 
   const launchers: Launcher[] = [];
   const logger = createLogger({ name: 'test' });
@@ -104,7 +125,13 @@ export async function launcherStand(context: TestContext): Promise<LauncherStand
         uids,
         tree,
         numbers: new PrincipalNumbers(`${paths.launcherStateDirectory}/principals.json`),
-        credentials: new LauncherCredentials({ directory: paths.launcherStateDirectory, operatorsDirectory: paths.operatorsDirectory, machine: MACHINE, identity, clock: systemClock }),
+        credentials: new LauncherCredentials({
+          directory: paths.launcherStateDirectory,
+          operatorsDirectory: paths.operatorsDirectory,
+          machine: MACHINE,
+          identity,
+          clock: systemClock,
+        }),
         wall: openWall(paths, process.arch),
       });
       launchers.push(launcher);
@@ -115,7 +142,15 @@ export async function launcherStand(context: TestContext): Promise<LauncherStand
       id,
       bundle,
       holdForObserver: false,
-      spec: { v: 1, command: ['/bin/true', `say:${says}`], environment: {}, mounts: [], directory: '/workspace', terminal: true, scratchSize: 4_096 },
+      spec: {
+        v: 1,
+        command: ['/bin/true', `say:${says}`],
+        environment: {},
+        mounts: [],
+        directory: '/workspace',
+        terminal: true,
+        scratchSize: 4_096,
+      },
     }),
     async crashProxy(number) {
       const server = stand.proxies.get(number);
@@ -156,7 +191,8 @@ export async function launcherStand(context: TestContext): Promise<LauncherStand
     for (const number of stand.proxies.keys()) await stand.crashProxy(number);
     await manager.close();
     tree.remove();
-    for (const place of [paths.runDir, paths.stateDir, paths.configDir, paths.logDir, buildDirectory]) rmSync(place, { recursive: true, force: true });
+    for (const place of [paths.runDir, paths.stateDir, paths.configDir, paths.logDir, buildDirectory])
+      rmSync(place, { recursive: true, force: true });
   });
   return stand;
 }

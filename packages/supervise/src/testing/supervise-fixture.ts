@@ -35,7 +35,13 @@ export class HeardLog {
 
   constructor() {
     const hear = (_facts: unknown, text?: string): void => this.#hear(text ?? '');
-    this.logger = Object.assign(Object.create(createLogger({ name: 'test' })) as Logger, { info: hear, warn: hear, error: hear, fatal: hear, debug: hear });
+    this.logger = Object.assign(Object.create(createLogger({ name: 'test' })) as Logger, {
+      info: hear,
+      warn: hear,
+      error: hear,
+      fatal: hear,
+      debug: hear,
+    });
   }
 
   /** Resolves at the next line that contains `text`. */
@@ -74,7 +80,10 @@ export class PausedRestarts implements Clock {
   }
 
   setTimer(milliseconds: number, callback: () => void): { clear: () => void } {
-    const isPause = milliseconds >= RESTART_PAUSE_FIRST && milliseconds < RESTART_PAUSE_LONGEST && Number.isInteger(Math.log2(milliseconds / RESTART_PAUSE_FIRST));
+    const isPause =
+      milliseconds >= RESTART_PAUSE_FIRST &&
+      milliseconds < RESTART_PAUSE_LONGEST &&
+      Number.isInteger(Math.log2(milliseconds / RESTART_PAUSE_FIRST));
     if (!isPause) return systemClock.setTimer(milliseconds, callback);
     const key = {};
     this.pauses.push(milliseconds);
