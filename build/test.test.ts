@@ -31,7 +31,7 @@ const PASSES =
 
 test('runTests counts tests, not groups, and ends with a plain line', () => {
   const { code, out } = runOn({ 'packages/a/src/a.test.ts': PASSES, 'integration/b.test.ts': "test('x', () => {});" });
-  assert.match(out, /\n5 passed, 0 failed \(2 files, [\d.]+ s\)\n$/);
+  assert.match(out, /\nin 2 files, [\d.]+ s\n5 passed, 0 failed\n$/);
   assert.match(out, /ℹ tests 5\nℹ pass 5\nℹ fail 0\n/);
   assert.equal(code, 0);
 });
