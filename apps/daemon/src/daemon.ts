@@ -40,6 +40,10 @@ export async function startDaemon({ instance, build, listener, logger, restart }
     clock,
     logger,
     onChange: () => reconciler.poke(),
+    watched: {
+      rooms: [machine.configRoom, machine.templateRoom],
+      types: ['m.room.create', EVENT_TYPES.assignment, EVENT_TYPES.credentials, EVENT_TYPES.template],
+    },
     onPositionRefused: restart,
   });
   const status = (principals: readonly PrincipalStatus[]): MachineStatusContent => ({

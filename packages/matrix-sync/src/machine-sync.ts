@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-import { BureauError, describeError, type Clock, type RoomId, type UserId } from '@bureau/core';
+import { BureauError, describeError, sleep, type Clock, type RoomId, type UserId } from '@bureau/core';
 import type { Logger } from '@bureau/log';
 import { ClientEvent, HttpApiEvent, MatrixError, SyncState, createClient, type MatrixClient } from 'matrix-js-sdk';
 import { sdkLogger } from './sdk-logger.ts';
+import { stateDifferences } from './state-compare.ts';
 import { SqliteSyncStore } from './sync-store.ts';
+
+/** An event that the homeserver has and the sync has not brought after this long was not on its way. */
+const ON_ITS_WAY_MILLISECONDS = 5_000;
 
 export interface MachineSyncOptions {
   readonly homeserverUrl: string;
@@ -15,9 +19,11 @@ export interface MachineSyncOptions {
   readonly logger: Logger;
   /** Called after each change of state or health; reads follow. Never called before `start`. */
   readonly onChange: () => void;
+  /** State that must be what the homeserver has: looked at in full each time that it answers again. */
+  readonly watched: { readonly rooms: readonly RoomId[]; readonly types: readonly string[] };
   /**
-   * The homeserver does not know our sync position (it was restored from a backup, say), and never will: it has been forgotten on
-   * disk, so a start from nothing is what helps. matrix-js-sdk itself would ask with the same position for ever.
+   * The homeserver does not know our sync position or has another past than ours (it was restored from a backup, say): position and
+   * state have been forgotten on disk, so a start from nothing is what helps. matrix-js-sdk itself would go on from there for ever.
    */
   readonly onPositionRefused: () => void;
 }
@@ -38,6 +44,9 @@ export class MachineSync {
   readonly #options: MachineSyncOptions;
   readonly #store: SqliteSyncStore;
   readonly #client: MatrixClient;
+  readonly #ending = new AbortController();
+  /** Begun from nothing: whatever differs then, to begin from nothing again would not help. */
+  #anew = false;
   #health: SyncHealth = 'starting';
   #lastSyncAt: number | null = null;
 
@@ -71,11 +80,12 @@ export class MachineSync {
       if (this.#health === 'logged_out') return;
       const answered = (state === SyncState.Prepared && data?.fromCache !== true) || state === SyncState.Syncing;
       if (answered) {
+        if (this.#health !== 'live') this.#compareSoon();
         this.#health = 'live';
         this.#lastSyncAt = this.#options.clock.now();
       } else if (state === SyncState.Reconnecting || state === SyncState.Error) {
         this.#health = 'offline';
-        if (state === SyncState.Error && isRefusedPosition(data?.error)) this.#forgetPosition();
+        if (state === SyncState.Error && isRefusedPosition(data?.error)) this.#forgetPosition('the homeserver does not know our sync position; beginning anew');
       }
       this.#options.onChange();
     });
@@ -83,6 +93,7 @@ export class MachineSync {
       this.#health = 'logged_out';
       this.#options.onChange();
     });
+    this.#anew = (await this.#store.getSavedSyncToken()) === null;
     await this.#client.startClient({ initialSyncLimit: 1, disablePresence: true, lazyLoadMembers: true });
   }
 
@@ -106,14 +117,53 @@ export class MachineSync {
     }
   }
 
-  #forgetPosition(): void {
-    this.#options.logger.error({}, 'the homeserver does not know our sync position; beginning anew');
+  #compareSoon(): void {
+    this.#compare().catch((error: unknown) => {
+      if (!this.#ending.signal.aborted) this.#options.logger.warn({ error: describeError(error) }, 'could not compare state with the homeserver');
+    });
+  }
+
+  /**
+   * Synapse takes a position from its future (it was restored from an older copy) for the present one, without a word: what it lost
+   * would be believed here for ever, and what happened in between would never come.
+   */
+  async #compare(): Promise<void> {
+    const anew = this.#anew;
+    this.#anew = false;
+    const first = await this.#differences();
+    if (first.size === 0) return;
+    await sleep(this.#options.clock, ON_ITS_WAY_MILLISECONDS, this.#ending.signal);
+    const lasting = (await this.#differences()).intersection(first);
+    if (lasting.size === 0) return;
+    const what = `the homeserver has other state than it told us (${lasting.size} events differ): restored from an older copy?`;
+    if (anew) this.#options.logger.error({}, what);
+    else this.#forgetPosition(`${what} Beginning anew`);
+  }
+
+  async #differences(): Promise<Set<string>> {
+    const { rooms, types } = this.#options.watched;
+    const all = await Promise.all(
+      rooms.map(async (room) => {
+        const theirs = (await this.#client.roomState(room)).filter(({ type }) => types.includes(type));
+        const ours = types.flatMap((type) => this.state(room, type).map((fact) => ({ type, ...fact })));
+        return stateDifferences(
+          ours,
+          theirs.map(({ type, state_key: stateKey, event_id: eventId }) => ({ type, stateKey, eventId })),
+        );
+      }),
+    );
+    return new Set(all.flatMap((each) => [...each]));
+  }
+
+  #forgetPosition(what: string): void {
+    this.#options.logger.error({}, what);
     this.#store.forget();
     this.#options.onPositionRefused();
   }
 
   /** Ends the sync. A timer of the SDK may outlive it: the process ends by `process.exit`. */
   stop(): void {
+    this.#ending.abort();
     this.#client.stopClient();
     this.#store.close();
   }
