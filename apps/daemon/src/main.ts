@@ -2,8 +2,8 @@
 import { writeSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { parseArgs } from 'node:util';
-import { parseInstanceName } from '@bureau/core';
-import { createLogger } from '@bureau/log';
+import { describeError, parseInstanceName } from '@bureau/core';
+import { createLogger, type Logger } from '@bureau/log';
 import { setDumpable } from '@bureau/native';
 import { startDaemon } from './daemon.ts';
 
@@ -19,16 +19,26 @@ if (values.version) {
 } else {
   setDumpable(false);
   const logger = createLogger({ name: 'daemon' });
-  const stop = await startDaemon({
-    instance: parseInstanceName(values.instance),
-    build,
-    listener: LISTENER,
-    logger,
-    restart: () => process.exit(1),
-  });
+  const stop = await start(logger);
   writeSync(READY, 'ready\n');
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     // A timer of the Matrix SDK may outlive its stop: leave explicitly.
     process.once(signal, () => void stop().finally(() => process.exit(0)));
+  }
+}
+
+/** What keeps it from starting is one line of its log, which script/up quotes. */
+async function start(logger: Logger): Promise<() => Promise<void>> {
+  try {
+    return await startDaemon({
+      instance: parseInstanceName(values.instance),
+      build,
+      listener: LISTENER,
+      logger,
+      restart: () => process.exit(1),
+    });
+  } catch (error) {
+    logger.fatal({ error: describeError(error) }, 'cannot start');
+    process.exit(1);
   }
 }

@@ -3,13 +3,13 @@ import { writeSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { parseArgs } from 'node:util';
 import { describeError, parseInstanceName } from '@bureau/core';
-import { PrincipalNumbers, instancePaths, readSettings, uidsOf } from '@bureau/instance';
+import { instancePaths, readSettings, uidsOf } from '@bureau/instance';
 import { serve } from '@bureau/ipc';
-import { createLogger } from '@bureau/log';
+import { createLogger, type Logger } from '@bureau/log';
 import { disableCoreDumps, setDumpable } from '@bureau/native';
 import { CgroupTree, systemClock } from '@bureau/process';
 import { launcherContract } from '@bureau/protocol';
-import { Launcher, LauncherCredentials, launcherHandlers, openMachineIdentity, openWall } from '@bureau/sandbox';
+import { Launcher, LauncherCredentials, launcherHandlers, openMachineIdentity, openNumbers, openWall } from '@bureau/sandbox';
 
 const LISTENER = 3;
 const READY = 4;
@@ -21,14 +21,19 @@ const buildDirectory = dirname(import.meta.dirname);
 if (values.version) {
   console.log(basename(buildDirectory));
 } else {
-  await main(values.instance);
+  const logger = createLogger({ name: 'launcher' });
+  try {
+    await main(values.instance, logger);
+  } catch (error) {
+    logger.fatal({ error: describeError(error) }, 'cannot start');
+    process.exit(1);
+  }
 }
 
-async function main(name: string): Promise<void> {
+async function main(name: string, logger: Logger): Promise<void> {
   setDumpable(false);
   disableCoreDumps();
   process.umask(0o022);
-  const logger = createLogger({ name: 'launcher' });
   const build = basename(buildDirectory);
   const paths = instancePaths(parseInstanceName(name));
   const settings = readSettings(paths);
@@ -43,7 +48,7 @@ async function main(name: string): Promise<void> {
     paths,
     uids,
     tree: CgroupTree.open(paths.cgroupName),
-    numbers: new PrincipalNumbers(`${paths.launcherStateDirectory}/principals.json`),
+    numbers: openNumbers(paths.launcherStateDirectory),
     credentials: new LauncherCredentials({
       directory: paths.launcherStateDirectory,
       operatorsDirectory: paths.operatorsDirectory,

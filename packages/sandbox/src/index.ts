@@ -10,6 +10,7 @@ export type { LauncherIdentity } from './launcher-service.ts';
 export { LauncherCredentials } from './launcher-credentials.ts';
 export type { LauncherCredentialsDeps } from './launcher-credentials.ts';
 export { openWall } from './launcher-wall.ts';
+export { openNumbers } from './open-numbers.ts';
 export { openMachineIdentity } from './machine-identity.ts';
 export type { MachineIdentity } from './machine-identity.ts';
 export type { BwrapArguments, SandboxPlan } from './bwrap-arguments.ts';
