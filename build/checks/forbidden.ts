@@ -12,6 +12,8 @@ import type { Node } from './syntax-tree.ts';
 const TIMERS = new Set(['setTimeout', 'setInterval']);
 const TIMER_MODULES = new Set(['node:timers', 'node:timers/promises', 'timers', 'timers/promises']);
 const LOG_METHODS = new Set(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'child']);
+/** Calls that take milliseconds; `timeout` is that of AbortSignal. */
+const WAITING = new Set(['setTimeout', 'setInterval', 'sleep', 'timeout']);
 const CONTAINERS = new Set(['Map', 'Set', 'WeakMap', 'WeakSet']);
 
 interface Fault {
@@ -19,7 +21,7 @@ interface Fault {
   readonly remedy: string;
 }
 
-/** Calls that this house forbids: shells, the machine's clock and dice, state of modules, secrets in logs, TLS that checks nothing. */
+/** What this house forbids: shells, the machine's clock and dice, state of modules, secrets in logs, blind TLS, waits without a name. */
 export const forbiddenCheck: Check = {
   name: 'forbidden',
   run: ({ root }) => {
@@ -50,7 +52,7 @@ export function forbiddenFindingsIn(file: string, source: string): Finding[] {
       shellFault(node),
       tlsFault(node),
       diceFault(node),
-      ...(isShipped ? [secretFault(node), tlsVariableFault(node)] : []),
+      ...(isShipped ? [secretFault(node), tlsVariableFault(node), timeoutFault(node)] : []),
       ...(isClockless ? [clockFault(node)] : []),
     ];
     for (const fault of faults) if (fault !== undefined) found.push({ file, line: lineAt(source, node.start), ...fault });
@@ -116,6 +118,29 @@ function clockFault(node: Node): Fault | undefined {
   if (timer !== undefined && TIMERS.has(timer)) return { problem: `${timer} waits by the machine's clock`, remedy };
   const source = node.type === 'ImportDeclaration' ? literalOf(node['source']) : undefined;
   return source !== undefined && TIMER_MODULES.has(source) ? { problem: `${source} waits by the machine's clock`, remedy } : undefined;
+}
+
+/** A number of milliseconds in the middle of code says neither what it waits for nor why so long. */
+function timeoutFault(node: Node): Fault | undefined {
+  const remedy = 'give it a name with its reason: a const of this file, or limits.ts';
+  if (node.type !== 'CallExpression' || !isNode(node['callee'])) return undefined;
+  const { callee } = node;
+  const given = node['arguments'] as unknown[];
+  const options = given.flatMap((argument) =>
+    isNode(argument) && argument.type === 'ObjectExpression' ? (argument['properties'] as Node[]) : [],
+  );
+  const option = options.map(propertyOf).find(([name, value]) => /^(timeout|\w*[mM]illiseconds)$/.test(name ?? '') && isWait(value));
+  if (option !== undefined) return { problem: `'${option[0]}' is a number without a name`, remedy };
+  const called = nameOf(callee) ?? nameOf(callee['property']);
+  if (called === undefined || !WAITING.has(called) || !given.some(isWait)) return undefined;
+  return { problem: `${called} waits for a number without a name`, remedy };
+}
+
+/** A number that is written out, alone or in a product; zero is no wait. */
+function isWait(value: unknown): boolean {
+  if (!isNode(value)) return false;
+  if (value.type === 'BinaryExpression') return isWait(value['left']) && isWait(value['right']);
+  return value.type === 'Literal' && typeof value['value'] === 'number' && value['value'] !== 0;
 }
 
 function secretFault(node: Node): Fault | undefined {

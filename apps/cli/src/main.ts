@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { basename, dirname } from 'node:path';
 
+/** Twelve days: nothing is done then, the timer is there to be there. */
+const KEEP_ALIVE_MILLISECONDS = 2 ** 30;
+
 // This file is <build>/lib/cli.js when installed.
 const buildDirectory = dirname(import.meta.dirname);
 const words = process.argv.slice(2);
@@ -23,7 +26,7 @@ if (words.length === 1 && words[0] === '--version') {
   // `bureau … | head`: the reader has gone, which is no failure.
   process.stdout.on('error', () => process.exit(0));
   // Our clock's timers keep no process alive; a command line that waits must stay.
-  setInterval(() => undefined, 2 ** 30);
+  setInterval(() => undefined, KEEP_ALIVE_MILLISECONDS);
   const code = await runCommandLine(words, {
     buildDirectory,
     environment: process.env,
