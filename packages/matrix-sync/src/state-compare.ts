@@ -15,7 +15,8 @@ export function stateDifferences(ours: Iterable<StateRef>, theirs: Iterable<Stat
   const mine = byPlace(ours);
   const other = byPlace(theirs);
   const places = new Set([...mine.keys(), ...other.keys()]);
-  return new Set([...places].flatMap((place) => (mine.get(place) === other.get(place) ? [] : [JSON.stringify([place, mine.get(place) ?? null, other.get(place) ?? null])])));
+  const differing = [...places].filter((place) => mine.get(place) !== other.get(place));
+  return new Set(differing.map((place) => JSON.stringify([place, mine.get(place) ?? null, other.get(place) ?? null])));
 }
 
 function byPlace(refs: Iterable<StateRef>): Map<string, string> {
