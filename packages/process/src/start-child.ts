@@ -83,7 +83,16 @@ async function firstOutcome(
 ): Promise<ChildFailure | null> {
   using stack = new DisposableStack();
   const outcome = await new Promise<ChildFailure | null>((resolve) => {
-    void child.exited.then((exit) => resolve({ reason: 'exited', exit }));
+    let ended: ChildFailure | undefined;
+    let isClosed = false;
+    void child.exited.then((exit) => {
+      if (stack.disposed) return; // decided long ago
+      ended = { reason: 'exited', exit };
+      if (isClosed) return resolve(ended);
+      // What it wrote may still be unread; its pipe ends when that is read, unless a child of its own holds the pipe open.
+      const unread = options.clock.setTimer(CLOSED_TO_EXIT_MILLISECONDS, () => resolve(ended ?? null));
+      stack.defer(() => unread.clear());
+    });
     const timer = options.clock.setTimer(start.readyMilliseconds, () => resolve({ reason: 'timed_out' }));
     stack.defer(() => timer.clear());
     const onAbort = (): void => resolve({ reason: 'aborted', cause: options.signal?.reason });
@@ -91,6 +100,8 @@ async function firstOutcome(
     stack.defer(() => options.signal?.removeEventListener('abort', onAbort));
     watchReadiness(pipe, (failure) => {
       if (failure?.reason !== 'pipe_closed') return resolve(failure);
+      isClosed = true;
+      if (ended !== undefined) return resolve(ended);
       // The pipe of a process that dies ends just before its exit event, which says more.
       const closed = options.clock.setTimer(CLOSED_TO_EXIT_MILLISECONDS, () => resolve(failure));
       stack.defer(() => closed.clear());

@@ -213,7 +213,7 @@ export class RelayFixture implements AsyncDisposable {
     const lived = this.process.exitCode === null && this.process.signalCode === null;
     this.process.kill('SIGKILL');
     await this.ended();
-    if (lived) for (const pid of processesOf(TEST_UID)) process.kill(pid, 'SIGKILL');
+    if (lived) for (const pid of processesOf(TEST_UID)) killIfThere(pid);
     await within(nothingOf(TEST_UID), `end of all processes of uid ${TEST_UID}`);
     rmSync(this.#directory, { recursive: true, force: true });
     assert.ok(!existsSync(this.#directory));
@@ -292,5 +292,14 @@ export async function within<T>(promise: Promise<T>, what: string | (() => strin
     return await Promise.race([promise, late.promise]);
   } finally {
     clearTimeout(timer);
+  }
+}
+
+/** Ends a process; one that has ended since it was listed is none to end. */
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
 }
