@@ -101,7 +101,12 @@ describe('files that this version does not know are refused and left as they are
     ['instance.json, half', () => paths().settingsFile, cut, /instance\.json: expected JSON/],
     ['machine.json, newer', () => paths().machineFile, newer, /machine\.json: field "v": expected 1/],
     ['session.json, newer', () => `${paths().daemonStateDirectory}/session.json`, newer, /session\.json: .*v/],
-    ['principals.json, newer', () => `${paths().launcherStateDirectory}/principals.json`, newer, /principals\.json: field .*v.*: expected 1/],
+    [
+      'principals.json, newer',
+      () => `${paths().launcherStateDirectory}/principals.json`,
+      newer,
+      /principals\.json: field .*v.*: expected 1/,
+    ],
     ['principals.json, half', () => `${paths().launcherStateDirectory}/principals.json`, cut, /principals\.json: expected JSON/],
   ];
   for (const [what, path, change, expected] of cases) {

@@ -85,7 +85,8 @@ export class MachineSync {
         this.#lastSyncAt = this.#options.clock.now();
       } else if (state === SyncState.Reconnecting || state === SyncState.Error) {
         this.#health = 'offline';
-        if (state === SyncState.Error && isRefusedPosition(data?.error)) this.#forgetPosition('the homeserver does not know our sync position; beginning anew');
+        if (state === SyncState.Error && isRefusedPosition(data?.error))
+          this.#forgetPosition('the homeserver does not know our sync position; beginning anew');
       }
       this.#options.onChange();
     });
@@ -119,7 +120,8 @@ export class MachineSync {
 
   #compareSoon(): void {
     this.#compare().catch((error: unknown) => {
-      if (!this.#ending.signal.aborted) this.#options.logger.warn({ error: describeError(error) }, 'could not compare state with the homeserver');
+      if (!this.#ending.signal.aborted)
+        this.#options.logger.warn({ error: describeError(error) }, 'could not compare state with the homeserver');
     });
   }
 
