@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -103,5 +103,24 @@ test('SqliteSyncStore.forget() forgets on disk as well', async (context) => {
   store.close();
   const next = new SqliteSyncStore(path);
   assert.equal(await next.getSavedSyncToken(), null);
+  next.close();
+});
+
+test('SqliteSyncStore works from memory while its file cannot be opened, leaves it alone, and writes when it can be', async (context) => {
+  const path = file(context);
+  // A directory in its place: the one way not to be able to open that also holds for root.
+  mkdirSync(path);
+  const told: string[] = [];
+  const store = new SqliteSyncStore(path, (what) => told.push(what));
+  await store.setSyncData({ next_batch: 's3', rooms: {} } as never);
+  await store.save();
+  assert.equal(await store.getSavedSyncToken(), 's3');
+  assert.deepEqual(told, ['The sync position cannot be written; after a restart the sync goes on from an older one']);
+  assert.equal(existsSync(`${path}.damaged`), false);
+  rmdirSync(path);
+  await store.save();
+  store.close();
+  const next = new SqliteSyncStore(path);
+  assert.equal(await next.getSavedSyncToken(), 's3');
   next.close();
 });

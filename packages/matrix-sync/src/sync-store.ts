@@ -16,10 +16,13 @@ export type StoreFault = (what: string, error: unknown) => void;
  * crash the next sync continues from the last position that was applied, and an offline start knows the last good state.
  *
  * What is on disk may be lost (everything in it comes from the homeserver), the daemon may not: a damaged file is moved to
- * `PATH.damaged` and a new one begun; a save that fails is told once and made up for by the next one.
+ * `PATH.damaged` and a new one begun; a file that cannot be opened (a full disk) is left alone and tried again at each save; a save
+ * that fails is told once and made up for by the next one.
  */
 export class SqliteSyncStore extends MemoryStore {
-  readonly #database: DatabaseSync;
+  readonly #path: string;
+  /** Absent while the file cannot be opened. */
+  #database: DatabaseSync | undefined;
   readonly #fault: StoreFault;
   #accumulator = newAccumulator();
   #dirty = false;
@@ -27,16 +30,15 @@ export class SqliteSyncStore extends MemoryStore {
 
   constructor(path: string, fault: StoreFault = () => undefined) {
     super({});
+    this.#path = path;
     this.#fault = fault;
     try {
-      this.#database = this.#open(path);
+      this.#database = openDatabase(path);
+      this.#load(this.#database);
     } catch (error) {
-      fault(`The sync position in ${path} cannot be read; it is moved aside, and everything is asked for anew`, error);
-      // With the log of what was not yet merged: SQLite would play it into the new file.
-      for (const suffix of ['', '-wal', '-shm'])
-        if (existsSync(`${path}${suffix}`)) renameSync(`${path}${suffix}`, `${path}.damaged${suffix}`);
       this.#accumulator = newAccumulator();
-      this.#database = this.#open(path);
+      if (isDamage(error)) this.#moveAside(error);
+      else this.#cannotWrite(error);
     }
   }
 
@@ -44,27 +46,34 @@ export class SqliteSyncStore extends MemoryStore {
   forget(): void {
     this.#accumulator = newAccumulator();
     this.#dirty = false;
-    this.#database.exec('DELETE FROM sync');
+    this.#database?.exec('DELETE FROM sync');
   }
 
-  #open(path: string): DatabaseSync {
-    const database = new DatabaseSync(path);
+  #load(database: DatabaseSync): void {
+    const row = database.prepare('SELECT data FROM sync WHERE one = 1').get();
+    if (typeof row?.['data'] !== 'string') return;
+    const { nextBatch, roomsData, accountData } = parseSaved(row['data']);
+    this.#accumulator.accumulate({ next_batch: nextBatch, rooms: roomsData, account_data: { events: accountData } } as ISyncResponse, true);
+  }
+
+  /** Keeps the damaged file for whoever wants to look, and begins anew; without room for a new one the next save tries again. */
+  #moveAside(damage: unknown): void {
+    const path = this.#path;
+    this.close();
+    this.#fault(`The sync position in ${path} cannot be read; it is moved aside, and everything is asked for anew`, damage);
+    // With the log of what was not yet merged: SQLite would play it into the new file.
+    for (const suffix of ['', '-wal', '-shm'])
+      if (existsSync(`${path}${suffix}`)) renameSync(`${path}${suffix}`, `${path}.damaged${suffix}`);
     try {
-      database.exec(
-        'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE IF NOT EXISTS sync (one INTEGER PRIMARY KEY CHECK (one = 1), data TEXT NOT NULL) STRICT',
-      );
-      const row = database.prepare('SELECT data FROM sync WHERE one = 1').get();
-      if (typeof row?.['data'] !== 'string') return database;
-      const { nextBatch, roomsData, accountData } = parseSaved(row['data']);
-      this.#accumulator.accumulate(
-        { next_batch: nextBatch, rooms: roomsData, account_data: { events: accountData } } as ISyncResponse,
-        true,
-      );
-      return database;
+      this.#database = openDatabase(path);
     } catch (error) {
-      database.close();
-      throw error;
+      this.#cannotWrite(error);
     }
+  }
+
+  #cannotWrite(error: unknown): void {
+    if (!this.#failing) this.#fault('The sync position cannot be written; after a restart the sync goes on from an older one', error);
+    this.#failing = true;
   }
 
   override getSavedSync(): Promise<ISavedSync | null> {
@@ -90,20 +99,47 @@ export class SqliteSyncStore extends MemoryStore {
   override save(): Promise<void> {
     try {
       const data = JSON.stringify(this.#accumulator.getJSON(true));
+      this.#database ??= openDatabase(this.#path);
       this.#database.prepare('INSERT INTO sync (one, data) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET data = excluded.data').run(data);
       this.#dirty = false;
       this.#failing = false;
     } catch (error) {
-      if (!this.#failing) this.#fault('The sync position cannot be written; after a restart the sync goes on from an older one', error);
-      this.#failing = true;
+      this.#cannotWrite(error);
     }
     return Promise.resolve();
   }
 
   /** Closes the file; the store is of no use afterwards. Idempotent. */
   close(): void {
-    if (this.#database.isOpen) this.#database.close();
+    if (this.#database?.isOpen === true) this.#database.close();
+    this.#database = undefined;
   }
+}
+
+const SCHEMA =
+  'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE IF NOT EXISTS sync (one INTEGER PRIMARY KEY CHECK (one = 1), data TEXT NOT NULL) STRICT';
+
+function openDatabase(path: string): DatabaseSync {
+  const database = new DatabaseSync(path);
+  try {
+    database.exec(SCHEMA);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/**
+ * SQLite's primary codes for what lies outside the file: no permission, busy, locked, no memory, read-only, input or output failed,
+ * disk full, cannot be opened.
+ */
+const SQLITE_OUTSIDE: readonly number[] = [3, 5, 6, 7, 8, 10, 13, 14];
+
+/** Whether the file itself is at fault. On a full or failing disk it may be whole, and is wanted again when there is room. */
+function isDamage(error: unknown): boolean {
+  if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number') return true;
+  return !SQLITE_OUTSIDE.includes(error.errcode & 0xff);
 }
 
 function parseSaved(text: string): ISavedSync {
