@@ -40,7 +40,10 @@ test('a full disk under the daemon: the stand comes up, works from memory and re
   const run = await stand.bureau(['run', 'fault/full', '--', 'echo', 'works']);
   assert.deepEqual({ code: run.code, stdout: run.stdout }, { code: 0, stdout: 'works\n' }, run.stderr);
   const log = readFileSync(`${stand.paths.logDir}/daemon.log`, 'utf8');
-  assert.match(log, /"error":"(database or disk is full|disk I\/O error|unable to open database file)","msg":"The sync position cannot be written/);
+  assert.match(
+    log,
+    /"error":"(database or disk is full|disk I\/O error|unable to open database file)","msg":"The sync position cannot be written/,
+  );
   await stand.down();
   const again = await stand.up();
   assert.equal(again.code, 0, again.stderr);
