@@ -22,11 +22,12 @@ beforeEach(async () => await check.assertNothing(SOON));
 afterEach(async () => await check.assertNothing());
 
 async function spawned(command: string, args: readonly string[]): Promise<AsyncDisposable & { readonly child: ChildProcess }> {
-  const child = spawn(command, args, { stdio: 'ignore' });
+  // A group of its own: a shell that is killed alone leaves its command behind.
+  const child = spawn(command, args, { stdio: 'ignore', detached: true });
   await once(child, 'spawn');
   const dispose = async (): Promise<void> => {
     const exited = once(child, 'exit');
-    child.kill('SIGKILL');
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
     await exited;
   };
   return { child, [Symbol.asyncDispose]: dispose };

@@ -115,9 +115,11 @@ export const standUp: AnyOperation = defineOperation({
       demo,
     };
   },
-  render: ({ homeserver, machine, demo }) => {
+  render: ({ homeserver, machine, demo, run_dir: runDirectory }) => {
+    const instance = runDirectory.startsWith('/run/bureau-') ? `--instance ${runDirectory.slice('/run/bureau-'.length)} ` : '';
     const lines = [`${machine} is up at ${homeserver}`];
-    if (demo !== null) lines.push(`${demo.principal}: ${demo.body} (${demo.event_id})`, 'watch it: bin/bureau observe demo/hello');
+    if (demo !== null)
+      lines.push(`${demo.principal}: ${demo.body} (${demo.event_id})`, `watch it: bin/bureau ${instance}observe demo/hello`);
     return lines.join('\n');
   },
 });
