@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describeError, type InstanceName } from '@bureau/core';
-import { readJson } from '@bureau/files';
-import { instancePaths, readMachine, readSettings, uidsOf, type MachineSettings } from '@bureau/instance';
+import { instancePaths, readDaemonSession, readMachine, readSettings, uidsOf, type MachineSettings } from '@bureau/instance';
 import { serve } from '@bureau/ipc';
 import type { Logger } from '@bureau/log';
 import { MachineSync } from '@bureau/matrix-sync';
 import { systemClock } from '@bureau/process';
 import { EVENT_TYPES, daemonContract, type MachineStatusContent, type PrincipalStatus } from '@bureau/protocol';
 import { LauncherLink, Reconciler, RelayRoutes, Runs, StatusReporter, StatusWatch, daemonHandlers, type Facts } from '@bureau/reconcile';
-import { SESSION_MAX_BYTES, daemonSession } from './session.ts';
 
 export interface DaemonStart {
   readonly instance: InstanceName;
@@ -26,7 +24,7 @@ export async function startDaemon({ instance, build, listener, logger, restart }
   const paths = instancePaths(instance);
   const machine = readMachine(paths);
   const uids = uidsOf(readSettings(paths).uidBase);
-  const session = readJson(`${paths.daemonStateDirectory}/session.json`, daemonSession, SESSION_MAX_BYTES);
+  const accessToken = readDaemonSession(paths);
   const startedAt = clock.now();
 
   const statuses = new StatusWatch();
@@ -35,7 +33,7 @@ export async function startDaemon({ instance, build, listener, logger, restart }
   const sync = new MachineSync({
     homeserverUrl: machine.homeserverUrl,
     userId: machine.userId,
-    accessToken: session.accessToken,
+    accessToken,
     databasePath: `${paths.daemonStateDirectory}/sync.sqlite`,
     clock,
     logger,

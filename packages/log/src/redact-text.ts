@@ -30,6 +30,5 @@ export function redactText(text: string): string {
 
 /** Control characters that JSON leaves as they are, but a terminal that shows the log would obey. */
 export function escapeControls(line: string): string {
-  // eslint-disable-next-line no-control-regex
   return line.replace(/[\u007f-\u009f\u2028\u2029]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

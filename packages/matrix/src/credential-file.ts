@@ -82,7 +82,6 @@ export function writeCredentialFile(path: string, file: CredentialFile): void {
 }
 
 function requireLine(key: string, value: string): void {
-  // eslint-disable-next-line no-control-regex
   if (!/^[A-Z_][A-Z0-9_]*$/.test(key) || /[\u0000-\u001f\u007f]/.test(value) || value.trim() !== value) {
     throw new UsageError(
       'invalid_credential',

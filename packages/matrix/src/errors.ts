@@ -41,7 +41,6 @@ export function requestError(code: string, place: RequestPlace, fault: string): 
 
 /** Text of a server as it may stand in a terminal or a log: one bounded line without control characters. */
 function printable(text: string): string {
-  // eslint-disable-next-line no-control-regex
   const clean = text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ').trim();
   return clean.length > ERROR_TEXT_MAX ? `${clean.slice(0, ERROR_TEXT_MAX)}…` : clean;
 }

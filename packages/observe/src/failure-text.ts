@@ -12,7 +12,6 @@ export function failureText(records: readonly OutputRecord[], longest: number): 
 
 /** Text fit for a report: control characters and line ends become single spaces; at most `longest` UTF-16 units. */
 export function oneLine(text: string, longest: number): string {
-  // eslint-disable-next-line no-control-regex
   return text
     .replace(/[\u0000-\u0020\u007f-\u009f]+/g, ' ')
     .trim()

@@ -11,6 +11,7 @@ import { SecretBytes } from '@bureau/secret';
 import * as v from 'valibot';
 import type { Operator } from './operator.ts';
 import type { OperationContext } from './registry/context.ts';
+import { tokenWorks } from './token-works.ts';
 
 /** Name of the one secret that every principal has. */
 const MATRIX_TOKEN = 'MATRIX_TOKEN';
@@ -27,7 +28,7 @@ export async function ensurePrincipal(operator: Operator, principal: PrincipalNa
   const existing = await openExisting(operator, principal, context);
   if (existing !== undefined) {
     using token = existing.token;
-    if (await isTokenGood(operator, token, context)) {
+    if (await tokenWorks(operator.client.withToken(token), context.signal)) {
       if (existing.fresh) return;
       return await publish(operator, principal, token, existing.issuedAt, context);
     }
@@ -123,16 +124,6 @@ async function openExisting(operator: Operator, principal: PrincipalName, contex
   } catch (error) {
     // Sealed by another operator, expired, or for another machine: a new one is sealed.
     if (error instanceof BureauError && error.code.startsWith('bundle_')) return undefined;
-    throw error;
-  }
-}
-
-async function isTokenGood(operator: Operator, token: SecretBytes, context: OperationContext): Promise<boolean> {
-  try {
-    await operator.client.withToken(token).whoami({ signal: context.signal });
-    return true;
-  } catch (error) {
-    if (error instanceof BureauError && error.data['errcode'] === 'M_UNKNOWN_TOKEN') return false;
     throw error;
   }
 }

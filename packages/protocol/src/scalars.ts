@@ -46,7 +46,6 @@ export const roomId: v.GenericSchema<string, RoomId> = parsed(parseRoomId, 255);
 
 /** Text without control characters but tab and newline; bounded. */
 export function text(longest: number) {
-  // eslint-disable-next-line no-control-regex
   return v.pipe(
     v.string(),
     v.maxLength(longest),
@@ -77,7 +76,6 @@ export const digest = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, 'expected 64 
 export const absolutePath = v.pipe(
   v.string(),
   v.maxLength(4_000),
-  // eslint-disable-next-line no-control-regex
   v.check(
     (value) => /^(\/[^/\u0000-\u001f\u007f]+)+$/.test(value) && !value.split('/').some((part) => part === '.' || part === '..'),
     'expected an absolute path without "." or ".." segments',

@@ -61,7 +61,6 @@ test('inspectState and renderInspected take any state that a hostile room may ha
     event('constructor', {}, '__proto__'),
   ];
   const text = renderInspected(v.parse(inspectedRoom, inspectState(ROOM, hostile, undefined)));
-  // eslint-disable-next-line no-control-regex
   assert.match(text, /^[^\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]*$/);
   assert.ok(renderInspected(inspectState(ROOM, [], undefined)).includes('!r'));
 });

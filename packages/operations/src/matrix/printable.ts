@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** What drives a terminal, breaks a line, or turns the reading direction: C0, DEL, C1, line separators, bidirectional controls. */
-// eslint-disable-next-line no-control-regex
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 const NAMED: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 

@@ -15,7 +15,6 @@ import { textTable } from './text-table.ts';
 import { anyUser } from './user-argument.ts';
 
 const anyText = fc.string({ unit: 'binary', maxLength: 60 });
-// eslint-disable-next-line no-control-regex
 const HARMLESS = /^[^\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]*$/;
 
 describe('what goes to a terminal', () => {

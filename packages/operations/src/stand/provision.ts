@@ -1,19 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 import { existsSync } from 'node:fs';
 import { BureauError, parseRoomId, parseUserId, userIdOf } from '@bureau/core';
-import { readBounded, readJson, writeFileAtomic } from '@bureau/files';
-import { readMachine, uidsOf, writeMachine, type InstanceSettings, type MachineSettings } from '@bureau/instance';
+import { readBounded } from '@bureau/files';
+import {
+  daemonSessionFile,
+  readDaemonSession,
+  readMachine,
+  writeDaemonSession,
+  uidsOf,
+  writeMachine,
+  type InstanceSettings,
+  type MachineSettings,
+} from '@bureau/instance';
 import { chooseRoomVersion, createAccount, ensureMachineRoom, ensureMember, type MatrixClient, type RoomContext } from '@bureau/matrix';
 import { EVENT_TYPES } from '@bureau/protocol';
 import { SecretBytes } from '@bureau/secret';
-import * as v from 'valibot';
 import { operatorClient } from '../operator.ts';
 import { deviceOf, escrowedPasswords } from '../principals.ts';
 import type { OperationContext } from '../registry/context.ts';
+import { tokenWorks } from '../token-works.ts';
 import type { StepResult } from './steps.ts';
-
-/** What the daemon reads as its session; its own file. */
-const session = v.strictObject({ v: v.literal(1), accessToken: v.string() });
 
 /**
  * Makes this host a machine of the homeserver: its account, its config room (pinned with its creator in a root-owned file), its place
@@ -79,10 +85,10 @@ async function ensureSession(
   registrationToken: string | undefined,
   context: OperationContext,
 ): Promise<{ secret: SecretBytes; made: boolean }> {
-  const path = `${context.paths.daemonStateDirectory}/session.json`;
-  if (existsSync(path)) {
-    const secret = SecretBytes.from(Buffer.from(readJson(path, session, 4_096).accessToken, 'latin1'));
-    if (await works(client.withToken(secret), context)) return { secret, made: false };
+  const { paths, signal } = context;
+  if (existsSync(daemonSessionFile(paths))) {
+    const secret = SecretBytes.from(Buffer.from(readDaemonSession(paths), 'latin1'));
+    if (await tokenWorks(client.withToken(secret), signal)) return { secret, made: false };
     secret[Symbol.dispose]();
   }
   const account = await createAccount({
@@ -95,19 +101,8 @@ async function ensureSession(
     signal: context.signal,
   });
   const secret = SecretBytes.from(account.accessToken);
-  const uid = uidsOf(settings.uidBase).daemon;
-  writeFileAtomic(path, JSON.stringify({ v: 1, accessToken: secret.bytes.toString('latin1') }), { mode: 0o600, uid, gid: uid });
+  writeDaemonSession(paths, secret.bytes.toString('latin1'), uidsOf(settings.uidBase).daemon);
   return { secret, made: true };
-}
-
-async function works(client: MatrixClient, { signal }: OperationContext): Promise<boolean> {
-  try {
-    await client.whoami({ signal });
-    return true;
-  } catch (error) {
-    if (error instanceof BureauError && error.data['errcode'] === 'M_UNKNOWN_TOKEN') return false;
-    throw error;
-  }
 }
 
 /** A pinned room is for life: another room behind the same alias is what an attacker would want us to follow. */
