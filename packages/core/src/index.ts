@@ -31,5 +31,5 @@ export type { Branded, InstanceName, MachineName, PrincipalName, RoomAlias, Room
 export { sleep } from './clock.ts';
 export type { Clock, Timer } from './clock.ts';
 export { formatDuration, parseDuration } from './duration.ts';
-export { matchGlob } from './match.ts';
+export { GLOB_MAX_LENGTH, matchGlob, parseGlob } from './match.ts';
 export type { Glob } from './match.ts';

@@ -4,9 +4,10 @@ import { describeError, type Clock } from '@bureau/core';
 import type { Logger } from '@bureau/log';
 import { STATUS_CLIENT_GONE, logAccess } from './access-log.ts';
 import { announcesBody, readBody } from './body.ts';
+import { EventStream } from './event-stream.ts';
 import { PROBLEM_TYPE, Problem, problemBody } from './problem.ts';
 import { checkRequest } from './request-checks.ts';
-import type { Answer, Route, RouteServices, Router } from './router.ts';
+import type { Answer, EventStreamAnswer, Route, RouteServices, Router } from './router.ts';
 import { notConfigured } from './store.ts';
 import { traceOf, type Trace } from './trace.ts';
 import { describeUpstreamError } from './upstream.ts';
@@ -69,7 +70,8 @@ export class AgentApi {
     this.#running += 1;
     try {
       const answer = await this.#answer(exchange);
-      this.#send(exchange, answer.status, 'application/json', JSON.stringify(answer.body), {}, false);
+      if ('stream' in answer) await this.#stream(exchange, answer);
+      else this.#send(exchange, answer.status, 'application/json', JSON.stringify(answer.body), {}, false);
     } catch (error) {
       this.#fail(exchange, error);
     } finally {
@@ -89,7 +91,7 @@ export class AgentApi {
         { headers: { 'retry-after': '1' } },
       );
     }
-    const { route, params } = router.match(request.method ?? '', request.url ?? '');
+    const { route, params, query } = router.match(request.method ?? '', request.url ?? '');
     exchange.route = route;
     if (!route.unconfigured && services.store.header === undefined) throw notConfigured();
     if (route.body === undefined && announcesBody(request)) {
@@ -99,7 +101,26 @@ export class AgentApi {
       route.body === undefined ? undefined : await readBody(request, response, route.body, services.limits.requestBodyBytes);
     exchange.bodyRead = true;
     const signal = (): AbortSignal => signalOf(exchange);
-    return await route.handle({ params, body: body as never, trace: exchange.trace, signal }, services);
+    const header = (name: string): string | undefined => singleHeader(request, name);
+    const call = { params, query: query as never, body: body as never, header, trace: exchange.trace, signal };
+    return await route.handle(call, services);
+  }
+
+  /** Lasts as long as the route and the agent want. What fails before the first byte is an ordinary problem. */
+  async #stream(exchange: Exchange, answer: EventStreamAnswer): Promise<void> {
+    const { clock, services } = this.#options;
+    const { heartbeatMilliseconds } = services.limits;
+    const events = new EventStream(exchange.response, { clock, heartbeatMilliseconds, gone: signalOf(exchange) });
+    try {
+      await answer.stream(events);
+    } catch (error) {
+      if (!events.opened) throw error;
+      if (!exchange.isGone)
+        this.#options.logger.warn({ trace_id: exchange.trace.id, reason: describeError(error) }, 'a stream of events broke');
+    } finally {
+      events[Symbol.dispose]();
+    }
+    this.#log(exchange, exchange.isGone ? STATUS_CLIENT_GONE : 200, events.bytes, undefined);
   }
 
   #fail(exchange: Exchange, error: unknown): void {
@@ -135,11 +156,15 @@ export class AgentApi {
       });
       response.end(request.method === 'HEAD' ? undefined : body);
     }
+    this.#log(exchange, delivered ? status : STATUS_CLIENT_GONE, delivered ? bytes : 0, problem);
+  }
+
+  #log(exchange: Exchange, status: number, bytes: number, problem: Problem | undefined): void {
     logAccess(this.#options.logger, this.#options.services.store.header?.principal, {
       service: exchange.route?.service ?? '-',
-      method: request.method ?? '-',
+      method: exchange.request.method ?? '-',
       path: exchange.route?.path ?? '-',
-      status: delivered ? status : STATUS_CLIENT_GONE,
+      status,
       code: problem?.code,
       cause:
         problem?.cause === undefined
@@ -148,7 +173,7 @@ export class AgentApi {
             ? describeError(problem.cause)
             : describeUpstreamError(problem.cause),
       milliseconds: this.#options.clock.monotonic() - exchange.started,
-      bytes: delivered ? bytes : 0,
+      bytes,
       traceId: exchange.trace.id,
     });
   }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import * as v from 'valibot';
+import type * as v from 'valibot';
 import { Problem, quoted } from './problem.ts';
+import { validate } from './validation.ts';
 
 const JSON_TYPE = /^application\/json[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?$/i;
 
@@ -40,7 +41,7 @@ export async function readBody<Schema extends v.GenericSchema>(
       `Expected a body without content-encoding, found ${quoted(encoding)}; send it as it is.`,
     );
   }
-  return validate(parse(await readBytes(request, response, longest)), schema);
+  return validate(parse(await readBytes(request, response, longest)), schema, 'the body');
 }
 
 /** All bytes of a body, or 413 as soon as there are too many. */
@@ -84,32 +85,4 @@ function parse(bytes: Buffer): unknown {
     // V8's message quotes the body; ours must not (a body may hold anything, and problems are copied into logs by agents).
     throw new Problem(400, 'invalid_json', 'Expected a body that is one JSON value, found something else.');
   }
-}
-
-function validate<Schema extends v.GenericSchema>(value: unknown, schema: Schema): v.InferOutput<Schema> {
-  // valibot takes an array for an object without properties.
-  if (Array.isArray(value) && schema.type.endsWith('object')) {
-    throw new Problem(400, 'invalid_field', 'Cannot use the body: expected a JSON object, found an array.', { extensions: { field: '' } });
-  }
-  const result = v.safeParse(schema, value, { abortEarly: true });
-  if (result.success) return result.output;
-  const [issue] = result.issues;
-  const path = v.getDotPath(issue) ?? '';
-  const field = path === '' ? 'the body' : quoted(path);
-  if (issue.expected === 'never') {
-    throw new Problem(400, 'unknown_field', `Field ${field} is not known here; leave it out.`, { extensions: { field: path } });
-  }
-  throw new Problem(400, 'invalid_field', `Cannot use ${field}: ${reason(issue)}.`, { extensions: { field: path } });
-}
-
-/** Why a value was refused, without the value: validations have messages of ours (each gives one), types are named. */
-function reason(issue: v.BaseIssue<unknown>): string {
-  if (issue.kind === 'validation') return issue.message;
-  if (issue.received === 'undefined') return 'it is missing';
-  return `expected ${issue.expected ?? 'something else'}, found ${kindOf(issue.input)}`;
-}
-
-function kindOf(value: unknown): string {
-  if (value === null) return 'null';
-  return Array.isArray(value) ? 'an array' : `a ${typeof value}`;
 }

@@ -44,6 +44,8 @@ export interface ProxyLimits {
   readonly reasonCharacters: number;
   /** Secrets in one bundle: as many as 16 upstreams with 4 each would need. */
   readonly secrets: number;
+  /** Between two comments on a stream of events: below what clients and middle boxes take for a dead connection. */
+  readonly heartbeatMilliseconds: number;
   /** After SIGTERM, until requests that still run are cut. */
   readonly shutdownMilliseconds: number;
 }
@@ -71,5 +73,6 @@ export const PROXY_LIMITS: ProxyLimits = {
   messageBytes: 60_000,
   reasonCharacters: 300,
   secrets: 64,
+  heartbeatMilliseconds: 15_000,
   shutdownMilliseconds: 5_000,
 };

@@ -5,6 +5,7 @@ import type { Logger } from '@bureau/log';
 import { serveAdmin } from './admin.ts';
 import { AgentApi } from './agent-api.ts';
 import { AliasCache } from './alias-cache.ts';
+import { AgentAuthorization } from './authorization.ts';
 import { PROXY_LIMITS, type ProxyLimits } from './limits.ts';
 import { Router } from './router.ts';
 import { ROUTES } from './routes/index.ts';
@@ -43,7 +44,8 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   const limits: ProxyLimits = { ...PROXY_LIMITS, ...options.limits };
   const store = new CredentialStore(limits, clock);
   const aliases = new AliasCache(clock, limits.aliasEntries, limits.aliasMilliseconds);
-  const services = { store, aliases, limits, randomId: options.randomId ?? randomUUID };
+  const authorization = new AgentAuthorization();
+  const services = { store, aliases, authorization, limits, randomId: options.randomId ?? randomUUID };
   const api = new AgentApi({ router: new Router(ROUTES), services, logger, clock });
   const admin = await serveAdmin({
     listen: options.admin,

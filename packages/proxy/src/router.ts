@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { GenericSchema, InferOutput } from 'valibot';
+import type { AgentAuthorization } from './authorization.ts';
+import type { EventStream } from './event-stream.ts';
 import { Problem, quoted } from './problem.ts';
+import { readQuery } from './query.ts';
 import type { AliasCache } from './alias-cache.ts';
 import type { ProxyLimits } from './limits.ts';
 import type { CredentialStore } from './store.ts';
@@ -10,24 +13,35 @@ import type { Trace } from './trace.ts';
 export interface RouteServices {
   readonly store: CredentialStore;
   readonly aliases: AliasCache;
+  readonly authorization: AgentAuthorization;
   readonly limits: ProxyLimits;
   readonly randomId: () => string;
 }
 
 /** One call of a route. */
-export interface RouteCall<Body> {
+export interface RouteCall<Body, Query = undefined> {
   /** Values of `{name}` segments, percent-decoded. */
   readonly params: Readonly<Record<string, string>>;
+  readonly query: Query;
   readonly body: Body;
+  /** A request header that is there once, or `undefined`. */
+  readonly header: (name: string) => string | undefined;
   readonly trace: Trace;
   /** Gives the signal that is aborted when the agent has gone. */
   readonly signal: () => AbortSignal;
 }
 
-/** What a route gives back: JSON. */
-export interface Answer {
+/** What a route gives back: JSON, or server-sent events for as long as `stream` runs. */
+export type Answer = JsonAnswer | EventStreamAnswer;
+
+export interface JsonAnswer {
   readonly status: number;
   readonly body: unknown;
+}
+
+export interface EventStreamAnswer {
+  /** Writes events until the agent has gone; what it throws after the first byte ends the connection. */
+  readonly stream: (events: EventStream) => Promise<void>;
 }
 
 /**
@@ -43,28 +57,48 @@ export interface Route {
   readonly summary: string;
   /** Answers before the launcher has handed over a bundle. */
   readonly unconfigured: boolean;
+  /** The action that the principal must be granted; the target is checked by the handler. Absent: anybody may. */
+  readonly grant: string | undefined;
+  /** Present when the route takes a query: an object of strings, each at most once. */
+  readonly query: GenericSchema | undefined;
   /** Present when the route takes a body. */
   readonly body: GenericSchema | undefined;
-  handle(call: RouteCall<never>, services: RouteServices): Promise<Answer> | Answer;
+  /** What a successful answer holds, for the description. */
+  readonly output: GenericSchema | undefined;
+  handle(call: RouteCall<never, never>, services: RouteServices): Promise<Answer> | Answer;
 }
 
-export interface RouteDefinition<Schema extends GenericSchema | undefined> extends Omit<Route, 'handle' | 'body' | 'unconfigured'> {
+export interface RouteDefinition<Schema extends GenericSchema | undefined, Query extends GenericSchema | undefined> extends Omit<
+  Route,
+  'handle' | 'body' | 'query' | 'output' | 'unconfigured' | 'grant'
+> {
   readonly unconfigured?: boolean;
+  readonly grant?: string;
+  readonly query?: Query;
   readonly body?: Schema;
+  readonly output?: GenericSchema;
   handle(
-    call: RouteCall<Schema extends GenericSchema ? InferOutput<Schema> : undefined>,
+    call: RouteCall<
+      Schema extends GenericSchema ? InferOutput<Schema> : undefined,
+      Query extends GenericSchema ? InferOutput<Query> : undefined
+    >,
     services: RouteServices,
   ): Promise<Answer> | Answer;
 }
 
-/** Declares a route; the type of the body comes from its schema. */
-export function defineRoute<Schema extends GenericSchema | undefined = undefined>(definition: RouteDefinition<Schema>): Route {
-  return { ...definition, unconfigured: definition.unconfigured ?? false, body: definition.body } as Route;
+/** Declares a route; the types of body and query come from their schemas. */
+export function defineRoute<Schema extends GenericSchema | undefined = undefined, Query extends GenericSchema | undefined = undefined>(
+  definition: RouteDefinition<Schema, Query>,
+): Route {
+  const { unconfigured = false, grant, query, body, output } = definition;
+  return { ...definition, unconfigured, grant, query, body, output } as Route;
 }
 
 export interface RouteMatch {
   readonly route: Route;
   readonly params: Readonly<Record<string, string>>;
+  /** As the route's schema makes it; `undefined` for a route without one. */
+  readonly query: unknown;
 }
 
 /**
@@ -80,7 +114,9 @@ export class Router {
 
   /** Throws the `Problem`s 404 `no_such_path`, 405 `method_not_allowed` and 400 `invalid_path` or `invalid_query`. */
   match(method: string, target: string): RouteMatch {
-    const [path = '', query] = target.split('?', 2);
+    const mark = target.indexOf('?');
+    const path = mark < 0 ? target : target.slice(0, mark);
+    const query = mark < 0 ? undefined : target.slice(mark + 1);
     const segments = path.split('/');
     const found = this.#routes.filter((entry) => fits(entry.segments, segments));
     if (found.length === 0) {
@@ -97,8 +133,10 @@ export class Router {
         method,
         found.map(({ route }) => route.method),
       );
+    const params = paramsOf(entry.segments, segments);
+    if (entry.route.query !== undefined) return { route: entry.route, params, query: readQuery(query ?? '', entry.route.query) };
     if (query !== undefined) throw new Problem(400, 'invalid_query', `${entry.route.path} takes no query; leave out what follows "?".`);
-    return { route: entry.route, params: paramsOf(entry.segments, segments) };
+    return { route: entry.route, params, query: undefined };
   }
 }
 
