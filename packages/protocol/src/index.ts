@@ -28,8 +28,8 @@ export {
   timestamp,
   userId,
 } from './scalars.ts';
-export { ARGUMENTS_MAX, ARGUMENT_MAX, environmentName, exitReport, sandboxSpec } from './sandbox-spec.ts';
-export type { ExitReport, Mount, SandboxSpec } from './sandbox-spec.ts';
+export { ARGUMENTS_MAX, ARGUMENT_MAX, environmentName, exitReport, sandboxProfile, sandboxSpec } from './sandbox-spec.ts';
+export type { ExitReport, Mount, SandboxProfile, SandboxSpec } from './sandbox-spec.ts';
 export { BUNDLE_MAX_BYTES, launcherContract, sandboxId } from './launcher-contract.ts';
 export type { SandboxInfo } from './launcher-contract.ts';
 export { TERMINAL_CHUNK_MAX, relayConfig, relayContract, relayReport } from './relay-contract.ts';

@@ -38,8 +38,12 @@ const tmpfsMount = v.strictObject({
   size: v.optional(integer(4_096, 2 ** 40), 64 * 1024 * 1024),
 });
 
+/** Which system calls a payload may make: `default` as in a container, `strict` fewer, `debug` with tracing of own children. */
+export const sandboxProfile = v.picklist(['strict', 'default', 'debug']);
+export type SandboxProfile = v.InferOutput<typeof sandboxProfile>;
+
 /**
- * What runs in a sandbox. Everything that is not here is fixed by the launcher: the namespaces, the uid, seccomp,
+ * What runs in a sandbox. Everything that is not here is fixed by the launcher: the namespaces, the uid,
  * `/usr` read-only, `/proc`, `/dev`, `/tmp`, home, `/workspace`, `/run/bureau`.
  */
 export const sandboxSpec = v.strictObject({
@@ -54,6 +58,8 @@ export const sandboxSpec = v.strictObject({
   terminal: v.optional(v.boolean(), true),
   /** Bytes of `/tmp`, of `/dev/shm` and of home, each. */
   scratchSize: v.optional(integer(4_096, 2 ** 40), 512 * 1024 * 1024),
+  /** `debug` only where the machine's policy lists it. */
+  profile: v.optional(sandboxProfile, 'default'),
 });
 export type SandboxSpec = v.InferOutput<typeof sandboxSpec>;
 export type Mount = SandboxSpec['mounts'][number];

@@ -3,7 +3,7 @@ import type { Clock } from '@bureau/core';
 import type { InstancePaths, InstanceUids, PrincipalNumbers } from '@bureau/instance';
 import type { Logger } from '@bureau/log';
 import type { CgroupTree } from '@bureau/process';
-import type { InputOf, launcherContract } from '@bureau/protocol';
+import type { InputOf, launcherContract, SandboxProfile } from '@bureau/protocol';
 import type { HostFacts } from './host-facts.ts';
 import type { LauncherCredentials } from './launcher-credentials.ts';
 
@@ -12,7 +12,8 @@ export type CreateInput = InputOf<typeof launcherContract, 'create'>;
 
 /** What every wall of this launcher has in common. */
 export interface WallFacts {
-  readonly seccomp: Uint8Array;
+  /** The program of each profile. */
+  readonly seccomp: Readonly<Record<SandboxProfile, Uint8Array>>;
   readonly host: HostFacts;
   readonly policyFile: string;
 }

@@ -9,13 +9,13 @@ import { resolveMountSources } from './mount-source.ts';
 import { readPolicy } from './policy-file.ts';
 import { judgeSpec } from './policy.ts';
 import { hostnameOf, writeRootFiles } from './root-files.ts';
-import { DENY_LIST_PROFILE } from './seccomp-rules.ts';
-import { assembleSeccomp, seccompArchitecture } from './seccomp.ts';
+import { seccompPrograms } from './seccomp-profiles.ts';
+import { seccompArchitecture } from './seccomp.ts';
 
-/** Reads the host once and assembles the seccomp program. */
+/** Reads the host once and assembles the seccomp programs. */
 export function openWall(paths: InstancePaths, architecture: string): WallFacts {
   return {
-    seccomp: assembleSeccomp(DENY_LIST_PROFILE, seccompArchitecture(architecture)),
+    seccomp: seccompPrograms(seccompArchitecture(architecture)),
     host: readHostFacts(),
     policyFile: paths.policyFile,
   };
@@ -59,7 +59,7 @@ export function planSandbox(input: CreateInput, number: number, header: BundleHe
     principal,
     options,
     command,
-    seccomp: wall.seccomp,
+    seccomp: wall.seccomp[spec.profile],
     terminal: spec.terminal,
     holdForObserver: input.holdForObserver,
     exitFile: places.exitFile,

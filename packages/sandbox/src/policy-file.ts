@@ -2,7 +2,7 @@
 import { lstatSync } from 'node:fs';
 import { BureauError } from '@bureau/core';
 import { readJson } from '@bureau/files';
-import { absolutePath, integer } from '@bureau/protocol';
+import { absolutePath, integer, sandboxProfile } from '@bureau/protocol';
 import * as v from 'valibot';
 import { forbiddenSource } from './policy-sources.ts';
 
@@ -46,6 +46,8 @@ export const launcherPolicy = v.strictObject({
   v: v.literal(1),
   binds: v.optional(v.pipe(v.array(bindRule), v.maxLength(POLICY_BINDS_MAX)), []),
   limits: v.optional(policyLimits, {}),
+  /** Profiles of system calls that a spec may name. `debug` lets payloads trace their own children. */
+  profiles: v.optional(v.array(sandboxProfile), ['strict', 'default']),
 });
 export type LauncherPolicy = v.InferOutput<typeof launcherPolicy>;
 

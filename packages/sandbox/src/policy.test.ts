@@ -112,6 +112,15 @@ test('judgeSpec admits only specs that the bundle’s signer listed', () => {
   assert.equal(ruleOf(mine, defaultPolicy(), { allowed_specs: [] }), 'allowed_specs', 'an empty list allows nothing');
 });
 
+test('judgeSpec admits the profiles that the policy lists: strict and default unless it says otherwise', () => {
+  for (const profile of ['strict', 'default'] as const) assert.equal(ruleOf(spec({ profile }), defaultPolicy(), {}), 'ok');
+  assert.equal(ruleOf(spec({ profile: 'debug' }), defaultPolicy(), {}), 'profile_not_allowed');
+  const only = v.parse(launcherPolicy, { v: 1, profiles: ['debug'] });
+  assert.equal(ruleOf(spec({ profile: 'debug' }), only, {}), 'ok');
+  assert.equal(ruleOf(spec(), only, {}), 'profile_not_allowed', 'what is not listed is refused, the usual one too');
+  assert.throws(() => v.parse(launcherPolicy, { v: 1, profiles: ['none'] }));
+});
+
 test('specDigest depends on the value, not on the order or on written-out defaults', () => {
   assert.equal(
     specDigest(spec({ environment: { A: '1', B: '2' } })),

@@ -14,6 +14,7 @@ export type PolicyRule =
   | 'mount_source_forbidden'
   | 'mount_source_not_listed'
   | 'mount_source_read_only'
+  | 'profile_not_allowed'
   | 'scratch_size'
   | 'tmpfs_size';
 
@@ -25,7 +26,13 @@ export type Judgement = { readonly ok: true } | { readonly ok: false; readonly r
  * signer allowed. Pure: `resolveMountSources` looks at the files afterwards.
  */
 export function judgeSpec(spec: SandboxSpec, policy: LauncherPolicy, header: Pick<BundleHeader, 'allowed_specs'>): Judgement {
-  return judgeDigest(spec, header) ?? judgeLimits(spec, policy) ?? judgeEnvironment(spec) ?? judgeMounts(spec, policy) ?? { ok: true };
+  return (
+    judgeDigest(spec, header) ??
+    judgeLimits(spec, policy) ??
+    judgeProfile(spec, policy) ??
+    judgeEnvironment(spec) ??
+    judgeMounts(spec, policy) ?? { ok: true }
+  );
 }
 
 function judgeDigest(spec: SandboxSpec, { allowed_specs: allowed }: Pick<BundleHeader, 'allowed_specs'>): Judgement | undefined {
@@ -49,6 +56,15 @@ function judgeLimits(spec: SandboxSpec, { limits }: LauncherPolicy): Judgement |
     'tmpfs_size',
     `the tmpfs mounts take ${tmpfs} bytes together and this machine allows ${limits.tmpfsSize} (limits.tmpfsSize in its policy)`,
   );
+}
+
+function judgeProfile({ profile }: SandboxSpec, { profiles }: LauncherPolicy): Judgement | undefined {
+  return profiles.includes(profile)
+    ? undefined
+    : refused(
+        'profile_not_allowed',
+        `profile is "${profile}" and this machine allows ${profiles.join(', ') || 'none'} (profiles in its policy)`,
+      );
 }
 
 function judgeEnvironment(spec: SandboxSpec): Judgement | undefined {

@@ -17,13 +17,24 @@ const SECCOMP_DATA_BYTES = 64;
  * checker refuses: unknown instructions, jumps out of the program, unaligned loads, a missing return.
  */
 export function runSeccomp(program: Uint8Array, call: SeccompData): Verdict {
+  return execute(program, call).verdict;
+}
+
+/** How many instructions the answer takes. */
+export function countInstructions(program: Uint8Array, call: SeccompData): number {
+  return execute(program, call).count;
+}
+
+function execute(program: Uint8Array, call: SeccompData): { readonly verdict: Verdict; readonly count: number } {
   const code = new DataView(program.buffer, program.byteOffset, program.byteLength);
   const data = new DataView(new ArrayBuffer(SECCOMP_DATA_BYTES));
   data.setUint32(0, call.number >>> 0, true);
   data.setUint32(4, call.architecture >>> 0, true);
   for (let at = 0; at < 6; at += 1) data.setBigUint64(16 + at * 8, BigInt.asUintN(64, call.arguments[at] ?? 0n), true);
   let accumulator = 0;
+  let count = 0;
   for (let at = 0; at * 8 < program.length; at += 1) {
+    count += 1;
     const operation = code.getUint16(at * 8, true);
     const constant = code.getUint32(at * 8 + 4, true);
     const jump = (taken: boolean): number => code.getUint8(at * 8 + (taken ? 2 : 3));
@@ -51,7 +62,7 @@ export function runSeccomp(program: Uint8Array, call: SeccompData): Verdict {
         at += jump((accumulator & constant) !== 0);
         break;
       case 0x06: // return
-        return verdict(constant);
+        return { verdict: verdict(constant), count };
       default:
         throw new Error(`instruction ${operation.toString(16)} at ${at}`);
     }

@@ -150,6 +150,7 @@ export async function launcherStand(context: TestContext): Promise<LauncherStand
         directory: '/workspace',
         terminal: true,
         scratchSize: 4_096,
+        profile: 'default',
       },
     }),
     async crashProxy(number) {

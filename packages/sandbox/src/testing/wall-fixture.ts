@@ -12,8 +12,8 @@ import * as v from 'valibot';
 import { bwrapOptions } from '../bwrap-arguments.ts';
 import { readHostFacts } from '../host-facts.ts';
 import { hostnameOf, writeRootFiles } from '../root-files.ts';
-import { DENY_LIST_PROFILE } from '../seccomp-rules.ts';
-import { assembleSeccomp, seccompArchitecture } from '../seccomp.ts';
+import { seccompPrograms } from '../seccomp-profiles.ts';
+import { seccompArchitecture } from '../seccomp.ts';
 
 /** A payload's uid of an instance that nobody here has. */
 export const WALL_UID = 200_016 + 65_536 * 3;
@@ -120,7 +120,8 @@ export class WallFixture implements Disposable {
   async #start(command: readonly string[], change: WallChange, spec: SpecChange, look?: (payload: LivePayload) => void): Promise<WallRun> {
     const plan = this.plan({ v: 1, command: [...command], terminal: false, ...spec });
     const options = change.options === undefined ? plan.options : change.options(plan.options);
-    const seccomp = change.seccomp === undefined ? assembleSeccomp(DENY_LIST_PROFILE, seccompArchitecture(process.arch)) : change.seccomp;
+    const programs = seccompPrograms(seccompArchitecture(process.arch));
+    const seccomp = change.seccomp === undefined ? programs[spec.profile ?? 'default'] : change.seccomp;
     const bwrap = [
       'bwrap',
       ...(change.argumentsOnCommandLine === true ? options : ['--args', '3']),
