@@ -1,0 +1,16 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Compiles bureau-bridge: compile.sh OUTPUT [--sanitize]. Static: a sandbox may have no libc of the host's.
+set -eu
+here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
+output=$1
+compiler=${CC:-cc}
+command -v "$compiler" >/dev/null 2>&1 || { echo "bridge: expected a C compiler called '$compiler', found none; script/setup installs one (Debian: g++)" >&2; exit 1; }
+common="-std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror -Wconversion -Wshadow -Wformat=2 -Wstrict-prototypes -Wvla -fno-common"
+case "${2:-}" in
+  --sanitize) flags="$common -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer" ;;
+  "") flags="$common -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fPIE -static-pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--build-id=none -s" ;;
+  *) echo "bridge: unknown argument '$2'; expected --sanitize" >&2; exit 2 ;;
+esac
+# shellcheck disable=SC2086 -- a list of words
+exec "$compiler" $flags -o "$output" "$here"/src/*.c
