@@ -58,7 +58,7 @@ for (const build of ['hardened', 'sanitized'] as const) {
     const bridge = await startBridge(context, programs[build], path);
     const clients = await Promise.all(Array.from({ length: 1_000 }, () => dial(context, bridge.port)));
     const bodies = clients.map(() => randomBytes(2_000));
-    for (const [at, client] of clients.entries()) client.end(bodies[at]);
+    for (const [at, client] of clients.entries()) client.end(bodies[at] ?? Buffer.alloc(0));
     const answers = await Promise.all(clients.map(readAll));
     assert.ok(answers.every((answer, at) => bodies[at]?.equals(answer)));
     assert.equal(bridge.said(), '');
@@ -99,7 +99,9 @@ for (const build of ['hardened', 'sanitized'] as const) {
   test(`${build}: a reader that reads nothing costs the bridge no memory and stops nobody else`, async (context) => {
     const path = join(directoryOf(context), 's');
     const flood = Buffer.alloc(64 * MIB, 0x61);
-    await serveUnix(context, path, (socket) => socket.once('data', (first: Buffer) => socket.end(first.toString() === 'flood' ? flood : first)));
+    await serveUnix(context, path, (socket) =>
+      socket.once('data', (first: Buffer) => socket.end(first.toString() === 'flood' ? flood : first)),
+    );
     const bridge = await startBridge(context, programs[build], path);
     const before = residentBytes(bridge.child.pid);
     const slow = await dial(context, bridge.port);

@@ -68,7 +68,8 @@ export async function startBridge(context: TestContext, program: string, socket:
       await once(child, 'close');
     }
   });
-  while (!said.includes('\n')) await Promise.race([once(child.stderr, 'data'), once(child, 'close').then(() => Promise.reject(new Error(said)))]);
+  while (!said.includes('\n'))
+    await Promise.race([once(child.stderr, 'data'), once(child, 'close').then(() => Promise.reject(new Error(said)))]);
   const port = Number(/listening on 127\.0\.0\.1:([0-9]+)/.exec(said)?.[1]);
   said = '';
   return { port, child, said: () => said };

@@ -93,7 +93,9 @@ test('curl speaks through the bridge to an HTTP server on the socket, and the la
   await once(server, 'listening');
   context.after(() => server.close());
   const script = 'curl -s $BUREAU_BRIDGE_URL/v1/identity; curl -s -T - http://example.invalid/up <<X\nhello\nX\n';
-  const child = spawn(programs.hardened, ['--listen=127.0.0.1:0', '--socket', path, '--proxy-env', '--', 'sh', '-c', script], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(programs.hardened, ['--listen=127.0.0.1:0', '--socket', path, '--proxy-env', '--', 'sh', '-c', script], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const found = await ended(child);
   assert.deepEqual(found, { code: 0, signal: null, output: 'GET /v1/identity\nPUT http://example.invalid/up\n', error: '' });
   assert.deepEqual(bodies, ['', 'hello\n']);

@@ -26,6 +26,7 @@ function plan(spec: Partial<v.InferInput<typeof sandboxSpec>> = {}, other: Parti
     uid: 200_022,
     gid: 200_022,
     agentDirectory: '/run/bureau/.p/3/agent',
+    bridgeProgram: '/usr/lib/bureau/build/bin/bureau-bridge',
     workspaceDirectory: '/var/lib/bureau/workspace/iree',
     rootFilesDirectory: '/var/lib/bureau/launcher/root/3',
     hostname: 'iree-amdgpu-pm',

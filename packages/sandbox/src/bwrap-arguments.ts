@@ -4,6 +4,7 @@ import type { Mount, SandboxSpec } from '@bureau/protocol';
 import type { HostFacts } from './host-facts.ts';
 import {
   AGENT_DIRECTORY,
+  BRIDGE_PROGRAM,
   DEFAULT_PATH,
   GENERATED_ETC,
   HOME,
@@ -25,6 +26,8 @@ export interface SandboxPlan {
   readonly gid: number;
   /** `.p/<n>/agent`: what the payload sees at `/run/bureau`. */
   readonly agentDirectory: string;
+  /** bureau-bridge of this build. */
+  readonly bridgeProgram: string;
   /** Owned by `uid`: what the payload sees at `/workspace`. */
   readonly workspaceDirectory: string;
   /** Written by `writeRootFiles`; owned by root. */
@@ -74,6 +77,7 @@ export function bwrapOptions(plan: SandboxPlan): BwrapArguments {
     ...scratch(spec.scratchSize),
     ...configuration(plan),
     ...['--ro-bind', plan.agentDirectory, AGENT_DIRECTORY, '--symlink', PROXY_SOCKET, PROXY_LINK],
+    ...['--ro-bind-try', plan.bridgeProgram, BRIDGE_PROGRAM],
     ...spec.mounts.flatMap(specMount),
     ...['--bind', plan.workspaceDirectory, WORKSPACE],
     ...['--remount-ro', '/dev', '--remount-ro', '/'],

@@ -48,6 +48,7 @@ export function planSandbox(input: CreateInput, number: number, header: BundleHe
     uid,
     gid: uid,
     agentDirectory: places.agentDirectory,
+    bridgeProgram: `${deps.buildDirectory}/bin/bureau-bridge`,
     workspaceDirectory: paths.workspaceOf(principal),
     rootFilesDirectory,
     hostname,

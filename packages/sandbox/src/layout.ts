@@ -10,10 +10,14 @@ export const AGENT_DIRECTORY = '/run/bureau';
 export const PROXY_SOCKET = '/run/bureau/proxy.sock';
 /** The name under which documentation calls it: a link to `PROXY_SOCKET`. */
 export const PROXY_LINK = '/proxy.sock';
+/** Programs of ours that every sandbox has, last on the usual PATH; not below `/usr`, which may be another root's. */
+const TOOLS_DIRECTORY = '/run/bureau-bin';
+/** Loopback TCP to the proxy's socket, for clients that speak nothing else. */
+export const BRIDGE_PROGRAM = '/run/bureau-bin/bureau-bridge';
 /** The name of the payload's user and group inside. */
 export const USER = 'agent';
 /** Where commands are looked for unless the spec says otherwise. */
-export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/bureau-bin';
 
 /** Memory file systems that every sandbox has, with their modes; each as large as the spec's `scratchSize`. */
 export const SCRATCH: readonly { readonly path: string; readonly mode: string }[] = [
@@ -87,6 +91,7 @@ export const FIXED_DESTINATIONS: readonly string[] = [
   HOME,
   WORKSPACE,
   AGENT_DIRECTORY,
+  TOOLS_DIRECTORY,
   PROXY_LINK,
   '/etc/mtab',
   '/etc/os-release',

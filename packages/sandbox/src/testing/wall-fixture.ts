@@ -83,6 +83,7 @@ export class WallFixture implements Disposable {
       uid: WALL_UID,
       gid: WALL_UID,
       agentDirectory: this.agent,
+      bridgeProgram: '/nonexistent/bureau-bridge',
       workspaceDirectory: this.workspace,
       rootFilesDirectory: join(this.directory, 'root'),
       hostname: hostnameOf(principal),
