@@ -49,7 +49,7 @@ test('rotation: what runs ends on the old key, what starts after the acknowledge
   await held;
   homeserver.script = undefined;
   await fixture.configure({ token: 'token-1-xxxxxxxx' });
-  assert.equal((await fixture.send(ROOM, { body: 'new' })).status, 200);
+  assert.equal((await fixture.send('!other:test.local', { body: 'new' })).status, 200);
   release();
   assert.equal((await old).status, 200);
   assert.deepEqual(

@@ -183,7 +183,7 @@ test('requests beyond the limit are told to come back', async () => {
         if (releases.length === 2) resolve();
       });
   });
-  const running = [fixture.send('!room:test.local', { body: 'a' }), fixture.send('!room:test.local', { body: 'b' })];
+  const running = [fixture.send('!room:test.local', { body: 'a' }), fixture.send('!other:test.local', { body: 'b' })];
   await bothArrived;
   const third = await fixture.request('GET', '/v1/identity');
   assert.deepEqual([third.status, third.json['code'], third.headers['retry-after']], [503, 'too_busy', '1']);

@@ -147,8 +147,8 @@ test('errors of the homeserver become problems, never 401', async () => {
   }
 });
 
-test('a rate limit is passed on with its pause', async () => {
-  await using fixture = await ProxyFixture.start();
+test('a rate limit that does not fit the time of the queue is passed on with its pause', async () => {
+  await using fixture = await ProxyFixture.start({ limits: { roomQueueMilliseconds: 1_000 } });
   fixture.homeserver.script = (_seen, response) => {
     json(response, 429, { errcode: 'M_LIMIT_EXCEEDED', error: 'Too Many Requests', retry_after_ms: 1_500 });
     return true;
@@ -185,7 +185,7 @@ test('bodies: type, size, encoding, JSON and fields are checked before anything 
     [400, 'invalid_field', 'transaction_id', '{"body":"x","transaction_id":"a/b"}', JSON_HEADERS],
     [400, 'invalid_field', 'transaction_id', '{"body":"x","transaction_id":".."}', JSON_HEADERS],
     [400, 'invalid_field', 'transaction_id', JSON.stringify({ body: 'x', transaction_id: 'x'.repeat(65) }), JSON_HEADERS],
-    [400, 'unknown_field', 'formatted_body', '{"body":"x","formatted_body":"y"}', JSON_HEADERS],
+    [400, 'unknown_field', 'formatted', '{"body":"x","formatted":"y"}', JSON_HEADERS],
     [400, 'unknown_field', '__proto__', '{"body":"x","__proto__":{"msgtype":"m.image"}}', JSON_HEADERS],
     [400, 'unknown_field', 'constructor', '{"body":"x","constructor":1}', JSON_HEADERS],
   ];
@@ -224,7 +224,7 @@ test('paths and methods: only the written spelling is served', async () => {
     ['POST', '/v1/identity', 405, 'method_not_allowed'],
     ['TRACE', '/v1/identity', 405, 'method_not_allowed'],
     ['OPTIONS', '/v1/identity', 405, 'method_not_allowed'],
-    ['GET', '/v1/matrix/rooms/x/messages', 405, 'method_not_allowed'],
+    ['DELETE', '/v1/matrix/rooms/x/messages', 405, 'method_not_allowed'],
     ['GET', 'http://example.org/v1/identity', 403, 'forward_proxy_unavailable'],
     ['OPTIONS', '*', 400, 'invalid_target'],
   ];

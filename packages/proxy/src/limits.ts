@@ -32,8 +32,27 @@ export interface ProxyLimits {
   readonly upstreamAnswerMilliseconds: number;
   /** Bytes of an upstream's response head. */
   readonly upstreamHeadBytes: number;
-  /** Bytes of an upstream's JSON answer: ours hold one identifier or one error. */
+  /** Bytes of an upstream's JSON answer: the members of a room of a few thousand fit. */
   readonly upstreamBodyBytes: number;
+  /** Connections of an agent's long polls to its homeserver: one stream, and a few beside it. */
+  readonly pollConnections: number;
+  /** Until a long poll's whole answer is here: above `syncMilliseconds`, since the homeserver answers when that is over. */
+  readonly pollMilliseconds: number;
+  /** Bytes of a long poll's answer: a first sync holds the state of every room. */
+  readonly pollBodyBytes: number;
+  /** How long a homeserver is asked to wait for something new. */
+  readonly syncMilliseconds: number;
+  /** Between two tries of a stream of events whose homeserver does not answer: first, and at most. */
+  readonly streamRetryMilliseconds: number;
+  readonly streamRetryMostMilliseconds: number;
+  /** Sends that wait for one room, the one under way included. */
+  readonly roomQueue: number;
+  /** How long a send waits in all when the homeserver asks for pauses; below what clients wait for an answer. */
+  readonly roomQueueMilliseconds: number;
+  /** Rooms whose name and alias are fetched for one list. */
+  readonly roomDetails: number;
+  /** Events or members of one page. */
+  readonly pageEvents: number;
   /** Aliases remembered. */
   readonly aliasEntries: number;
   /** How long an alias may be remembered: as long as a moved room may be missed. */
@@ -67,7 +86,17 @@ export const PROXY_LIMITS: ProxyLimits = {
   upstreamConnectMilliseconds: 5_000,
   upstreamAnswerMilliseconds: 30_000,
   upstreamHeadBytes: 16 * 1024,
-  upstreamBodyBytes: 256 * 1024,
+  upstreamBodyBytes: 4 * 1024 * 1024,
+  pollConnections: 4,
+  pollMilliseconds: 60_000,
+  pollBodyBytes: 16 * 1024 * 1024,
+  syncMilliseconds: 30_000,
+  streamRetryMilliseconds: 1_000,
+  streamRetryMostMilliseconds: 30_000,
+  roomQueue: 64,
+  roomQueueMilliseconds: 25_000,
+  roomDetails: 100,
+  pageEvents: 250,
   aliasEntries: 256,
   aliasMilliseconds: 60_000,
   messageBytes: 60_000,

@@ -4,8 +4,9 @@ import type { Clock } from '@bureau/core';
 import type { Logger } from '@bureau/log';
 import { serveAdmin } from './admin.ts';
 import { AgentApi } from './agent-api.ts';
-import { AliasCache } from './alias-cache.ts';
 import { AgentAuthorization } from './authorization.ts';
+import { AliasCache } from './matrix/alias-cache.ts';
+import { RoomQueues } from './matrix/room-queues.ts';
 import { PROXY_LIMITS, type ProxyLimits } from './limits.ts';
 import { Router } from './router.ts';
 import { ROUTES } from './routes/index.ts';
@@ -45,7 +46,8 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   const store = new CredentialStore(limits, clock);
   const aliases = new AliasCache(clock, limits.aliasEntries, limits.aliasMilliseconds);
   const authorization = new AgentAuthorization();
-  const services = { store, aliases, authorization, limits, randomId: options.randomId ?? randomUUID };
+  const rooms = new RoomQueues(clock, limits.roomQueue, limits.roomQueueMilliseconds);
+  const services = { store, aliases, authorization, rooms, clock, build, limits, randomId: options.randomId ?? randomUUID };
   const api = new AgentApi({ router: new Router(ROUTES), services, logger, clock });
   const admin = await serveAdmin({
     listen: options.admin,

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { Clock } from '@bureau/core';
 import type { GenericSchema, InferOutput } from 'valibot';
 import type { AgentAuthorization } from './authorization.ts';
 import type { EventStream } from './event-stream.ts';
+import type { AliasCache } from './matrix/alias-cache.ts';
+import type { RoomQueues } from './matrix/room-queues.ts';
 import { Problem, quoted } from './problem.ts';
 import { readQuery } from './query.ts';
-import type { AliasCache } from './alias-cache.ts';
 import type { ProxyLimits } from './limits.ts';
 import type { CredentialStore } from './store.ts';
 import type { Trace } from './trace.ts';
@@ -14,7 +16,12 @@ export interface RouteServices {
   readonly store: CredentialStore;
   readonly aliases: AliasCache;
   readonly authorization: AgentAuthorization;
+  /** What waits to be sent to each room. */
+  readonly rooms: RoomQueues;
+  readonly clock: Clock;
   readonly limits: ProxyLimits;
+  /** Hash of the build. */
+  readonly build: string;
   readonly randomId: () => string;
 }
 
@@ -123,7 +130,7 @@ export class Router {
       throw new Problem(
         404,
         'no_such_path',
-        `Nothing is served at ${quoted(path)}. Paths: ${this.#routes.map(({ route }) => route.path).join(', ')}.`,
+        `Nothing is served at ${quoted(path)}; GET /v1/openapi.json lists what is.`,
       );
     }
     const wanted = method === 'HEAD' ? 'GET' : method;

@@ -16,6 +16,8 @@ export interface UpstreamRequest {
   readonly body?: string;
   /** The upstream does the same once or twice: then a call that died with a kept connection is made once more. */
   readonly idempotent: boolean;
+  /** The upstream may hold the answer back until something happens: its own few connections, a longer wait, a larger answer. */
+  readonly longPoll?: boolean;
   readonly signal: AbortSignal;
   readonly trace: Trace;
 }
@@ -40,6 +42,7 @@ export class Upstream {
   readonly url: URL;
   readonly #options: UpstreamOptions;
   #pool: Pool | undefined;
+  #pollPool: Pool | undefined;
 
   constructor(options: UpstreamOptions) {
     const rule = options.credentials.header.upstreams[options.service];
@@ -59,7 +62,8 @@ export class Upstream {
     let late = false;
     const end = new AbortController();
     const onGone = (): void => end.abort();
-    const timer = clock.setTimer(limits.upstreamAnswerMilliseconds, () => {
+    const wait = request.longPoll === true ? limits.pollMilliseconds : limits.upstreamAnswerMilliseconds;
+    const timer = clock.setTimer(wait, () => {
       late = true;
       end.abort();
     });
@@ -72,7 +76,7 @@ export class Upstream {
         return this.#attempt(request, end.signal);
       });
     } catch (error) {
-      throw this.#problemOf(error, late);
+      throw this.#problemOf(error, late, request.longPoll === true);
     } finally {
       timer.clear();
       request.signal.removeEventListener('abort', onGone);
@@ -81,7 +85,7 @@ export class Upstream {
 
   /** Cuts every connection; calls that still run fail. Idempotent. */
   async close(): Promise<void> {
-    await this.#pool?.destroy();
+    await Promise.all([this.#pool?.destroy(), this.#pollPool?.destroy()]);
   }
 
   #admit(request: UpstreamRequest): void {
@@ -114,33 +118,46 @@ export class Upstream {
       'accept-encoding': 'identity',
       ...(request.trace.parent === undefined ? {} : { traceparent: request.trace.parent }),
     };
-    const response = await requestOn(this.#connections(), {
+    const longPoll = request.longPoll === true;
+    const response = await requestOn(longPoll ? this.#pollConnections() : this.#connections(), {
       method: request.method,
       path: this.url.pathname.replace(/\/$/, '') + request.path,
       headers: outgoingHeaders(given, credentials.injectedHeaders(this.service)),
       body: request.body ?? null,
       signal,
     });
-    const body = await readAll(response.body, limits.upstreamBodyBytes);
+    const body = await readAll(response.body, longPoll ? limits.pollBodyBytes : limits.upstreamBodyBytes);
     return { status: response.statusCode, headers: response.headers, body };
   }
 
   #connections(): Pool {
     const { limits } = this.#options;
-    this.#pool ??= createPool(this.url.origin, {
-      connections: limits.upstreamConnections,
-      connectTimeout: limits.upstreamConnectMilliseconds,
-      headersTimeout: limits.upstreamAnswerMilliseconds,
-      bodyTimeout: limits.upstreamAnswerMilliseconds,
-      maxHeaderSize: limits.upstreamHeadBytes,
-      maxResponseSize: limits.upstreamBodyBytes,
-    });
+    this.#pool ??= this.#createPool(limits.upstreamConnections, limits.upstreamAnswerMilliseconds, limits.upstreamBodyBytes);
     return this.#pool;
   }
 
-  #problemOf(error: unknown, late: boolean): unknown {
+  #pollConnections(): Pool {
+    const { limits } = this.#options;
+    this.#pollPool ??= this.#createPool(limits.pollConnections, limits.pollMilliseconds, limits.pollBodyBytes);
+    return this.#pollPool;
+  }
+
+  #createPool(connections: number, answerMilliseconds: number, bodyBytes: number): Pool {
+    const { limits } = this.#options;
+    return createPool(this.url.origin, {
+      connections,
+      connectTimeout: limits.upstreamConnectMilliseconds,
+      headersTimeout: answerMilliseconds,
+      bodyTimeout: answerMilliseconds,
+      maxHeaderSize: limits.upstreamHeadBytes,
+      maxResponseSize: bodyBytes,
+    });
+  }
+
+  #problemOf(error: unknown, late: boolean, longPoll: boolean): unknown {
     if (error instanceof Problem || error instanceof BureauError) return error;
     const { limits } = this.#options;
+    const [answerLimit, bodyLimit] = longPoll ? (['pollMilliseconds', 'pollBodyBytes'] as const) : (['upstreamAnswerMilliseconds', 'upstreamBodyBytes'] as const);
     const code = codeOf(error);
     const where = `${this.service} at ${this.url.origin}`;
     const options = { cause: error };
@@ -148,7 +165,7 @@ export class Upstream {
       return new Problem(
         504,
         'upstream_timeout',
-        `Expected the whole answer of ${where} within ${limits.upstreamAnswerMilliseconds} ms (limit upstreamAnswerMilliseconds); try again later.`,
+        `Expected the whole answer of ${where} within ${limits[answerLimit]} ms (limit ${answerLimit}); try again later.`,
         options,
       );
     }
@@ -164,7 +181,7 @@ export class Upstream {
       return new Problem(
         502,
         'upstream_answer_too_large',
-        `Expected an answer of ${where} with at most ${limits.upstreamHeadBytes} bytes of headers and ${limits.upstreamBodyBytes} bytes of body, found more.`,
+        `Expected an answer of ${where} with at most ${limits.upstreamHeadBytes} bytes of headers and ${limits[bodyLimit]} bytes of body (limit ${bodyLimit}), found more.`,
         options,
       );
     }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseRoomId, type Clock } from '@bureau/core';
+import type { Clock } from '@bureau/core';
 import { AliasCache } from './alias-cache.ts';
 
-const ROOM = parseRoomId('!a:b');
+const ROOM = ['!a:b'];
 
 test('AliasCache forgets the least recently used first, and everything after its time', () => {
   let time = 0;

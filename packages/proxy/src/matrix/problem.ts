@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from 'valibot';
-import { Problem, type ProblemExtensions } from './problem.ts';
-import type { UpstreamAnswer } from './upstream.ts';
+import { Problem, type ProblemExtensions } from '../problem.ts';
+import type { UpstreamAnswer } from '../upstream.ts';
 
 const errorBody = v.object({
   errcode: v.optional(v.pipe(v.string(), v.regex(/^[A-Z0-9_.]{1,64}$/i)), 'M_UNKNOWN'),
