@@ -3,9 +3,9 @@ import { GLOB_MAX_LENGTH, parseGlob } from '@bureau/core';
 import * as v from 'valibot';
 
 /** Most rules of one list; each is looked at for each call. */
-export const AUTHORIZATION_RULES_MAX = 256;
+const AUTHORIZATION_RULES_MAX = 256;
 /** Most patterns of one rule. */
-export const AUTHORIZATION_PATTERNS_MAX = 64;
+const AUTHORIZATION_PATTERNS_MAX = 64;
 
 /** Which actions: a glob over names such as `matrix/join`. */
 const actionPattern = v.pipe(
@@ -28,7 +28,7 @@ const targetPattern = v.pipe(
 );
 
 /** Some actions on some targets; without targets, on all. */
-export const authorizationRule = v.strictObject({
+const authorizationRule = v.strictObject({
   actions: v.pipe(v.array(actionPattern), v.minLength(1), v.maxLength(AUTHORIZATION_PATTERNS_MAX)),
   targets: v.optional(v.pipe(v.array(targetPattern), v.minLength(1), v.maxLength(AUTHORIZATION_PATTERNS_MAX)), ['**']),
 });

@@ -43,5 +43,5 @@ export { EVENT_TYPES, assignmentContent, credentialsContent, principalStatus, te
 export type { AssignmentContent, MachineStatusContent, PrincipalStatus, TemplateContent } from './events.ts';
 export { BUNDLE_LIFE_MAX, BUNDLE_SIGNATURE_CONTEXT, BUNDLE_SKEW_MAX, bundleHeader, secretName } from './bundle.ts';
 export type { BundleHeader } from './bundle.ts';
-export { DEFAULT_AUTHORIZATION, authorizationList, authorizationRule } from './authorization.ts';
+export { DEFAULT_AUTHORIZATION, authorizationList } from './authorization.ts';
 export type { AuthorizationList, AuthorizationRule } from './authorization.ts';

@@ -61,7 +61,10 @@ test('AgentAuthorization.require says which rule, what was asked and what would 
     () => authorization.require('matrix/join', knownTarget('#a:b')),
     (error: unknown) => {
       assert.ok(error instanceof Problem);
-      assert.deepEqual([error.status, error.code, error.extensions], [403, 'not_granted', { action: 'matrix/join', rule: 'grants', target: ['#a:b'] }]);
+      assert.deepEqual(
+        [error.status, error.code, error.extensions],
+        [403, 'not_granted', { action: 'matrix/join', rule: 'grants', target: ['#a:b'] }],
+      );
       assert.match(error.message, /operator can grant/);
       return true;
     },

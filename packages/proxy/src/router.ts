@@ -127,11 +127,7 @@ export class Router {
     const segments = path.split('/');
     const found = this.#routes.filter((entry) => fits(entry.segments, segments));
     if (found.length === 0) {
-      throw new Problem(
-        404,
-        'no_such_path',
-        `Nothing is served at ${quoted(path)}; GET /v1/openapi.json lists what is.`,
-      );
+      throw new Problem(404, 'no_such_path', `Nothing is served at ${quoted(path)}; GET /v1/openapi.json lists what is.`);
     }
     const wanted = method === 'HEAD' ? 'GET' : method;
     const entry = found.find(({ route }) => route.method === wanted);

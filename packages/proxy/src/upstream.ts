@@ -157,7 +157,9 @@ export class Upstream {
   #problemOf(error: unknown, late: boolean, longPoll: boolean): unknown {
     if (error instanceof Problem || error instanceof BureauError) return error;
     const { limits } = this.#options;
-    const [answerLimit, bodyLimit] = longPoll ? (['pollMilliseconds', 'pollBodyBytes'] as const) : (['upstreamAnswerMilliseconds', 'upstreamBodyBytes'] as const);
+    const [answerLimit, bodyLimit] = longPoll
+      ? (['pollMilliseconds', 'pollBodyBytes'] as const)
+      : (['upstreamAnswerMilliseconds', 'upstreamBodyBytes'] as const);
     const code = codeOf(error);
     const where = `${this.service} at ${this.url.origin}`;
     const options = { cause: error };

@@ -85,7 +85,10 @@ test('RoomQueues: a pause that the homeserver asks for is kept, holds what waits
 test('RoomQueues: a pause beyond the time goes to the agent at once; another failure is not tried again', async () => {
   const clock = new ManualClock();
   const queues = new RoomQueues(clock, 10, 1_000);
-  await assert.rejects(queues.run('a', never, () => Promise.reject(limited(1_001))), { code: 'matrix_rate_limited' });
+  await assert.rejects(
+    queues.run('a', never, () => Promise.reject(limited(1_001))),
+    { code: 'matrix_rate_limited' },
+  );
   let tries = 0;
   const failing = queues.run('a', never, () => {
     tries += 1;
@@ -103,10 +106,16 @@ test('RoomQueues: full, slow and given up', async () => {
   const gone = new AbortController();
   let sent = 0;
   const waiting = queues.run('a', gone.signal, async () => (sent += 1));
-  await assert.rejects(queues.run('a', never, async () => (sent += 1)), { code: 'room_queue_full' });
+  await assert.rejects(
+    queues.run('a', never, async () => (sent += 1)),
+    { code: 'room_queue_full' },
+  );
   gone.abort(new Error('gone'));
   await assert.rejects(waiting, { message: 'gone' });
-  const slow = assert.rejects(queues.run('a', never, async () => (sent += 1)), { code: 'room_queue_slow' });
+  const slow = assert.rejects(
+    queues.run('a', never, async () => (sent += 1)),
+    { code: 'room_queue_slow' },
+  );
   await settled();
   await clock.advance(1_000);
   await slow;

@@ -78,10 +78,17 @@ export async function nextBatch(account: MatrixAccount, since: string | undefine
     const gap = timeline.limited ? (timeline.prev_batch ?? null) : null;
     rooms.push({ room_id: id, state: state.events, timeline: timeline.events, gap });
   }
-  const invites = Object.entries(answer.rooms.invite).map(([id, { invite_state: { events } }]) => ({
-    room_id: id,
-    inviter: inviterOf(events, account.userId),
-  }));
+  const invites = Object.entries(answer.rooms.invite).map(
+    ([
+      id,
+      {
+        invite_state: { events },
+      },
+    ]) => ({
+      room_id: id,
+      inviter: inviterOf(events, account.userId),
+    }),
+  );
   return { next: answer.next_batch, rooms, invites, left: Object.keys(answer.rooms.leave) };
 }
 

@@ -69,7 +69,12 @@ const member = v.object({
   display_name: v.nullable(v.string()),
 });
 const members = v.object({
-  chunk: v.array(v.object({ state_key: v.string(), content: v.looseObject({ membership: v.string(), displayname: v.optional(v.nullable(v.string())) }) })),
+  chunk: v.array(
+    v.object({
+      state_key: v.string(),
+      content: v.looseObject({ membership: v.string(), displayname: v.optional(v.nullable(v.string())) }),
+    }),
+  ),
 });
 
 /** Who is in a room, and who is invited. */

@@ -87,7 +87,9 @@ function rawRoute(endpoint: RawEndpoint): Route {
       });
       const segments = path
         .split('/')
-        .map((segment) => (segment === '{room}' ? String(room) : segment.startsWith('{') ? (call.params[segment.slice(1, -1)] ?? '') : segment));
+        .map((segment) =>
+          segment === '{room}' ? String(room) : segment.startsWith('{') ? (call.params[segment.slice(1, -1)] ?? '') : segment,
+        );
       const request: MatrixRequest = {
         method,
         version,

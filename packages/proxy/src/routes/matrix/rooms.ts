@@ -27,7 +27,9 @@ export const listRooms = defineRoute({
       const allowed: RoomId[] = [];
       for (const id of ids) if (await account.mayOn('matrix/read', parseRoomId(id))) allowed.push(parseRoomId(id));
       const rooms = await Promise.all(
-        allowed.map((id, index) => (index < services.limits.roomDetails ? describe(account, id) : { room_id: id, name: null, alias: null })),
+        allowed.map((id, index) =>
+          index < services.limits.roomDetails ? describe(account, id) : { room_id: id, name: null, alias: null },
+        ),
       );
       return { status: 200, body: { rooms } };
     }),
