@@ -7,7 +7,7 @@ import { instancePaths, readSettings, uidsOf } from '@bureau/instance';
 import { serve } from '@bureau/ipc';
 import { createLogger, type Logger } from '@bureau/log';
 import { disableCoreDumps, setDumpable } from '@bureau/native';
-import { CgroupTree, systemClock } from '@bureau/process';
+import { CgroupTree, resourceReport, systemClock } from '@bureau/process';
 import { launcherContract } from '@bureau/protocol';
 import { Launcher, LauncherCredentials, launcherHandlers, openMachineIdentity, openNumbers, openWall } from '@bureau/sandbox';
 
@@ -39,6 +39,7 @@ async function main(name: string, logger: Logger): Promise<void> {
   const settings = readSettings(paths);
   const uids = uidsOf(settings.uidBase);
   const machine = await openMachineIdentity(paths.launcherStateDirectory);
+  const tree = CgroupTree.open(paths.cgroupName);
   const launcher = new Launcher({
     clock: systemClock,
     logger,
@@ -47,7 +48,7 @@ async function main(name: string, logger: Logger): Promise<void> {
     environment: { PATH: '/usr/bin:/bin', LANG: 'C.UTF-8', NODE_COMPILE_CACHE: `${buildDirectory}/compile-cache` },
     paths,
     uids,
-    tree: CgroupTree.open(paths.cgroupName),
+    tree,
     numbers: openNumbers(paths.launcherStateDirectory),
     credentials: new LauncherCredentials({
       directory: paths.launcherStateDirectory,
@@ -59,7 +60,8 @@ async function main(name: string, logger: Logger): Promise<void> {
     wall: openWall(paths, process.arch),
   });
   const adopted = launcher.adopt();
-  const identity = { build, machine: settings.machine, recipient: machine.recipient, identityStore: machine.store };
+  const resources = resourceReport(tree.controllers);
+  const identity = { build, machine: settings.machine, recipient: machine.recipient, identityStore: machine.store, resources };
   const handlers = launcherHandlers(launcher, identity, logger);
   const server = await serve({
     fd: LISTENER,

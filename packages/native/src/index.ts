@@ -19,6 +19,8 @@ export type { ListenUnixOptions } from './listen-unix.ts';
 export { closeOnExecFrom } from './close-on-exec.ts';
 export { tryLockFile } from './lock-file.ts';
 export { disableCoreDumps, setChildSubreaper, setDumpable, setNoNewPrivileges, setParentDeathSignal } from './process-attributes.ts';
+export { limitProcess } from './process-limits.ts';
+export type { ProcessLimits } from './process-limits.ts';
 export { lockMemory } from './lock-memory.ts';
 export { openatNoSymlinks } from './open-no-symlinks.ts';
 export type { OpenNoSymlinksOptions } from './open-no-symlinks.ts';

@@ -2,6 +2,7 @@
 import { BureauError, describeError, sleep, type Clock } from '@bureau/core';
 import { writeFileAtomic } from '@bureau/files';
 import { serve, type IpcServer, type Log } from '@bureau/ipc';
+import { limitProcess } from '@bureau/native';
 import { relayContract, type ExitReport, type RelayConfig } from '@bureau/protocol';
 import { failureText, oneLine } from './failure-text.ts';
 import type { LauncherPipe } from './launcher-pipe.ts';
@@ -12,6 +13,7 @@ import { PayloadInput } from './payload-input.ts';
 import { pipeStdio, terminalStdio, type PayloadStdio } from './payload-stdio.ts';
 import { Payload, type PayloadEnd } from './payload.ts';
 import { relayHandlers } from './relay-handlers.ts';
+import { ScratchWatch } from './scratch-watch.ts';
 
 /** What a relay is given; descriptors as the launcher passes them. */
 export interface RelayOptions {
@@ -56,6 +58,7 @@ class Relay {
   readonly #exit = Promise.withResolvers<ExitReport>();
   readonly #stopping = Promise.withResolvers<void>();
   #payload: Payload | undefined;
+  #scratch: ScratchWatch | undefined;
   #state: 'waiting' | 'running' | 'exited' = 'waiting';
   #startedAt: number;
   #report: ExitReport | undefined;
@@ -152,6 +155,8 @@ class Relay {
     if (seccomp.length === 0)
       throw new BureauError('bad_config', 'Expected a seccomp program, found none; the sandbox would have no filter');
     this.#payload = await Payload.start({ options, command, seccomp, stdio: this.#stdio }, this.#options.clock);
+    // Before the payload is one: init stands still, and everything inside inherits from it.
+    limitProcess(this.#payload.pid, this.#config.limits ?? {});
     this.#options.launcher.report({ type: 'started', pid: this.#payload.pid });
   }
 
@@ -186,6 +191,7 @@ class Relay {
     this.#state = 'running';
     this.#startedAt = this.#options.clock.now();
     this.#payload!.release();
+    this.#scratch = new ScratchWatch(this.#payload!.pid, this.#options.clock);
     this.#options.launcher.report({ type: 'running' });
   }
 
@@ -200,9 +206,10 @@ class Relay {
 
   /** Reads what is left of the output, then says how it ended. */
   async #ended(end: PayloadEnd): Promise<ExitReport> {
+    const full = this.#scratch?.end() ?? [];
     await this.#drainOutputs();
     const { code, signal } = end;
-    const how = signal === null ? { code, signal: null } : { code: null, signal };
+    const how = { ...(signal === null ? { code, signal: null } : { code: null, signal }), ...(full.length === 0 ? {} : { limits: full }) };
     if (this.#stopped) return { ...how, reason: 'stopped' };
     if (end.ran) return how;
     // Without the command's exit code bwrap failed by itself, or its init was killed from outside.

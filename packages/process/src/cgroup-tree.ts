@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { BureauError, UsageError, hasCode } from '@bureau/core';
+import { findControllers, type ControllerSupport } from './cgroup-controllers.ts';
+import type { GroupLimits } from './cgroup-limit-files.ts';
+import { LimitedCgroup } from './cgroup-limited.ts';
 import { Cgroup } from './cgroup.ts';
 import { CGROUP_NAME_MAX_BYTES } from './limits.ts';
 
@@ -19,9 +22,15 @@ export interface CgroupTreeOptions {
 /** The directory of the unified tree that belongs to one instance of Bureau, one group per sandbox or service below it. */
 export class CgroupTree {
   readonly path: string;
+  #support: ControllerSupport | undefined;
 
   private constructor(path: string) {
     this.path = path;
+  }
+
+  /** What groups of this tree can be held to on this host; looked up once, and switched on where it has to be. */
+  get controllers(): ControllerSupport {
+    return (this.#support ??= findControllers(this.path));
   }
 
   /**
@@ -48,6 +57,11 @@ export class CgroupTree {
     return new Cgroup(join(this.path, checkedGroupName(name)));
   }
 
+  /** Like `group`, held to limits once it is made, as far as `controllers` says that this host can. */
+  limited(name: string, limits: GroupLimits): LimitedCgroup {
+    return new LimitedCgroup(join(this.path, checkedGroupName(name)), this.controllers.present, limits);
+  }
+
   /** Names of the groups that exist now, sorted; empty after `remove`. */
   list(): string[] {
     try {
@@ -64,6 +78,8 @@ export class CgroupTree {
 
   /** Removes the instance's directory and every group in it. Throws `cgroup_busy` when processes live in one. */
   remove(): void {
+    for (const { version, root } of this.controllers.present)
+      if (version === 1) new Cgroup(join(root, basename(this.path))).remove();
     new Cgroup(this.path).remove();
   }
 }

@@ -24,3 +24,5 @@ export const CGROUP_BUSY_PAUSE_MILLISECONDS = 2;
 export const CGROUP_NAME_MAX_BYTES = 64;
 /** Node's timers wrap above this; longer ones are made of several. */
 export const TIMER_MAX_MILLISECONDS = 2_147_483_647;
+/** `oom_score_adj` of what runs in a limited group: above everything of the host's (0), below what asks to go first (1000). */
+export const OOM_PREFERENCE = 500;

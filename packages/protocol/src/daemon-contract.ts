@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from 'valibot';
 import { call, stream } from './contract.ts';
+import { RESOURCE_FINDINGS_MAX, resourceFinding } from './launcher-contract.ts';
 import { machineStatusContent, principalStatus } from './events.ts';
 import { attachInput, outputChunk, TERMINAL_CHUNK_MAX } from './relay-contract.ts';
 import { exitReport } from './sandbox-spec.ts';
@@ -33,6 +34,8 @@ export const daemonContract = {
         sync: v.picklist(['starting', 'live', 'offline', 'logged_out']),
         lastSyncAt: v.nullable(timestamp),
         launcher: v.picklist(['connected', 'away']),
+        /** What the machine holds sandboxes to, as the launcher says; empty while it is away. */
+        resources: v.pipe(v.array(resourceFinding), v.maxLength(RESOURCE_FINDINGS_MAX)),
         status: machineStatusContent,
       }),
     ),

@@ -57,6 +57,7 @@ export const templateContent = v.object({
   command: v.optional(sandboxSpec.entries.command),
   environment: sandboxSpec.entries.environment,
   mounts: sandboxSpec.entries.mounts,
+  resources: sandboxSpec.entries.resources,
   signature: v.optional(v.string()),
 });
 export type TemplateContent = v.InferOutput<typeof templateContent>;

@@ -28,10 +28,10 @@ export {
   timestamp,
   userId,
 } from './scalars.ts';
-export { ARGUMENTS_MAX, ARGUMENT_MAX, environmentName, exitReport, sandboxProfile, sandboxSpec } from './sandbox-spec.ts';
-export type { ExitReport, Mount, SandboxProfile, SandboxSpec } from './sandbox-spec.ts';
-export { BUNDLE_MAX_BYTES, launcherContract, sandboxId } from './launcher-contract.ts';
-export type { SandboxInfo } from './launcher-contract.ts';
+export { ARGUMENTS_MAX, ARGUMENT_MAX, environmentName, exitReport, sandboxProfile, sandboxResources, sandboxSpec } from './sandbox-spec.ts';
+export type { ExitReport, Mount, SandboxProfile, SandboxResources, SandboxSpec } from './sandbox-spec.ts';
+export { BUNDLE_MAX_BYTES, launcherContract, resourceFinding, sandboxId } from './launcher-contract.ts';
+export type { ResourceFinding, SandboxInfo } from './launcher-contract.ts';
 export { TERMINAL_CHUNK_MAX, relayConfig, relayContract, relayReport } from './relay-contract.ts';
 export type { OutputChunk, RelayConfig, RelayReport } from './relay-contract.ts';
 export { HEADER_MAX_BYTES, SECRETS_MAX_BYTES, proxyContract } from './proxy-contract.ts';

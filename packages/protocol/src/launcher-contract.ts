@@ -29,6 +29,12 @@ export const sandboxInfo = v.strictObject({
 });
 export type SandboxInfo = v.InferOutput<typeof sandboxInfo>;
 
+/** One kind of limit, and whether this host holds sandboxes to it. */
+export const resourceFinding = v.strictObject({ resource: text(100), enforced: v.boolean(), how: text(500) });
+export type ResourceFinding = v.InferOutput<typeof resourceFinding>;
+/** Kinds of limits; there are about ten. */
+export const RESOURCE_FINDINGS_MAX = 64;
+
 /** Daemon → launcher, on `.sys/launcher.sock`. The launcher believes none of it without its own judgement. */
 export const launcherContract = {
   name: 'launcher',
@@ -41,6 +47,8 @@ export const launcherContract = {
         recipient: text(200),
         identityStore: text(40),
         sandboxes: integer(0, 100_000),
+        /** What this host holds sandboxes to, and what it does not. */
+        resources: v.pipe(v.array(resourceFinding), v.maxLength(RESOURCE_FINDINGS_MAX)),
       }),
     ),
     /** Idempotent for the same principal and id. Fails with `principal_busy` when another id is live. */

@@ -72,6 +72,14 @@ export const relayConfig = v.strictObject({
   seccomp: bytes(64 * 1024),
   terminal: v.boolean(),
   holdForObserver: v.boolean(),
+  /** Limits of the payload's processes, set before its first instruction. Core dumps are always off. */
+  limits: v.optional(
+    v.strictObject({
+      openFiles: integer(1, 2 ** 32),
+      fileSize: integer(1, Number.MAX_SAFE_INTEGER),
+      processes: integer(1, 2 ** 32),
+    }),
+  ),
   /** Where the exit report is written (JSON, atomically) when the sandbox has ended. */
   exitFile: absolutePath,
   /** Who may connect. */

@@ -42,6 +42,28 @@ const tmpfsMount = v.strictObject({
 export const sandboxProfile = v.picklist(['strict', 'default', 'debug']);
 export type SandboxProfile = v.InferOutput<typeof sandboxProfile>;
 
+/** What a sandbox may use at most. What is left out has the launcher's default; its policy says what can be asked for. */
+export const sandboxResources = v.strictObject({
+  /** Bytes of memory, file cache, `/tmp` and swap together. */
+  memory: v.optional(integer(16 * 1024 * 1024, 2 ** 50)),
+  /** Processes and threads. */
+  pids: v.optional(integer(8, 4_000_000)),
+  /** Share of the processor when others want it too: 100 is everybody's. */
+  cpuWeight: v.optional(integer(1, 10_000)),
+  /** Percent of one core: 150 is one core and a half. */
+  cpuQuota: v.optional(integer(1, 1_000_000)),
+  /** Share of the disk when others want it too: 100 is everybody's. */
+  ioWeight: v.optional(integer(1, 10_000)),
+  /** Open descriptors of one process. */
+  openFiles: v.optional(integer(32, 1_048_576)),
+  /** Bytes of the largest file that can be written. */
+  fileSize: v.optional(integer(4_096, 2 ** 50)),
+});
+export type SandboxResources = v.InferOutput<typeof sandboxResources>;
+
+/** What a payload can run into; see `exitReport`. */
+const payloadLimit = v.picklist(['memory', 'pids', 'scratch', 'workspace']);
+
 /**
  * What runs in a sandbox. Everything that is not here is fixed by the launcher: the namespaces, the uid,
  * `/usr` read-only, `/proc`, `/dev`, `/tmp`, home, `/workspace`, `/run/bureau`.
@@ -60,6 +82,7 @@ export const sandboxSpec = v.strictObject({
   scratchSize: v.optional(integer(4_096, 2 ** 40), 512 * 1024 * 1024),
   /** `debug` only where the machine's policy lists it. */
   profile: v.optional(sandboxProfile, 'default'),
+  resources: v.optional(sandboxResources),
 });
 export type SandboxSpec = v.InferOutput<typeof sandboxSpec>;
 export type Mount = SandboxSpec['mounts'][number];
@@ -70,5 +93,10 @@ export const exitReport = v.strictObject({
   signal: v.nullable(text(20)),
   /** Why, when it was not the payload's own end: `stopped`, `relay_lost`, `start_failed`, … */
   reason: v.optional(text(500)),
+  /**
+   * What it ran into at least once, whether or not that ended it. `memory`: a process of it was killed for want of memory · `pids`: it was
+   * refused a process · `scratch`: `/tmp`, `/dev/shm` or home was full at its end · `workspace`: the disk under `/workspace` was.
+   */
+  limits: v.optional(v.pipe(v.array(payloadLimit), v.maxLength(4))),
 });
 export type ExitReport = v.InferOutput<typeof exitReport>;

@@ -38,6 +38,7 @@ export function daemonHandlers(deps: DaemonServiceDeps): Handlers<typeof daemonC
       sync: deps.sync.health,
       lastSyncAt: deps.sync.lastSyncAt,
       launcher: launcher.observed === undefined ? 'away' : 'connected',
+      resources: [...launcher.resources],
       status: deps.status(),
     }),
     plan: () => ({ actions: reconciler.preview() }),

@@ -2,7 +2,7 @@
 import { BureauError, describeError, type Clock, type PrincipalName, type Timer } from '@bureau/core';
 import { connect, type IpcClient } from '@bureau/ipc';
 import type { Logger } from '@bureau/log';
-import { launcherContract, type SandboxInfo } from '@bureau/protocol';
+import { launcherContract, type ResourceFinding, type SandboxInfo } from '@bureau/protocol';
 import { LAUNCHER_RETRY_MILLISECONDS } from './limits.ts';
 
 export interface LauncherLinkDeps {
@@ -20,6 +20,7 @@ export class LauncherLink {
   readonly #observed = new Map<PrincipalName, SandboxInfo>();
   #client: IpcClient<typeof launcherContract> | undefined;
   #timer: Timer | undefined;
+  #resources: readonly ResourceFinding[] = [];
   #closed = false;
 
   constructor(deps: LauncherLinkDeps) {
@@ -29,6 +30,11 @@ export class LauncherLink {
   /** All sandboxes as the launcher told them; `undefined` while it is away, since then nothing is known. */
   get observed(): readonly SandboxInfo[] | undefined {
     return this.#client === undefined ? undefined : [...this.#observed.values()];
+  }
+
+  /** What the machine holds sandboxes to; empty while the launcher is away. */
+  get resources(): readonly ResourceFinding[] {
+    return this.#client === undefined ? [] : this.#resources;
   }
 
   /** The live client. Throws `launcher_away`. */
@@ -67,6 +73,7 @@ export class LauncherLink {
     try {
       using client = await connect({ path: socket, contract: launcherContract, role: 'daemon', build, expectUid: 0, clock });
       const { sandboxes } = await client.call('list', {});
+      this.#resources = (await client.call('status', {})).resources;
       this.#observed.clear();
       for (const info of sandboxes) this.#observed.set(info.principal, info);
       this.#client = client;

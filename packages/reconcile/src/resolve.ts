@@ -17,6 +17,7 @@ export function resolveSpec(assignment: AssignmentContent, template: TemplateCon
     command,
     environment: { ...template.environment, ...assignment.environment },
     mounts: template.mounts,
+    ...(template.resources === undefined ? {} : { resources: template.resources }),
     terminal: assignment.run?.terminal ?? true,
   });
   if (parsed.success) return { spec: parsed.output };

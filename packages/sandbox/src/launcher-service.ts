@@ -2,7 +2,7 @@
 import { BureauError, hasCode } from '@bureau/core';
 import type { Handlers } from '@bureau/ipc';
 import { audit, type Logger } from '@bureau/log';
-import type { launcherContract } from '@bureau/protocol';
+import type { ResourceFinding, launcherContract } from '@bureau/protocol';
 import type { Launcher } from './launcher.ts';
 
 /** What `status` says besides the count. */
@@ -11,6 +11,7 @@ export interface LauncherIdentity {
   readonly machine: string;
   readonly recipient: string;
   readonly identityStore: string;
+  readonly resources: readonly ResourceFinding[];
 }
 
 /** The one table of operations of the launcher's socket. Each one that changes something leaves one audit record. */
@@ -33,7 +34,7 @@ export function launcherHandlers(launcher: Launcher, identity: LauncherIdentity,
     }
   }
   return {
-    status: () => ({ ...identity, sandboxes: launcher.list().length }),
+    status: () => ({ ...identity, resources: [...identity.resources], sandboxes: launcher.list().length }),
     create: (input, context) => audited('create', input.principal, context, () => launcher.create(input)),
     destroy: (input, context) =>
       audited('destroy', input.principal, context, () => launcher.destroy(input.principal, input.id, input.graceMilliseconds)),

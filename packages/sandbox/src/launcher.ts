@@ -163,7 +163,7 @@ export class Launcher {
     rmSync(paths.principal(number).exitDirectory, { recursive: true, force: true });
     ensurePrincipalDirectories(paths, number, uids);
     ensureWorkspace(paths, input.principal, number, uids);
-    const config = planSandbox(input, number, opened.header, this.#deps);
+    const { config, limits } = planSandbox(input, number, opened.header, this.#deps);
 
     const record: SandboxRecord = { v: 1, principal: input.principal, number, id: input.id, startedAt: clock.now() };
     this.#records.write(record);
@@ -186,7 +186,7 @@ export class Launcher {
         outputFile: paths.outputLog(number),
         config,
         relayGroup: this.#deps.tree.group(`relay-${number}`),
-        sandboxGroup: this.#deps.tree.group(`sandbox-${number}`),
+        sandboxGroup: this.#deps.tree.limited(`sandbox-${number}`, limits),
         clock,
         onRunning: () => {
           runs = true;
@@ -216,7 +216,7 @@ export class Launcher {
       records: this.#records,
       proxy,
       relayGroup: this.#deps.tree.group(`relay-${number}`),
-      sandboxGroup: this.#deps.tree.group(`sandbox-${number}`),
+      sandboxGroup: this.#deps.tree.limited(`sandbox-${number}`, {}),
       payloadUid: this.#deps.uids.payload(number),
       onChange: (info) => {
         if (info.state === 'exited') {
@@ -260,7 +260,7 @@ export class Launcher {
       await proxy.close().catch((error: unknown) => logger.warn({ principal, error: describeError(error) }, 'proxy was not stopped'));
       removeSocketLink(paths, principal);
       rmSync(paths.principal(number).directory, { recursive: true, force: true });
-      for (const name of [`relay-${number}`, `sandbox-${number}`]) tree.group(name).remove();
+      for (const name of [`relay-${number}`, `sandbox-${number}`]) tree.limited(name, {}).remove();
       this.#records.remove(number);
     } catch (error) {
       logger.error({ principal, number, error: describeError(error) }, 'not everything of it was removed');

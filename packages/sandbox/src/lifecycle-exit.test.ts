@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { readExitReport } from './lifecycle-exit.ts';
+import { readExitReport, withHits } from './lifecycle-exit.ts';
 
 const LOST = { code: null, signal: null, reason: 'relay_lost' };
 
@@ -30,4 +30,15 @@ test('readExitReport() takes a report, and takes nothing else for one', (context
   for (const name of ['link', 'pipe', 'directory', 'huge', 'long', 'escape', 'more', 'code', 'half', 'missing']) {
     assert.deepEqual(readExitReport(at(name)), LOST, name);
   }
+});
+
+test('withHits() says what the kernel counted, and believes a relay only about disks', () => {
+  const none = { memory: false, pids: false };
+  assert.deepEqual(withHits({ code: 0, signal: null }, none), { code: 0, signal: null });
+  assert.deepEqual(withHits({ code: 0, signal: null, limits: ['memory', 'pids'] }, none), { code: 0, signal: null });
+  assert.deepEqual(withHits({ code: 137, signal: null, limits: ['scratch', 'scratch'] }, { memory: true, pids: true }), {
+    code: 137,
+    signal: null,
+    limits: ['memory', 'pids', 'scratch'],
+  });
 });

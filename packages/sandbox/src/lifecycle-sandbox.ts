@@ -4,9 +4,9 @@ import { describeError, hasCode, type Clock } from '@bureau/core';
 import type { InstancePaths } from '@bureau/instance';
 import { connect } from '@bureau/ipc';
 import type { Logger } from '@bureau/log';
-import { untilEmpty, type Cgroup } from '@bureau/process';
+import { untilEmpty, type Cgroup, type LimitedCgroup } from '@bureau/process';
 import { relayContract, type ExitReport, type SandboxInfo } from '@bureau/protocol';
-import { readExitReport } from './lifecycle-exit.ts';
+import { readExitReport, withHits } from './lifecycle-exit.ts';
 import { RELAY_STOP_MARGIN } from './lifecycle-limits.ts';
 import type { ProxyLink } from './lifecycle-proxy.ts';
 import { removeSocketLink } from './socket-link.ts';
@@ -20,7 +20,7 @@ export interface LiveSandboxDeps {
   readonly records: SandboxRecords;
   readonly proxy: ProxyLink;
   readonly relayGroup: Cgroup;
-  readonly sandboxGroup: Cgroup;
+  readonly sandboxGroup: LimitedCgroup;
   readonly payloadUid: number;
   /** Told after each change of `info`. */
   readonly onChange: (info: SandboxInfo) => void;
@@ -130,7 +130,7 @@ export class LiveSandbox {
     sandboxGroup.kill();
     await untilEmpty(sandboxGroup, clock);
     const { number, principal } = this.#record;
-    const exit = readExitReport(paths.principal(number).exitFile);
+    const exit = withHits(readExitReport(paths.principal(number).exitFile), sandboxGroup.hits());
     this.#record = { ...this.#record, exit };
     const isRecorded = this.#attempt('its end was not written down', () => records.write(this.#record));
     await proxy.close().catch((error: unknown) => logger.warn({ principal, error: describeError(error) }, 'proxy was not stopped'));

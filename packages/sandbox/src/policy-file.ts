@@ -11,6 +11,7 @@ const POLICY_FILE_MAX_BYTES = 256 * 1024;
 /** Most bind rules; each is looked at for each mount. */
 const POLICY_BINDS_MAX = 1_000;
 
+const MIB = 2 ** 20;
 const GIB = 2 ** 30;
 
 const bindRule = v.pipe(
@@ -36,6 +37,16 @@ const policyLimits = v.strictObject({
   scratchSize: v.optional(integer(4_096, 2 ** 40), 4 * GIB),
   /** Of all tmpfs mounts of one spec together. */
   tmpfsSize: v.optional(integer(4_096, 2 ** 40), 4 * GIB),
+  /** Bytes; without it three quarters of the machine's. */
+  memory: v.optional(integer(16 * MIB, 2 ** 50)),
+  pids: v.optional(integer(8, 4_000_000), 16_384),
+  /** Ten times everybody's: enough to go first, not enough to starve the rest. */
+  cpuWeight: v.optional(integer(1, 10_000), 1_000),
+  /** Percent of one core; without it a sandbox may use what nobody else wants. */
+  cpuQuota: v.optional(integer(1, 1_000_000)),
+  ioWeight: v.optional(integer(1, 10_000), 1_000),
+  openFiles: v.optional(integer(32, 1_048_576), 65_536),
+  fileSize: v.optional(integer(4_096, 2 ** 50), 1_024 * GIB),
 });
 
 /**

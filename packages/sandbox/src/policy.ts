@@ -15,6 +15,8 @@ export type PolicyRule =
   | 'mount_source_not_listed'
   | 'mount_source_read_only'
   | 'profile_not_allowed'
+  | 'resource_limit'
+  | 'resource_unenforceable'
   | 'scratch_size'
   | 'tmpfs_size';
 

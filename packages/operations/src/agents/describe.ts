@@ -1,13 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { PrincipalStatus } from '@bureau/protocol';
+import type { ExitReport, PrincipalStatus } from '@bureau/protocol';
 
 /** One line for a person. Texts that came from elsewhere are already without control characters by their schema. */
 export function describeStatus(status: PrincipalStatus): string {
   const parts: string[] = [`${status.principal} ${status.state}`];
   if (status.restarts > 0) parts.push(`started again ${status.restarts}×`);
-  if (status.exit !== undefined) parts.push(status.exit.signal ?? status.exit.reason ?? `exit code ${status.exit.code}`);
+  if (status.exit !== undefined) parts.push(describeExit(status.exit));
   if (status.message !== undefined) parts.push(status.message);
   return parts.join(', ');
+}
+
+const LIMITS: Readonly<Record<NonNullable<ExitReport['limits']>[number], string>> = {
+  memory: 'out of memory: the kernel killed a process of it',
+  pids: 'it was refused another process',
+  scratch: '/tmp, /dev/shm or home was full',
+  workspace: 'the disk under /workspace was full',
+};
+
+/** How a payload ended, and what it ran into. */
+export function describeExit({ code, signal, reason, limits = [] }: ExitReport): string {
+  return [signal ?? reason ?? `exit code ${code}`, ...limits.map((limit) => LIMITS[limit])].join(', ');
+}
+
+/** What it ran into, for a person who sees the payload's own output and exit code already; empty when it was nothing. */
+export function describeLimits({ limits = [] }: ExitReport): string {
+  return limits.map((limit) => LIMITS[limit]).join(', ');
 }
 
 /** A table of statuses. */

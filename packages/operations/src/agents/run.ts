@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomBytes } from 'node:crypto';
-import { BureauError, UsageError, describeError, hasCode, parseDuration, type PrincipalName } from '@bureau/core';
+import { BureauError, UsageError, describeError, hasCode, parseDuration, sleep, type PrincipalName } from '@bureau/core';
 import { showOutput } from '@bureau/observe';
 import { exitReport, principalName, templateName, type ExitReport } from '@bureau/protocol';
 import * as v from 'valibot';
@@ -12,6 +12,7 @@ import type { OperationContext } from '../registry/context.ts';
 import { EXIT_CODES } from '../registry/exit-codes.ts';
 import { defineOperation, type AnyOperation } from '../registry/operation.ts';
 import { parseEnvironment } from './deploy.ts';
+import { describeLimits } from './describe.ts';
 import { exitCodeOf } from './exit-code.ts';
 import { followSize, passInput, rawTerminal } from './typing.ts';
 import { copyIn, copyOut } from './workspace-copy.ts';
@@ -20,6 +21,8 @@ import { copyIn, copyOut } from './workspace-copy.ts';
 const START_MILLISECONDS = 60_000;
 /** The payload gets 5 s after TERM; then everything of it is killed. */
 const END_MILLISECONDS = 20_000;
+/** The launcher tells what the kernel counted when nothing of the sandbox is left, some 20 ms after the payload's end. */
+const LIMITS_MILLISECONDS = 3_000;
 
 /** `bureau run`: a fresh sandbox for one command, like `docker run`. */
 export const run: AnyOperation = defineOperation({
@@ -81,7 +84,8 @@ export const run: AnyOperation = defineOperation({
       stands = true;
       // The payload stands still until we attach: its files are there before its first instruction.
       if (input.workspace !== undefined) await copyIn(input.workspace, principal, context);
-      const exit = await converse(daemon, principal, tty, timeout, context);
+      const exit = await withLimits(await converse(daemon, principal, tty, timeout, context), states, context);
+      if (exit.limits !== undefined) context.progress(`"${principal}": ${describeLimits(exit)}`);
       return { principal, exit, exit_code: exit.reason === TIMED_OUT ? EXIT_CODES.timeout : exitCodeOf(exit) };
     } finally {
       lease.cancel();
@@ -126,6 +130,26 @@ async function started(
     timer.clear();
     context.signal.removeEventListener('abort', onAbort);
   }
+}
+
+/** What the kernel counted comes from the launcher, a moment after the relay's own report; a good end is not kept waiting for it. */
+async function withLimits(
+  exit: ExitReport,
+  states: AsyncIterator<{ exit?: ExitReport | undefined }>,
+  { clock }: OperationContext,
+): Promise<ExitReport> {
+  if (exit.code === 0 || exit.reason === TIMED_OUT) return exit;
+  const over = new AbortController();
+  const told = async (): Promise<ExitReport | undefined> => {
+    for (;;) {
+      const { value, done } = await states.next();
+      if (done === true || value.exit !== undefined) return value?.exit;
+    }
+  };
+  const late = sleep(clock, LIMITS_MILLISECONDS, over.signal).catch(() => undefined);
+  const counted = await Promise.race([told().catch(() => undefined), late]);
+  over.abort();
+  return counted?.limits === undefined ? exit : { ...exit, limits: counted.limits };
 }
 
 /** Output out, input in, until the payload has ended, the time is up, or the caller wants no more. */

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { execFile } from 'node:child_process';
-import { existsSync, readFileSync, statfsSync } from 'node:fs';
+import { existsSync, statfsSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { describeError } from '@bureau/core';
-import { CgroupTree, dropPrivileges } from '@bureau/process';
+import { CgroupTree, dropPrivileges, resourceReport } from '@bureau/process';
 import type { InferOutput } from 'valibot';
 import type { OperationContext } from '../registry/context.ts';
 import type { Check, checkReport } from './checks.ts';
@@ -17,7 +17,7 @@ const PROBE_UID = 4_000_000;
 
 /** Looks at the host; findings are values. */
 export async function examineHost(context: OperationContext): Promise<InferOutput<typeof checkReport>> {
-  const checks: Check[] = [examineRoot(context), examinePrograms(), examineCgroups(), examineDisk(context), examineIdentityStore()];
+  const checks: Check[] = [examineRoot(context), examinePrograms(), examineCgroups(), examineLimits(), examineDisk(context), examineIdentityStore()];
   checks.push(await examineSandbox(context));
   return { checks, ok: checks.every(({ status }) => status !== 'fail') };
 }
@@ -38,16 +38,17 @@ function examinePrograms(): Check {
 function examineCgroups(): Check {
   const name = 'cgroups';
   try {
-    CgroupTree.open('bureau-probe').remove();
-    const controllers = readController();
-    if (controllers === '')
-      return {
-        name,
-        status: 'warn',
-        message: 'the unified tree has no controllers: kill and liveness work, limits do not',
-        fix: 'boot with systemd.unified_cgroup_hierarchy=1 for limits',
-      };
-    return { name, status: 'pass', message: `unified tree with ${controllers}` };
+    const tree = CgroupTree.open('bureau-probe');
+    const { present, missing } = tree.controllers;
+    tree.remove();
+    const message = `unified tree; controllers: ${present.map((each) => `${each.name} (version ${each.version})`).join(', ') || 'none'}`;
+    if (missing.length === 0) return { name, status: 'pass', message };
+    return {
+      name,
+      status: 'warn',
+      message: `${message}; sandboxes are not held to: ${missing.map((each) => `${each.name} (${each.reason})`).join('; ')}`,
+      fix: 'boot with systemd.unified_cgroup_hierarchy=1, or mount the trees of version 1',
+    };
   } catch (error) {
     return {
       name,
@@ -58,12 +59,23 @@ function examineCgroups(): Check {
   }
 }
 
-function readController(): string {
-  for (const root of ['/sys/fs/cgroup/unified', '/sys/fs/cgroup']) {
-    const path = `${root}/cgroup.controllers`;
-    if (existsSync(path)) return readFileSync(path, 'utf8').trim();
+/** What a payload can use up here without a limit: a warning, not a fault, since no host has them all. */
+function examineLimits(): Check {
+  const name = 'limits';
+  try {
+    const tree = CgroupTree.open('bureau-probe');
+    const open = resourceReport(tree.controllers).filter(({ enforced }) => !enforced);
+    tree.remove();
+    if (open.length === 0) return { name, status: 'pass', message: 'everything that a sandbox can use up is limited' };
+    return {
+      name,
+      status: 'warn',
+      message: `sandboxes are not limited in: ${open.map(({ resource }) => resource).join('; ')}`,
+      fix: open.map(({ resource, how }) => `${resource}: ${how}`).join(' · '),
+    };
+  } catch {
+    return { name, status: 'skip', message: 'not looked at, since there are no cgroups' };
   }
-  return '';
 }
 
 function examineDisk({ paths }: OperationContext): Check {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { formatDuration } from '@bureau/core';
-import { daemonContract, serviceStatus } from '@bureau/protocol';
+import { daemonContract, serviceStatus, type ResourceFinding } from '@bureau/protocol';
 import * as v from 'valibot';
 import { statusTable } from '../agents/describe.ts';
 import { connectDaemon, connectStand } from '../daemon-client.ts';
@@ -46,6 +46,13 @@ export const machineStatus: AnyOperation = defineOperation({
       ...lines,
       '',
       statusTable(daemon.status.principals),
+      ...unheld(daemon.resources),
     ].join('\n');
   },
 });
+
+/** What this host does not hold sandboxes to: said each time, so that nobody relies on it. */
+function unheld(resources: readonly ResourceFinding[]): string[] {
+  const open = resources.filter(({ enforced }) => !enforced);
+  return open.length === 0 ? [] : ['', ...open.map(({ resource, how }) => `not limited: ${resource} (${how})`)];
+}

@@ -127,7 +127,7 @@ export async function bench(context: TestContext): Promise<Bench> {
     path: `${directory}/launcher.sock`,
     contract: launcherContract,
     handlers: {
-      status: () => ({ build: 'test', machine: 'machine/test', recipient: 'none', identityStore: 'file', sandboxes: 0 }),
+      status: () => ({ build: 'test', machine: 'machine/test', recipient: 'none', identityStore: 'file', sandboxes: 0, resources: [] }),
       create: ({ principal, id }) => {
         ask(`create ${id}`);
         return sandbox(id, 'creating', principal);

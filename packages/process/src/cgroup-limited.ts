@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { BureauError, hasCode } from '@bureau/core';
+import type { Controller, ControllerName } from './cgroup-controllers.ts';
+import { limitFiles, type GroupLimits } from './cgroup-limit-files.ts';
+import { Cgroup } from './cgroup.ts';
+import { OOM_PREFERENCE } from './limits.ts';
+
+/** Which limits a group ran into since it was made. */
+export interface LimitHits {
+  /** A process of it was killed because its memory was used up. */
+  readonly memory: boolean;
+  /** It was refused another process or thread. */
+  readonly pids: boolean;
+}
+
+/**
+ * A group of the unified tree that is held to limits: by the unified tree where that has the controller, else by a group of the same
+ * name in the controller's own tree. It is ended, watched and found again like any other group.
+ */
+export class LimitedCgroup extends Cgroup {
+  readonly #controllers: readonly Controller[];
+  readonly #limits: GroupLimits;
+
+  constructor(path: string, controllers: readonly Controller[], limits: GroupLimits) {
+    super(path);
+    this.#controllers = controllers;
+    this.#limits = limits;
+  }
+
+  /** Makes the group anew, so that its counters are its own, and sets its limits. Throws `cgroup_failed`: without its limits it is not made. */
+  override create(): void {
+    this.remove();
+    super.create();
+    for (const controller of this.#controllers) {
+      const directory = this.#directory(controller);
+      if (controller.version === 1) {
+        new Cgroup(dirname(directory)).create();
+        new Cgroup(directory).create();
+      }
+      for (const { file, value, optional } of limitFiles(this.#limits, controller.version).filter((each) => each.controller === controller.name))
+        writeLimit(join(directory, file), value, optional === true);
+    }
+  }
+
+  /** Besides: when the whole host is out of memory, the kernel takes this process before anything of the host's. */
+  override add(pid: number): void {
+    super.add(pid);
+    for (const controller of this.#controllers) if (controller.version === 1) new Cgroup(this.#directory(controller)).add(pid);
+    try {
+      writeFileSync(`/proc/${pid}/oom_score_adj`, String(OOM_PREFERENCE));
+    } catch (error) {
+      if (!hasCode(error, 'ENOENT') && !hasCode(error, 'ESRCH')) throw error;
+    }
+  }
+
+  /** The limits that it ran into; false where the host has no such controller. */
+  hits(): LimitHits {
+    const memory = this.#counter('memory', { 1: 'memory.oom_control', 2: 'memory.events' }, 'oom_kill');
+    return { memory: memory > 0, pids: this.#counter('pids', { 1: 'pids.events', 2: 'pids.events' }, 'max') > 0 };
+  }
+
+  /** The unified one goes last: as long as a part of it is there, it is listed. */
+  override remove(): void {
+    for (const controller of this.#controllers) if (controller.version === 1) new Cgroup(this.#directory(controller)).remove();
+    super.remove();
+  }
+
+  #directory({ version, root }: Controller): string {
+    return version === 2 ? this.path : join(root, basename(dirname(this.path)), basename(this.path));
+  }
+
+  #counter(name: ControllerName, files: Readonly<Record<1 | 2, string>>, key: string): number {
+    const controller = this.#controllers.find((each) => each.name === name);
+    if (controller === undefined) return 0;
+    const file = join(this.#directory(controller), files[controller.version]);
+    if (!existsSync(file)) return 0;
+    return Number(new RegExp(`^${key} ([0-9]+)$`, 'm').exec(readFileSync(file, 'utf8'))?.[1] ?? 0);
+  }
+}
+
+function writeLimit(path: string, value: string, optional: boolean): void {
+  if (optional && !existsSync(path)) return;
+  try {
+    writeFileSync(path, value, { flag: 'r+' });
+  } catch (cause) {
+    throw new BureauError('cgroup_failed', `Could not set the limit ${path} to ${value}.`, { data: { path, value }, cause });
+  }
+}
