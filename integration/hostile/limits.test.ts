@@ -4,13 +4,14 @@ import { after, before, describe, test, type TestContext } from 'node:test';
 import { startStand, until, type InstanceProcess, type Stand } from '@bureau/testkit';
 
 const START_MILLISECONDS = 30_000;
-const RUN_MILLISECONDS = 60_000;
 /** What the issue asks for while a payload takes all it can. */
 const ANSWER_MILLISECONDS = 1_000;
 const KILL_MILLISECONDS = 5_000;
+/** What the daemon gives a payload after TERM. */
+const GRACE_MILLISECONDS = 5_000;
 const MIB = 2 ** 20;
 /** Less than the payloads below want, more than a shell needs. */
-const SMALL = { memory: 128 * MIB, pids: 40, fileSize: 8 * MIB, openFiles: 64 };
+const SMALL = { memory: 128 * MIB, pids: 40, fileSize: 512 * MIB, openFiles: 64 };
 
 let stand: Stand;
 before(async () => {
@@ -33,7 +34,7 @@ interface Result {
 
 async function run(template: 'small' | 'default', script: string): Promise<Result> {
   const args = ['run', '--json', `hostile/limits-${template}`, '--template', template, '--', 'bash', '-c', script];
-  const { code, stdout, stderr } = await stand.bureau(args, { milliseconds: RUN_MILLISECONDS });
+  const { code, stdout, stderr } = await stand.bureau(args);
   assert.notEqual(stdout, '', stderr);
   return { code, exit: (JSON.parse(stdout) as { exit: Result['exit'] }).exit, said: stderr };
 }
@@ -45,14 +46,14 @@ const ATTACKS: readonly { what: string; script: string; limits: string[]; says: 
     script: `/usr/bin/python3 -c 'b = bytearray(${256 * MIB}); b[::4096] = b[::4096]; print("taken")'`,
     limits: ['memory'],
     says: /out of memory/,
-    succeeds: /taken/,
+    succeeds: /^taken$/m,
   },
   {
     what: 'memory through /dev/shm',
     script: `head -c ${256 * MIB} /dev/zero > /dev/shm/x && echo taken`,
     limits: ['memory'],
     says: /out of memory/,
-    succeeds: /taken/,
+    succeeds: /^taken$/m,
   },
   {
     what: 'processes',
@@ -63,7 +64,7 @@ for _ in range(100):
 print("taken")'`,
     limits: ['pids'],
     says: /refused another process/,
-    succeeds: /taken/,
+    succeeds: /^taken$/m,
   },
   {
     what: 'threads',
@@ -73,7 +74,7 @@ for _ in range(100): threading.Thread(target=time.sleep, args=(1,)).start()
 print("taken")'`,
     limits: ['pids'],
     says: /refused another process/,
-    succeeds: /taken/,
+    succeeds: /^taken$/m,
   },
   {
     what: 'open files',
@@ -83,14 +84,14 @@ for _ in range(200): os.dup(0)
 print("taken")'`,
     limits: [],
     says: /Too many open files/,
-    succeeds: /taken/,
+    succeeds: /^taken$/m,
   },
   {
     what: 'one large file',
-    script: `truncate -s 16M /workspace/x && echo taken; rm -f /workspace/x`,
+    script: `truncate -s 1G /workspace/x && echo taken; rm -f /workspace/x`,
     limits: [],
     says: /File (size limit exceeded|too large)/,
-    succeeds: /taken/,
+    succeeds: /^taken$/m,
   },
 ];
 
@@ -148,8 +149,16 @@ describe('machine status answers within 1 s, and a kill is done within 5 s, whil
       `trap "" TERM INT; echo up; while :; do /usr/bin/python3 -c 'b = bytearray(${256 * MIB}); b[::4096] = b[::4096]'; done`,
     ],
     ['fills its disk', 'default', 'trap "" TERM INT; echo up; while :; do head -c 600M /dev/zero > /tmp/x 2>/dev/null; rm /tmp/x; done'],
-    ['spins on eight threads', 'default', 'trap "" TERM INT; echo up; for i in 1 2 3 4 5 6 7; do while :; do :; done & done; while :; do :; done'],
-    ['stops its whole tree', 'default', 'trap "" TERM INT; (setsid sh -c "kill -STOP \\$\\$" &); sleep 1000 & kill -STOP $!; echo up; kill -STOP $$'],
+    [
+      'spins on eight threads',
+      'default',
+      'trap "" TERM INT; echo up; for i in 1 2 3 4 5 6 7; do while :; do :; done & done; while :; do :; done',
+    ],
+    [
+      'stops its whole tree',
+      'default',
+      'trap "" TERM INT; (setsid sh -c "kill -STOP \\$\\$" &); sleep 1000 & kill -STOP $!; echo up; kill -STOP $$',
+    ],
   ];
   for (const [what, template, script] of greedy) {
     test(what, async (context) => {
@@ -158,11 +167,11 @@ describe('machine status answers within 1 s, and a kill is done within 5 s, whil
       const slowest = await slowestAnswer(context);
       const began = performance.now();
       running.signal('SIGKILL');
-      await until('nothing of it', KILL_MILLISECONDS * 3, () => livePayloads().length === 0);
+      await until('nothing of it', GRACE_MILLISECONDS + 2 * KILL_MILLISECONDS, () => livePayloads().length === 0);
       const took = performance.now() - began;
       context.diagnostic(`gone ${Math.round(took)} ms after the command line was killed`);
       // The payload ignores TERM, so its grace of 5 s passes first; what counts is the kill after it.
-      assert.ok(took < 2 * KILL_MILLISECONDS, `killed in ${took} ms`);
+      assert.ok(took < GRACE_MILLISECONDS + KILL_MILLISECONDS, `killed in ${took} ms`);
       assert.ok(slowest < ANSWER_MILLISECONDS, `answered in ${slowest} ms`);
     });
   }

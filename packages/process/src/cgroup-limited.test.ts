@@ -21,7 +21,9 @@ after(() => {
 
 /** Runs a Python program that waits for its group before its first line; resolves with how it ended and what it said. */
 async function runIn(group: LimitedCgroup, program: string): Promise<{ code: number | null; signal: string | null; said: string }> {
-  const child = spawn('/usr/bin/python3', ['-c', `import sys, os\nsys.stdin.readline()\n${program}`], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn('/usr/bin/python3', ['-c', `import sys, os\nsys.stdin.readline()\n${program}`], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
   let said = '';
   child.stdout.setEncoding('utf8').on('data', (piece: string) => (said += piece));
   group.add(child.pid ?? 0);
@@ -35,7 +37,10 @@ async function runIn(group: LimitedCgroup, program: string): Promise<{ code: num
 }
 
 /** Runs the program in a group with these limits, and, as a control, in one with none. */
-async function attack(limits: GroupLimits, program: string): Promise<{ held: Awaited<ReturnType<typeof runIn>>; hits: ReturnType<LimitedCgroup['hits']>; free: Awaited<ReturnType<typeof runIn>> }> {
+async function attack(
+  limits: GroupLimits,
+  program: string,
+): Promise<{ held: Awaited<ReturnType<typeof runIn>>; hits: ReturnType<LimitedCgroup['hits']>; free: Awaited<ReturnType<typeof runIn>> }> {
   const group = tree.limited('held', limits);
   group.create();
   const held = await runIn(group, program);
@@ -51,11 +56,17 @@ async function attack(limits: GroupLimits, program: string): Promise<{ held: Awa
 }
 
 test('this host has memory, pids and cpu controllers, of one version or the other', () => {
-  assert.deepEqual(tree.controllers.present.map(({ name }) => name).filter((name) => name !== 'io'), ['memory', 'pids', 'cpu']);
+  assert.deepEqual(
+    tree.controllers.present.map(({ name }) => name).filter((name) => name !== 'io'),
+    ['memory', 'pids', 'cpu'],
+  );
 });
 
 test('LimitedCgroup kills what takes more memory than its limit, and says so', async () => {
-  const { held, hits, free } = await attack({ memory: 64 * MIB }, `block = bytearray(${128 * MIB}); block[::4096] = b"x" * len(block[::4096]); print("mine")`);
+  const { held, hits, free } = await attack(
+    { memory: 64 * MIB },
+    `block = bytearray(${128 * MIB}); block[::4096] = b"x" * len(block[::4096]); print("mine")`,
+  );
   assert.deepEqual(held, { code: null, signal: 'SIGKILL', said: '' });
   assert.deepEqual(hits, { memory: true, pids: false });
   assert.deepEqual(free, { code: 0, signal: null, said: 'mine\n' });
@@ -79,7 +90,10 @@ print(made, flush=True)
 });
 
 test('LimitedCgroup slows what takes more of a processor than its quota', async () => {
-  const { held, free } = await attack({ cpuQuota: 10 }, `import time\nend = time.monotonic() + 1.0\nwhile time.monotonic() < end: pass\nprint(time.process_time())`);
+  const { held, free } = await attack(
+    { cpuQuota: 10 },
+    `import time\nend = time.monotonic() + 1.0\nwhile time.monotonic() < end: pass\nprint(time.process_time())`,
+  );
   assert.ok(Number(held.said) < 0.3, `took ${held.said} s of one second`);
   assert.ok(Number(free.said) > Number(held.said) * 1.5, `took ${free.said} s without a limit`);
 });
@@ -115,7 +129,14 @@ test('LimitedCgroup.create() fails when a limit cannot be set', () => {
 test('limitFiles() says the same in both versions', () => {
   const limits: GroupLimits = { memory: 1_000, pids: 5, cpuWeight: 200, cpuQuota: 150, ioWeight: 5_000 };
   const text = (version: 1 | 2): string[] => limitFiles(limits, version).map(({ file, value }) => `${file}=${value}`);
-  assert.deepEqual(text(2), ['memory.max=1000', 'memory.swap.max=0', 'pids.max=5', 'cpu.weight=200', 'cpu.max=150000 100000', 'io.weight=default 5000']);
+  assert.deepEqual(text(2), [
+    'memory.max=1000',
+    'memory.swap.max=0',
+    'pids.max=5',
+    'cpu.weight=200',
+    'cpu.max=150000 100000',
+    'io.weight=default 5000',
+  ]);
   assert.deepEqual(text(1), [
     'memory.limit_in_bytes=1000',
     'memory.memsw.limit_in_bytes=1000',

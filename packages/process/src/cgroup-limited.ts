@@ -39,7 +39,9 @@ export class LimitedCgroup extends Cgroup {
         new Cgroup(dirname(directory)).create();
         new Cgroup(directory).create();
       }
-      for (const { file, value, optional } of limitFiles(this.#limits, controller.version).filter((each) => each.controller === controller.name))
+      for (const { file, value, optional } of limitFiles(this.#limits, controller.version).filter(
+        (each) => each.controller === controller.name,
+      ))
         writeLimit(join(directory, file), value, optional === true);
     }
   }

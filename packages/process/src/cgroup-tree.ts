@@ -78,8 +78,7 @@ export class CgroupTree {
 
   /** Removes the instance's directory and every group in it. Throws `cgroup_busy` when processes live in one. */
   remove(): void {
-    for (const { version, root } of this.controllers.present)
-      if (version === 1) new Cgroup(join(root, basename(this.path))).remove();
+    for (const { version, root } of this.controllers.present) if (version === 1) new Cgroup(join(root, basename(this.path))).remove();
     new Cgroup(this.path).remove();
   }
 }

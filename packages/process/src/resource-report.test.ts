@@ -19,7 +19,8 @@ test('resourceReport() names every resource whether or not it is held, and why n
 test('resourceReport() believes in weights of the disk only with a scheduler that knows them', () => {
   const devices = mkdtempSync('/tmp/block-');
   mkdirSync(`${devices}/vda/queue`, { recursive: true });
-  const io = (): boolean | undefined => resourceReport({ present: ALL, missing: [] }, devices).find(({ resource }) => resource === 'share of the disk')?.enforced;
+  const io = (): boolean | undefined =>
+    resourceReport({ present: ALL, missing: [] }, devices).find(({ resource }) => resource === 'share of the disk')?.enforced;
   writeFileSync(`${devices}/vda/queue/scheduler`, 'none [mq-deadline] bfq');
   assert.equal(io(), false);
   writeFileSync(`${devices}/vda/queue/scheduler`, 'none mq-deadline [bfq]');

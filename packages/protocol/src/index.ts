@@ -30,7 +30,7 @@ export {
 } from './scalars.ts';
 export { ARGUMENTS_MAX, ARGUMENT_MAX, environmentName, exitReport, sandboxProfile, sandboxResources, sandboxSpec } from './sandbox-spec.ts';
 export type { ExitReport, Mount, SandboxProfile, SandboxResources, SandboxSpec } from './sandbox-spec.ts';
-export { BUNDLE_MAX_BYTES, launcherContract, resourceFinding, sandboxId } from './launcher-contract.ts';
+export { BUNDLE_MAX_BYTES, launcherContract, sandboxId } from './launcher-contract.ts';
 export type { ResourceFinding, SandboxInfo } from './launcher-contract.ts';
 export { TERMINAL_CHUNK_MAX, relayConfig, relayContract, relayReport } from './relay-contract.ts';
 export type { OutputChunk, RelayConfig, RelayReport } from './relay-contract.ts';

@@ -74,7 +74,12 @@ export function planSandbox(input: CreateInput, number: number, header: BundleHe
   return { config, limits };
 }
 
-function judgeResources({ resources }: SandboxSpec, policy: LauncherPolicy, { tree }: LauncherDeps, principal: PrincipalName): EffectiveLimits {
+function judgeResources(
+  { resources }: SandboxSpec,
+  policy: LauncherPolicy,
+  { tree }: LauncherDeps,
+  principal: PrincipalName,
+): EffectiveLimits {
   const machine = readMachine();
   const tooMuch = refusedResource(resources, policy.limits, machine);
   if (tooMuch !== undefined) throw refused(principal, 'resource_limit', tooMuch);

@@ -44,11 +44,19 @@ test('refusedResource() names the wish, the limit and where it stands', () => {
 
 test('what refusedResource() lets pass, and every default, is within policy', () => {
   const wish = fc.record(
-    { memory: fc.integer({ min: 16 * 2 ** 20, max: 2 ** 40 }), pids: fc.integer({ min: 8, max: 100_000 }), openFiles: fc.integer({ min: 32, max: 1_000_000 }) },
+    {
+      memory: fc.integer({ min: 16 * 2 ** 20, max: 2 ** 40 }),
+      pids: fc.integer({ min: 8, max: 100_000 }),
+      openFiles: fc.integer({ min: 32, max: 1_000_000 }),
+    },
     { requiredKeys: [] },
   );
   const bound = fc.record(
-    { memory: fc.integer({ min: 16 * 2 ** 20, max: 2 ** 40 }), pids: fc.integer({ min: 8, max: 100_000 }), openFiles: fc.integer({ min: 32, max: 1_000_000 }) },
+    {
+      memory: fc.integer({ min: 16 * 2 ** 20, max: 2 ** 40 }),
+      pids: fc.integer({ min: 8, max: 100_000 }),
+      openFiles: fc.integer({ min: 32, max: 1_000_000 }),
+    },
     { requiredKeys: [] },
   );
   fc.assert(
@@ -65,6 +73,7 @@ test('unenforceable() refuses a wish that this host cannot hold, and no default'
   const none = { present: [], missing: (['memory', 'pids', 'cpu', 'io'] as const).map((name) => ({ name, reason: 'not there' })) };
   assert.equal(unenforceable(undefined, none), undefined);
   assert.equal(unenforceable({ cpuWeight: 50, ioWeight: 50, openFiles: 100 }, none), undefined);
-  for (const asked of [{ memory: GIB }, { pids: 10 }, { cpuQuota: 50 }]) assert.match(unenforceable(asked, none) ?? '', /cannot hold it to/);
+  for (const asked of [{ memory: GIB }, { pids: 10 }, { cpuQuota: 50 }])
+    assert.match(unenforceable(asked, none) ?? '', /cannot hold it to/);
   assert.equal(unenforceable({ memory: GIB, pids: 10, cpuQuota: 50 }, { ...none, missing: none.missing.slice(3) }), undefined);
 });

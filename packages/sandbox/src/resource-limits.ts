@@ -57,7 +57,11 @@ export function effectiveLimits(asked: SandboxResources | undefined, policy: Lau
 }
 
 /** The first wish that policy does not allow, in words, or `undefined`. Pure. */
-export function refusedResource(asked: SandboxResources | undefined, policy: LauncherPolicy['limits'], machine: Machine): string | undefined {
+export function refusedResource(
+  asked: SandboxResources | undefined,
+  policy: LauncherPolicy['limits'],
+  machine: Machine,
+): string | undefined {
   const most = mostOf(policy, machine);
   for (const [name, value] of Object.entries(asked ?? {}) as [keyof SandboxResources, number | undefined][]) {
     const limit = most[name];
@@ -74,7 +78,9 @@ export function refusedResource(asked: SandboxResources | undefined, policy: Lau
 export function unenforceable(asked: SandboxResources | undefined, { missing }: ControllerSupport): string | undefined {
   const needed = { memory: asked?.memory, pids: asked?.pids, cpu: asked?.cpuQuota };
   const lacking = missing.find(({ name }) => name !== 'io' && needed[name] !== undefined);
-  return lacking && `this host cannot hold it to the ${lacking.name} that it asks for (${lacking.reason}); leave it out to run without a limit`;
+  return (
+    lacking && `this host cannot hold it to the ${lacking.name} that it asks for (${lacking.reason}); leave it out to run without a limit`
+  );
 }
 
 /** What the process limits of the payload are; see `limitProcess`. */

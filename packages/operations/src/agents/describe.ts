@@ -18,7 +18,7 @@ const LIMITS: Readonly<Record<NonNullable<ExitReport['limits']>[number], string>
 };
 
 /** How a payload ended, and what it ran into. */
-export function describeExit({ code, signal, reason, limits = [] }: ExitReport): string {
+function describeExit({ code, signal, reason, limits = [] }: ExitReport): string {
   return [signal ?? reason ?? `exit code ${code}`, ...limits.map((limit) => LIMITS[limit])].join(', ');
 }
 

@@ -17,7 +17,14 @@ const PROBE_UID = 4_000_000;
 
 /** Looks at the host; findings are values. */
 export async function examineHost(context: OperationContext): Promise<InferOutput<typeof checkReport>> {
-  const checks: Check[] = [examineRoot(context), examinePrograms(), examineCgroups(), examineLimits(), examineDisk(context), examineIdentityStore()];
+  const checks: Check[] = [
+    examineRoot(context),
+    examinePrograms(),
+    examineCgroups(),
+    examineLimits(),
+    examineDisk(context),
+    examineIdentityStore(),
+  ];
   checks.push(await examineSandbox(context));
   return { checks, ok: checks.every(({ status }) => status !== 'fail') };
 }
