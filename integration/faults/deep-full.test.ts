@@ -8,33 +8,53 @@ const BACK_MILLISECONDS = 20_000;
 const UP_MILLISECONDS = 60_000;
 const KEPT = 'fault/kept';
 
-/** The stand's daemon directory on a tiny disk without any room, in a mount namespace that only this stand lives in. */
-const FULL = `
-directory=$1; shift
+/** A directory of the stand on a disk of its own, `$2` in size, in a mount namespace that only this stand lives in; `$3` is done there first. */
+const OWN_DISK = `
+directory=$1; size=$2; first=$3; shift 3
 exec 3<"$directory"
-mount -t tmpfs -o "size=4m,mode=0700,uid=$(stat -c %u "$directory"),gid=$(stat -c %g "$directory")" none "$directory"
+mount -t tmpfs -o "size=$size,mode=0700,uid=$(stat -c %u "$directory"),gid=$(stat -c %g "$directory")" none "$directory"
 cp -a /proc/self/fd/3/. "$directory/"
 exec 3<&-
-dd if=/dev/zero of="$directory/fill" bs=4k 2>/dev/null || true
+eval "$first"
 exec "$@"`;
+const FILL = 'dd if=/dev/zero of="$directory/fill" bs=4k 2>/dev/null || true';
+/** Synapse's database after its first start has 2 MiB. */
+const ROOMY = '64m';
 
 let stand: Stand;
 before(async () => (stand = await startStand({ demo: false })));
 after(async () => await stand.end());
 
-test('a full disk under the daemon: the stand comes up, works from memory and reports it', async () => {
-  const deployed = await stand.bureau(['agent', 'deploy', KEPT, '--', 'sleep', '1000']);
-  assert.equal(deployed.code, 0, deployed.stderr);
-  await stand.down();
-  // `stand up` of the installed build: script/setup must never run where the host looks other than it is.
+/** `stand up` of the installed build: script/setup must never run where the host looks other than it is. */
+async function upOn(directory: string, size: string, first: string): Promise<void> {
   const build = realpathSync(stand.paths.buildLink);
   const library = realpathSync(`${stand.paths.homeserverStateDirectory}/library`);
   const up = [`${build}/lib/cli.js`, '--instance', stand.name, 'stand', 'up', '--no-demo', '--homeserver-library', library];
-  const shell = ['/bin/sh', '-ec', FULL, 'sh', stand.paths.daemonStateDirectory, `${build}/bin/node`, ...up];
+  const shell = ['/bin/sh', '-ec', OWN_DISK, 'sh', directory, size, first, `${build}/bin/node`, ...up];
   const { code, stderr } = await runCommand('/usr/bin/unshare', ['--mount', '--propagation', 'private', ...shell], {
     timeoutMilliseconds: UP_MILLISECONDS,
   });
   assert.equal(code, 0, stderr);
+}
+
+/** Runs a line in the mount namespace of the stand. */
+async function within(line: string): Promise<void> {
+  const { pid } = stand.process('stand');
+  const { code, stderr } = await runCommand('/usr/bin/nsenter', [`--mount=/proc/${pid}/ns/mnt`, '--', '/bin/sh', '-ec', line]);
+  assert.equal(code, 0, `${line}: ${stderr}`);
+}
+
+/** The kept agent and what serves it. */
+function living(): string[] {
+  const live = stand.processes().filter(({ zombie, role }) => !zombie && /^(relay|payload|proxy|launcher|daemon)/.test(role));
+  return live.map(({ role, pid, startTime }) => `${role} ${pid} ${startTime}`).toSorted();
+}
+
+test('a full disk under the daemon: the stand comes up, works from memory and reports it', async () => {
+  const deployed = await stand.bureau(['agent', 'deploy', KEPT, '--', 'sleep', '1000']);
+  assert.equal(deployed.code, 0, deployed.stderr);
+  await stand.down();
+  await upOn(stand.paths.daemonStateDirectory, '4m', FILL);
   assert.equal(existsSync(`${stand.paths.daemonStateDirectory}/fill`), false, 'the host has nothing of that disk');
   await until(`${KEPT} runs`, BACK_MILLISECONDS, async () => /fault\/kept +running/.test((await stand.bureau(['agent', 'list'])).stdout));
   const run = await stand.bureau(['run', 'fault/full', '--', 'echo', 'works']);
@@ -49,3 +69,34 @@ test('a full disk under the daemon: the stand comes up, works from memory and re
   assert.equal(again.code, 0, again.stderr);
   await until(`${KEPT} runs`, BACK_MILLISECONDS, async () => /fault\/kept +running/.test((await stand.bureau(['agent', 'list'])).stdout));
 });
+
+const DATA_FAULTS: readonly [what: string, begin: (data: string) => string, end: (data: string) => string][] = [
+  ['full', (data) => `directory=${data}; ${FILL}`, (data) => `rm ${data}/fill`],
+  // What is open stays open, as on a real disk; what is opened from now on is read-only.
+  ['read-only', (data) => `mount --bind ${data} ${data}; mount -o remount,bind,ro ${data}`, (data) => `umount ${data}`],
+];
+for (const [what, begin, end] of DATA_FAULTS)
+  test(`a ${what} disk under the homeserver: what must be stored is refused, what runs goes on, and all works when there is room again`, async (t) => {
+    const data = `${stand.paths.homeserverStateDirectory}/data`;
+    await stand.down();
+    await upOn(data, ROOMY, ':');
+    await until(`${KEPT} runs`, BACK_MILLISECONDS, async () => /fault\/kept +running/.test((await stand.bureau(['agent', 'list'])).stdout));
+    const before = living();
+    await within(begin(data));
+    const refused = await stand.bureau(['agent', 'deploy', 'fault/late', '--', 'sleep', '1000']);
+    t.diagnostic(refused.stderr.trim());
+    assert.equal(refused.code, 1, refused.stderr);
+    assert.match(refused.stderr, /homeserver|matrix/i);
+    assert.match((await stand.bureau(['agent', 'list'])).stdout, /fault\/kept +running/);
+    assert.deepEqual(living(), before, 'nothing of ours ended');
+    await within(end(data));
+    await until('deploy works again', BACK_MILLISECONDS, async () => {
+      return (await stand.bureau(['agent', 'deploy', 'fault/late', '--', 'sleep', '1000'])).code === 0;
+    });
+    assert.deepEqual(
+      living().filter((each) => before.includes(each)),
+      before,
+      'nothing of ours ended',
+    );
+    assert.equal((await stand.bureau(['agent', 'remove', 'fault/late'])).code, 0);
+  });

@@ -23,7 +23,20 @@ const NOBODY = 65_534;
 /** Names that no other test has, and that `startStand` does not take for its own. */
 const UNFIT = `u${(process.pid % 1_000_000).toString(36)}`;
 /** The step whose line was printed last before script/up is killed; what is killed is the step behind it. */
-const MOMENTS = ['host', 'keys', 'manager', 'launcher', 'accounts', 'rooms', 'machine', 'sync'];
+const MOMENTS = [
+  'host',
+  'settings',
+  'keys',
+  'configure',
+  'manager',
+  'homeserver',
+  'launcher',
+  'accounts',
+  'rooms',
+  'machine',
+  'daemon',
+  'sync',
+];
 
 let stand: Stand;
 before(async () => (stand = await startStand({ demo: false })));

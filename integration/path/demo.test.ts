@@ -58,6 +58,7 @@ test('script/up prints a line with seconds for each step', () => {
     'host',
     'settings',
     'keys',
+    'configure',
     'manager',
     'homeserver',
     'launcher',

@@ -4,7 +4,7 @@ import type { AnyOperation, Example, FieldSurface } from '@bureau/operations';
 import type { Command } from 'commander';
 import { Argument, Option } from 'commander';
 import * as v from 'valibot';
-import { fieldKind, isRequired } from './field-kind.ts';
+import { defaultText, fieldKind, isRequired } from './field-kind.ts';
 
 export type RunOperation = (operation: AnyOperation, input: unknown, json: boolean) => Promise<void>;
 
@@ -56,7 +56,9 @@ function optionsOf(name: string, surface: FieldSurface, operation: AnyOperation)
     const on = new Option(`${short}--${flag}`, surface.help);
     return surface.negatable === true ? [on, new Option(`--no-${flag}`, `the opposite of --${flag}`)] : [on];
   }
-  const option = new Option(`${short}--${flag} <${surface.placeholder ?? 'VALUE'}>`, surface.help);
+  const fallback = defaultText(operation.input.entries[name]);
+  const help = fallback === undefined ? surface.help : `${surface.help} (default: ${fallback})`;
+  const option = new Option(`${short}--${flag} <${surface.placeholder ?? 'VALUE'}>`, help);
   if (kind === 'list')
     option.argParser((value: string, earlier: unknown) => [...(Array.isArray(earlier) ? (earlier as string[]) : []), value]);
   return [option];

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as v from 'valibot';
-import { fieldKind, isRequired } from './field-kind.ts';
+import { defaultText, fieldKind, isRequired } from './field-kind.ts';
 
 test('fieldKind() sees through optional and pipes', () => {
   for (const [schema, kind] of [
@@ -24,4 +24,12 @@ test('fieldKind() sees through optional and pipes', () => {
 test('isRequired() is false for optional fields only', () => {
   assert.equal(isRequired(v.string()), true);
   assert.equal(isRequired(v.optional(v.string())), false);
+});
+
+test('defaultText() is the default of a text or number, and of nothing else', () => {
+  assert.equal(defaultText(v.optional(v.picklist(['always', 'never']), 'always')), 'always');
+  assert.equal(defaultText(v.optional(v.number(), 3)), '3');
+  assert.equal(defaultText(v.optional(v.boolean(), true)), undefined);
+  assert.equal(defaultText(v.optional(v.string())), undefined);
+  assert.equal(defaultText(undefined), undefined);
 });

@@ -24,6 +24,12 @@ export function isRequired(schema: GenericSchema | undefined): boolean {
   return schema?.type !== 'optional';
 }
 
+/** What an option is unless it is given, where its schema names a text or number. */
+export function defaultText(schema: GenericSchema | undefined): string | undefined {
+  const value = (schema as { readonly default?: unknown } | undefined)?.default;
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
+}
+
 function innermost(schema: GenericSchema | undefined): Layers {
   let layers = schema as Layers | undefined;
   while (layers?.wrapped !== undefined) layers = layers.wrapped as Layers;

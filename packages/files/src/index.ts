@@ -21,3 +21,4 @@ export { readJson } from './json.ts';
 export { ensureDirectory } from './directory.ts';
 export type { DirectoryOptions } from './directory.ts';
 export { openLogFile } from './log-file.ts';
+export { replaceSymlink } from './symlink.ts';

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { BureauError, hasCode, type ServerName } from '@bureau/core';
-import { ensureDirectory, readBounded, writeFileAtomic } from '@bureau/files';
+import { ensureDirectory, readBounded, replaceSymlink, writeFileAtomic } from '@bureau/files';
 import { homeserverConfig, homeserverLogConfig } from './config.ts';
 import { homeserverLayout, type HomeserverLayout } from './layout.ts';
 import { SMALL_FILE_MAX_BYTES } from './limits.ts';
@@ -37,7 +37,7 @@ export function writeHomeserverFiles(options: HomeserverFilesOptions): Homeserve
   for (const path of [layout.sharedSecretFile, layout.macaroonSecretFile, layout.formSecretFile]) ensureSecretFile(path, { uid, gid: uid });
   const readable = { mode: 0o640, uid: 0, gid: uid };
   writeFileAtomic(layout.logConfigFile, json(homeserverLogConfig()), readable);
-  linkLibrary(layout.libraryLink, options.library);
+  replaceSymlink(options.library, layout.libraryLink);
   const turn = readTurnSettings(layout, { uid, gid: uid });
   writeFileAtomic(layout.configFile, json(homeserverConfig({ ...options, layout, turn })), readable);
   return layout;
@@ -50,13 +50,6 @@ function requireInstalled(library: string): void {
     `Expected Synapse in ${library}, and it is not there or half made; install it with deploy/matrix/install.sh`,
     { data: { library } },
   );
-}
-
-function linkLibrary(link: string, library: string): void {
-  const temporary = `${link}.new`;
-  rmSync(temporary, { force: true });
-  symlinkSync(library, temporary);
-  renameSync(temporary, link);
 }
 
 function json(value: unknown): string {

@@ -17,7 +17,7 @@ export interface ConnectOptions<C extends Contract> {
   readonly contract: C;
   readonly role: string;
   readonly build: string;
-  /** The uid that must have made the listener (whoever called `listen`: root for an inherited one). */
+  /** The uid that must have called `listen` last; a server calls it on a listener that it inherited, so this is the server's own. */
   readonly expectUid?: number;
   readonly clock: Clock;
   /** Gives up connecting; an open connection is not touched by it. */

@@ -34,3 +34,5 @@ export { startPulse } from './pulse.ts';
 export type { Pulse, PulseCall } from './pulse.ts';
 export { speakAs } from './peer.ts';
 export type { PeerOutcome, PeerStep } from './peer.ts';
+export { FaultyBuild } from './faulty-build.ts';
+export type { WriteFault } from './faulty-build.ts';

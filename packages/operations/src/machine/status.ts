@@ -5,6 +5,7 @@ import * as v from 'valibot';
 import { statusTable } from '../agents/describe.ts';
 import { connectDaemon, connectStand } from '../daemon-client.ts';
 import { defineOperation, type AnyOperation } from '../registry/operation.ts';
+import { describeSync } from './describe-sync.ts';
 
 /** `bureau machine status`: the machine as its daemon and its service manager see it. */
 export const machineStatus: AnyOperation = defineOperation({
@@ -38,10 +39,9 @@ export const machineStatus: AnyOperation = defineOperation({
       return parts.join('  ');
     });
     if (daemon === null) return [...lines, '', 'the daemon does not answer right now'].join('\n');
-    const sync = daemon.lastSyncAt === null ? '' : `, last answer ${formatDuration(now - daemon.lastSyncAt)} ago`;
     return [
       `${daemon.machine}  build ${daemon.build}`,
-      `sync ${daemon.sync}${sync}  launcher ${daemon.launcher}`,
+      `${describeSync(daemon, now)}  launcher ${daemon.launcher}`,
       '',
       ...lines,
       '',

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, existsSync } from 'node:fs';
 import { BureauError, hasCode, sleep } from '@bureau/core';
-import { openLogFile } from '@bureau/files';
+import { openLogFile, readBounded } from '@bureau/files';
 import { tryLockFile } from '@bureau/native';
 import { connectStand, type StandClient } from '../daemon-client.ts';
 import type { OperationContext } from '../registry/context.ts';
@@ -13,6 +13,8 @@ const START_MILLISECONDS = 20_000;
 /** It stops daemon and launcher before it leaves, with their grace. */
 const HAND_OVER_MILLISECONDS = 60_000;
 const LOOK_MILLISECONDS = 25;
+/** Well above what a log may have when it is opened (10 MiB, then it is moved aside). */
+const LOG_MAX_BYTES = 16 * 1024 * 1024;
 
 /** A running service manager of this build: found, or started; one of another build hands over to it without ending a sandbox. */
 export async function ensureServiceManager(context: OperationContext): Promise<StepResult> {
@@ -25,7 +27,7 @@ export async function ensureServiceManager(context: OperationContext): Promise<S
     await client.call('handOver', {}, { deadlineMilliseconds: HAND_OVER_MILLISECONDS });
   }
   await untilFree(context);
-  start(context);
+  const started = start(context);
   const until = context.clock.monotonic() + START_MILLISECONDS;
   for (;;) {
     const client = await find(context);
@@ -33,6 +35,11 @@ export async function ensureServiceManager(context: OperationContext): Promise<S
       client.close();
       return { outcome: 'done', message: `started build ${context.build}` };
     }
+    if (started.exitCode !== null || started.signalCode !== null)
+      throw new BureauError(
+        'stand_ended',
+        `The service manager ended at once (${started.signalCode ?? `code ${started.exitCode}`})${lastWords(context.paths.processLog('stand'))}`,
+      );
     if (context.clock.monotonic() > until)
       throw new BureauError(
         'deadline_exceeded',
@@ -67,11 +74,23 @@ async function untilFree(context: OperationContext): Promise<void> {
   }
 }
 
-function start({ paths, buildDirectory }: OperationContext): void {
+function start({ paths, buildDirectory }: OperationContext): ChildProcess {
   const log = openLogFile(paths.processLog('stand'));
   const args = [`${buildDirectory}/lib/stand.js`, ...(paths.name === '' ? [] : ['--instance', paths.name])];
   const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8', NODE_COMPILE_CACHE: `${buildDirectory}/compile-cache` };
   const child = spawn(`${buildDirectory}/bin/node`, args, { cwd: '/', env, stdio: ['ignore', log, log], detached: true });
   child.unref();
   closeSync(log);
+  return child;
+}
+
+/** `: ERROR` of the last line of a log that has one; empty on a disk that took none. */
+function lastWords(path: string): string {
+  try {
+    const line = readBounded(path, LOG_MAX_BYTES).toString('utf8').trimEnd().split('\n').at(-1) ?? '';
+    const { error } = JSON.parse(line) as { readonly error?: unknown };
+    return typeof error === 'string' ? `: ${error}` : '';
+  } catch {
+    return '';
+  }
 }

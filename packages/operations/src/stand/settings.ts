@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { parseMachineName, parseServerName, type MachineName } from '@bureau/core';
+import { replaceSymlink } from '@bureau/files';
 import { findFreePort } from '@bureau/homeserver';
 import { allocateUidBase, ensureInstanceDirectories, readSettings, uidsOf, writeSettings, type InstanceSettings } from '@bureau/instance';
 import type { OperationContext } from '../registry/context.ts';
@@ -57,8 +58,5 @@ function machineOfHost(): MachineName {
 
 /** Points `/etc/bureau/current` at this build; whole or not at all. */
 export function linkBuild({ paths, buildDirectory }: OperationContext): void {
-  const fresh = `${paths.buildLink}.new`;
-  rmSync(fresh, { force: true });
-  symlinkSync(buildDirectory, fresh);
-  renameSync(fresh, paths.buildLink);
+  replaceSymlink(buildDirectory, paths.buildLink);
 }

@@ -30,15 +30,18 @@ export class Steps {
     this.#context = context;
   }
 
-  async run(help: StepHelp, work: () => Promise<StepResult> | StepResult): Promise<void> {
+  /** What `work` returned. */
+  async run<Result extends StepResult>(help: StepHelp, work: () => Promise<Result> | Result): Promise<Result> {
     const { clock, progress, signal } = this.#context;
     const started = clock.monotonic();
     signal.throwIfAborted();
     try {
-      const { outcome, message } = await work();
+      const result = await work();
+      const { outcome, message } = result;
       const seconds = Math.round((clock.monotonic() - started) / 10) / 100;
       this.records.push({ name: help.name, outcome, message, seconds });
       progress(`${help.name.padEnd(13)} ${outcome === 'there' ? '·' : '✓'} ${message} (${seconds.toFixed(1)} s)`);
+      return result;
     } catch (error) {
       if (signal.aborted) throw error;
       throw new BureauError(

@@ -62,38 +62,18 @@ export const standUp: AnyOperation = defineOperation({
     const steps = new Steps(context);
     const at = (name: string, log = 'stand'): { name: string; log: string } => ({ name, log: paths.processLog(log) });
     await steps.run(at('host'), () => checkHost(context));
-    const { settings, made } = await ensureSettings({ serverName: input.server_name, machine: input.machine }, context);
-    using lock = tryLockFile(`${paths.stateDir}/up.lock`);
+    const { settings, lock: taken } = await steps.run(at('settings'), () => settleSettings(input, context));
+    using lock = taken;
     if (lock === null)
       throw new BureauError('stand_busy', 'Another script/up or script/down of this instance is at work; wait for its end');
-    await steps.run(at('settings'), () => ({
-      outcome: made ? 'done' : 'there',
-      message: `uids from ${settings.uidBase}, homeserver on port ${settings.homeserverPort}`,
-    }));
     await steps.run(at('keys'), () => ensureKeys(context));
-    linkBuild(context);
-    const uid = uidsOf(settings.uidBase).homeserver;
-    const { configFile } = homeserverLayout(paths.homeserverStateDirectory);
-    const configured = textOf(configFile);
-    writeHomeserverFiles({
-      directory: paths.homeserverStateDirectory,
-      serverName: settings.serverName,
-      port: settings.homeserverPort,
-      library: input.homeserver_library,
-      uid,
-    });
-    const reconfigured = configured !== undefined && configured !== textOf(configFile);
+    const { reconfigured } = await steps.run(at('configure'), () => configure(settings, input.homeserver_library, context));
     await steps.run(at('manager'), () => ensureServiceManager(context));
     await steps.run(at('homeserver', 'homeserver'), () => startService('homeserver', context, reconfigured));
     await steps.run(at('launcher', 'launcher'), () => startService('launcher', context));
     await steps.run(at('accounts', 'homeserver'), () => firstAccounts(settings, context));
     await steps.run(at('rooms', 'homeserver'), () => setUpRooms(settings, context));
-    let renewed = false;
-    await steps.run(at('machine', 'homeserver'), async () => {
-      const provisioned = await provisionMachine(settings, context);
-      ({ renewed } = provisioned);
-      return provisioned;
-    });
+    const { renewed } = await steps.run(at('machine', 'homeserver'), () => provisionMachine(settings, context));
     await steps.run(at('daemon', 'daemon'), () => startService('daemon', context, renewed));
     using daemon = await connectDaemon(context);
     await steps.run(at('sync', 'daemon'), () => waitSync(daemon, context));
@@ -123,6 +103,39 @@ export const standUp: AnyOperation = defineOperation({
     return lines.join('\n');
   },
 });
+
+/** The instance's settings, and the lock that one `stand up` at a time holds; null: another one is at work. */
+async function settleSettings(
+  input: { readonly server_name?: string | undefined; readonly machine?: string | undefined },
+  context: OperationContext,
+): Promise<StepResult & { readonly settings: InstanceSettings; readonly lock: Disposable | null }> {
+  const { settings, made } = await ensureSettings({ serverName: input.server_name, machine: input.machine }, context);
+  return {
+    outcome: made ? 'done' : 'there',
+    message: `uids from ${settings.uidBase}, homeserver on port ${settings.homeserverPort}`,
+    settings,
+    lock: tryLockFile(`${context.paths.stateDir}/up.lock`),
+  };
+}
+
+/** What the processes read when they start. `reconfigured`: a homeserver that runs holds what is no longer true. */
+function configure(
+  { serverName, homeserverPort, uidBase }: InstanceSettings,
+  library: string,
+  context: OperationContext,
+): StepResult & { readonly reconfigured: boolean } {
+  linkBuild(context);
+  const directory = context.paths.homeserverStateDirectory;
+  const { configFile } = homeserverLayout(directory);
+  const before = textOf(configFile);
+  writeHomeserverFiles({ directory, serverName, port: homeserverPort, library, uid: uidsOf(uidBase).homeserver });
+  const same = before === textOf(configFile);
+  return {
+    outcome: same ? 'there' : 'done',
+    message: `build ${context.build}, ${configFile}`,
+    reconfigured: before !== undefined && !same,
+  };
+}
 
 function textOf(path: string): string | undefined {
   return existsSync(path) ? readBounded(path, CONFIG_MAX_BYTES).toString('utf8') : undefined;
