@@ -1,28 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from 'valibot';
 import { digest, machineName, principalName, text, timestamp, userId } from './scalars.ts';
-
-/** The name of a secret inside a bundle. */
-export const secretName = v.pipe(v.string(), v.regex(/^[A-Z][A-Z0-9_]{0,63}$/, 'expected a name such as "MATRIX_TOKEN"'));
-
-/** Where one secret goes when a request leaves for an upstream. */
-const injection = v.strictObject({
-  secret: secretName,
-  /** The header that is set; whatever the agent sent under that name is dropped. */
-  header: v.pipe(v.string(), v.regex(/^[A-Za-z0-9-]{1,64}$/)),
-  /** Put before the secret, e.g. `Bearer `. */
-  prefix: v.optional(v.pipe(v.string(), v.regex(/^[ -~]{0,64}$/)), ''),
-});
-
-/** One upstream that the proxy may call, and with which key. */
-const upstream = v.strictObject({
-  url: v.pipe(v.string(), v.maxLength(2_000), v.url()),
-  inject: v.pipe(v.array(injection), v.maxLength(16)),
-  /** Methods that are let through; absent: all but CONNECT and TRACE. */
-  methods: v.optional(v.pipe(v.array(v.pipe(v.string(), v.regex(/^[A-Z]{1,16}$/))), v.maxLength(16))),
-  /** Path globs that are let through; absent: all. */
-  paths: v.optional(v.pipe(v.array(text(500)), v.maxLength(256))),
-});
+import { upstream } from './upstream.ts';
 
 /**
  * The header of a bundle, version 1 (design, section 6). JSON in UTF-8 inside the bundle; the signature covers its bytes, so it is

@@ -11,6 +11,8 @@ import type { Answer, EventStreamAnswer, Route, RouteServices, Router } from './
 import { notConfigured } from './store.ts';
 import { traceOf, type Trace } from './trace.ts';
 import { describeUpstreamError } from './upstream.ts';
+import { forwardTo, isForwardTarget, type Forwarding } from './upstreams/forward.ts';
+import type { CallEnd } from './upstreams/service-call.ts';
 
 export interface AgentApiOptions {
   readonly router: Router;
@@ -29,6 +31,7 @@ interface Exchange {
   gone: AbortController | undefined;
   isGone: boolean;
   route: Route | undefined;
+  forwarding: Forwarding | undefined;
   bodyRead: boolean;
 }
 
@@ -59,6 +62,7 @@ export class AgentApi {
       gone: undefined,
       isGone: false,
       route: undefined,
+      forwarding: undefined,
       bodyRead: false,
     };
     response.once('close', () => {
@@ -70,6 +74,7 @@ export class AgentApi {
     this.#running += 1;
     try {
       const answer = await this.#answer(exchange);
+      if (answer === undefined) return;
       if ('stream' in answer) await this.#stream(exchange, answer);
       else this.#send(exchange, answer.status, 'application/json', JSON.stringify(answer.body), {}, false);
     } catch (error) {
@@ -79,7 +84,8 @@ export class AgentApi {
     }
   }
 
-  async #answer(exchange: Exchange): Promise<Answer> {
+  /** A route's answer, or `undefined` when the request was forwarded and all is done. */
+  async #answer(exchange: Exchange): Promise<Answer | EventStreamAnswer | undefined> {
     const { router, services } = this.#options;
     const { request, response } = exchange;
     checkRequest(request, services.limits.requestHeaders);
@@ -91,14 +97,20 @@ export class AgentApi {
         { headers: { 'retry-after': '1' } },
       );
     }
+    if (isForwardTarget(request.url ?? '')) {
+      const { store } = services;
+      await this.#forward(exchange, forwardTo({ request, response, trace: exchange.trace, store, clock: this.#options.clock }));
+      return undefined;
+    }
     const { route, params, query } = router.match(request.method ?? '', request.url ?? '');
     exchange.route = route;
     if (!route.unconfigured && services.store.header === undefined) throw notConfigured();
     if (route.body === undefined && announcesBody(request)) {
       throw new Problem(400, 'unexpected_body', `${request.method} ${route.path} takes no body; leave it out.`, { close: true });
     }
-    const body: unknown =
-      route.body === undefined ? undefined : await readBody(request, response, route.body, services.limits.requestBodyBytes);
+    const { requestBodyBytes: longest, requestMilliseconds: milliseconds } = services.limits;
+    const bounds = { longest, milliseconds, clock: this.#options.clock };
+    const body: unknown = route.body === undefined ? undefined : await readBody(request, response, route.body, bounds);
     exchange.bodyRead = true;
     const signal = (): AbortSignal => signalOf(exchange);
     const header = (name: string): string | undefined => singleHeader(request, name);
@@ -121,6 +133,13 @@ export class AgentApi {
       events[Symbol.dispose]();
     }
     this.#log(exchange, exchange.isGone ? STATUS_CLIENT_GONE : 200, events.bytes, undefined);
+  }
+
+  async #forward(exchange: Exchange, forwarding: Forwarding): Promise<void> {
+    exchange.forwarding = forwarding;
+    const end = await new Promise<CallEnd>((resolve) => forwarding.start(resolve));
+    if (end.problem !== undefined && !exchange.response.headersSent) throw end.problem;
+    this.#log(exchange, end.status, end.bytes, end.problem);
   }
 
   #fail(exchange: Exchange, error: unknown): void {
@@ -161,9 +180,9 @@ export class AgentApi {
 
   #log(exchange: Exchange, status: number, bytes: number, problem: Problem | undefined): void {
     logAccess(this.#options.logger, this.#options.services.store.header?.principal, {
-      service: exchange.route?.service ?? '-',
+      service: exchange.route?.service ?? exchange.forwarding?.service ?? '-',
       method: exchange.request.method ?? '-',
-      path: exchange.route?.path ?? '-',
+      path: exchange.route?.path ?? exchange.forwarding?.path ?? '-',
       status,
       code: problem?.code,
       cause:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Clock, Timer } from '@bureau/core';
 import type * as v from 'valibot';
 import { Problem, quoted } from './problem.ts';
 import { validate } from './validation.ts';
@@ -10,6 +11,13 @@ const JSON_TYPE = /^application\/json[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?$/
 /** Event on a request whose body Node's parser found malformed or late; its argument is the `Problem` to answer with. */
 export const BODY_BROKEN: unique symbol = Symbol('body broken');
 
+/** How much of a body is read, and for how long. */
+export interface BodyBounds {
+  readonly longest: number;
+  readonly milliseconds: number;
+  readonly clock: Clock;
+}
+
 /** True when the request announces a body (an empty one included when its length is not known). */
 export function announcesBody(request: IncomingMessage): boolean {
   const length = request.headers['content-length'];
@@ -18,14 +26,14 @@ export function announcesBody(request: IncomingMessage): boolean {
 
 /**
  * The JSON body of a request, validated. Throws a `Problem`: 415 for another media type, 413 above `longest` bytes (before they are
- * read, when announced), 400 for invalid UTF-8 or JSON, and 400 with the field's path for what the schema does not know; what
+ * read, when announced), 408 past `milliseconds`, 400 for invalid UTF-8 or JSON, and 400 with the field's path for what the schema does not know; what
  * comes with `BODY_BROKEN`, as soon as it comes.
  */
 export async function readBody<Schema extends v.GenericSchema>(
   request: IncomingMessage,
   response: ServerResponse,
   schema: Schema,
-  longest: number,
+  bounds: BodyBounds,
 ): Promise<v.InferOutput<Schema>> {
   const type = request.headers['content-type'] ?? '';
   if (!JSON_TYPE.test(type)) {
@@ -41,14 +49,17 @@ export async function readBody<Schema extends v.GenericSchema>(
       `Expected a body without content-encoding, found ${quoted(encoding)}; send it as it is.`,
     );
   }
-  return validate(parse(await readBytes(request, response, longest)), schema, 'the body');
+  return validate(parse(await readBytes(request, response, bounds)), schema, 'the body');
 }
 
 /** All bytes of a body, or 413 as soon as there are too many. */
-function readBytes(request: IncomingMessage, response: ServerResponse, longest: number): Promise<Buffer> {
+function readBytes(request: IncomingMessage, response: ServerResponse, bounds: BodyBounds): Promise<Buffer> {
+  const { longest, milliseconds, clock } = bounds;
   if (Number(request.headers['content-length'] ?? 0) > longest) throw tooLarge(longest);
+  let timer: Timer | undefined;
   if (/^100-continue$/i.test(request.headers.expect ?? '')) response.writeContinue();
-  return new Promise((resolve, reject) => {
+  return new Promise<Buffer>((resolve, reject) => {
+    timer = clock.setTimer(milliseconds, () => reject(tooSlow()));
     const chunks: Buffer[] = [];
     let size = 0;
     request.once(BODY_BROKEN, reject);
@@ -66,7 +77,12 @@ function readBytes(request: IncomingMessage, response: ServerResponse, longest: 
     request.once('close', () =>
       reject(new Problem(400, 'body_incomplete', 'The connection ended before the whole body had arrived.', { close: true })),
     );
-  });
+  }).finally(() => timer?.clear());
+}
+
+/** What a body that came too slowly is told. */
+function tooSlow(): Problem {
+  return new Problem(408, 'request_timeout', 'Expected the whole body sooner (limit requestMilliseconds); send it again.', { close: true });
 }
 
 function tooLarge(longest: number): Problem {

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from 'node:crypto';
 import { BureauError } from '@bureau/core';
-import { bundleHeader, secretName, type BundleHeader } from '@bureau/protocol';
+import { bundleHeader, secretName, secretsOfUpstream, type BundleHeader } from '@bureau/protocol';
 import { SecretBytes } from '@bureau/secret';
 // As in ipc: the library's main entry would load a native decoder.
 import { Unpackr } from 'msgpackr/unpack';
 import * as v from 'valibot';
+import { SEARCHED_SECRET_BYTES, injectedHeaderNames } from './injection/key-lines.ts';
 import { checkUpstreamUrl, forbiddenInjection } from './upstream-rules.ts';
-
-/** Secrets shorter than this are not searched for in answers: they would be found everywhere. */
-const SEARCHED_SECRET_BYTES = 8;
 
 /**
  * The verified header and the secrets of one bundle. Holds the only copies that live longer than a call: `[Symbol.dispose]` zeroes them.
@@ -53,12 +51,16 @@ export class Credentials implements Disposable {
   injectedHeaders(service: string): Record<string, string> {
     const headers: Record<string, string> = {};
     for (const rule of this.header.upstreams[service]?.inject ?? []) {
-      const secret = this.#secrets.get(rule.secret);
-      if (secret === undefined)
-        throw new BureauError('secret_missing', `Secret ${rule.secret} of upstream ${service} is not in the bundle`);
-      headers[rule.header.toLowerCase()] = rule.prefix + secret.bytes.toString('latin1');
+      if ('header' in rule) headers[rule.header.toLowerCase()] = rule.prefix + this.secret(rule.secret).bytes.toString('latin1');
     }
     return headers;
+  }
+
+  /** The secret of that name, which stays the bundle's. Throws `secret_missing`. */
+  secret(name: string): SecretBytes {
+    const secret = this.#secrets.get(name);
+    if (secret === undefined) throw new BureauError('secret_missing', `Secret ${name} is not in the bundle`);
+    return secret;
   }
 
   /** True when a secret is found in `text`, which an upstream reflected and an agent would read. */
@@ -117,25 +119,26 @@ function secretsMalformed(): BureauError {
 /** Everything that would only fail at the first request, found when the bundle arrives. */
 function checkUpstreams(header: BundleHeader, secrets: ReadonlyMap<string, SecretBytes>): void {
   for (const [service, upstream] of Object.entries(header.upstreams)) {
-    checkUpstreamUrl(service, upstream.url);
-    for (const rule of upstream.inject) {
-      if (forbiddenInjection(rule.header)) {
-        throw new BureauError(
-          'injection_unsafe',
-          `Upstream ${service} injects a secret into header ${rule.header}, which frames or routes the request; use another header`,
-        );
-      }
-      const secret = secrets.get(rule.secret);
+    checkUpstreamUrl(service, upstream);
+    const unsafe = injectedHeaderNames(upstream).find(forbiddenInjection);
+    if (unsafe !== undefined) {
+      throw new BureauError(
+        'injection_unsafe',
+        `Upstream ${service} injects a secret into header ${unsafe}, which frames or routes the request; use another header`,
+      );
+    }
+    for (const name of secretsOfUpstream(upstream)) {
+      const secret = secrets.get(name);
       if (secret === undefined) {
         throw new BureauError(
           'secret_missing',
-          `Upstream ${service} injects ${rule.secret}, which is not among the secrets of the bundle; seal it again with that secret`,
+          `Upstream ${service} injects ${name}, which is not among the secrets of the bundle; seal it again with that secret`,
         );
       }
       if (!secret.bytes.every((byte) => byte >= 0x21 && byte <= 0x7e)) {
         throw new BureauError(
           'secret_unusable',
-          `Secret ${rule.secret} holds a space, a line end or another byte that a header cannot carry; seal it again without`,
+          `Secret ${name} holds a space, a line end or another byte that a header cannot carry; seal it again without`,
         );
       }
     }

@@ -30,6 +30,10 @@ export interface ProxyLimits {
   readonly upstreamConnectMilliseconds: number;
   /** From the start of a call until its whole answer is here; a homeserver that was stopped for half a minute is late. */
   readonly upstreamAnswerMilliseconds: number;
+  /** Connections to one upstream that agents call directly: as many as requests at once, since each stream holds one. */
+  readonly serviceConnections: number;
+  /** Until the head of an answer to an agent's own call: models think for minutes before their first byte. */
+  readonly serviceHeadersMilliseconds: number;
   /** Bytes of an upstream's response head. */
   readonly upstreamHeadBytes: number;
   /** Bytes of an upstream's JSON answer: the members of a room of a few thousand fit. */
@@ -85,6 +89,8 @@ export const PROXY_LIMITS: ProxyLimits = {
   upstreamConnections: 32,
   upstreamConnectMilliseconds: 5_000,
   upstreamAnswerMilliseconds: 30_000,
+  serviceConnections: 128,
+  serviceHeadersMilliseconds: 600_000,
   upstreamHeadBytes: 16 * 1024,
   upstreamBodyBytes: 4 * 1024 * 1024,
   pollConnections: 4,

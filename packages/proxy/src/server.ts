@@ -44,7 +44,8 @@ export class AgentServer {
       requireHostHeader: false,
       maxHeaderSize: limits.requestHeadBytes,
       headersTimeout: limits.headMilliseconds,
-      requestTimeout: limits.requestMilliseconds,
+      // A forwarded body may take its time; `readBody` has a deadline of its own, silence has `stalledMilliseconds`.
+      requestTimeout: 0,
       connectionsCheckingInterval: limits.sweepMilliseconds,
       keepAlive: true,
       keepAliveTimeout: limits.idleMilliseconds,

@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import { BureauError, type Clock } from '@bureau/core';
 import type { BundleHeader } from '@bureau/protocol';
+import type { SecretBytes } from '@bureau/secret';
 import { Credentials } from './credentials.ts';
 import type { ProxyLimits } from './limits.ts';
 import { Problem } from './problem.ts';
+import { Service } from './upstreams/service.ts';
 import { Upstream } from './upstream.ts';
+import { checkUpstreamUrl } from './upstream-rules.ts';
+
+/** The homeserver's name among the upstreams. */
+const MATRIX = 'matrix';
 
 /** The right to use one bundle until it is disposed of. */
 export interface CredentialLease extends Disposable {
@@ -14,9 +20,10 @@ export interface CredentialLease extends Disposable {
 }
 
 /** One bundle in use: its keys live until it has been replaced and its last lease has ended. */
-class Generation {
+export class Generation {
   readonly credentials: Credentials;
   readonly #upstreams: ReadonlyMap<string, Upstream>;
+  readonly #services: ReadonlyMap<string, Service>;
   #leases = 0;
   #retired = false;
 
@@ -24,10 +31,37 @@ class Generation {
     this.credentials = credentials;
     const services = Object.keys(credentials.header.upstreams);
     this.#upstreams = new Map(services.map((service) => [service, new Upstream({ service, credentials, limits, clock })]));
+    const secretOf = (secret: string): SecretBytes => credentials.secret(secret);
+    const entries = Object.entries(credentials.header.upstreams);
+    this.#services = new Map(
+      entries.map(([name, rule]) => [name, new Service({ name, url: checkUpstreamUrl(name, rule), rule, secretOf, limits, clock })]),
+    );
+  }
+
+  /** Another bundle has taken its place: nothing may begin with these keys. */
+  get retired(): boolean {
+    return this.#retired;
+  }
+
+  /** An upstream as an agent may call it by its own requests. Throws as `upstream` of a lease does; the homeserver has routes of its own. */
+  service(name: string): Service {
+    const service = this.#services.get(name);
+    if (service === undefined || name === MATRIX) throw notGranted(name);
+    return service;
+  }
+
+  /** The keys are in use until as many `leave`s. */
+  enter(): void {
+    this.#leases += 1;
+  }
+
+  leave(): void {
+    this.#leases -= 1;
+    this.#endWhenUnused();
   }
 
   lease(): CredentialLease {
-    this.#leases += 1;
+    this.enter();
     let held = true;
     return {
       credentials: this.credentials,
@@ -35,8 +69,7 @@ class Generation {
       [Symbol.dispose]: () => {
         if (!held) return;
         held = false;
-        this.#leases -= 1;
-        this.#endWhenUnused();
+        this.leave();
       },
     };
   }
@@ -49,16 +82,13 @@ class Generation {
   #upstream(service: string): Upstream {
     const upstream = this.#upstreams.get(service);
     if (upstream !== undefined) return upstream;
-    throw new Problem(
-      403,
-      'upstream_not_granted',
-      `This principal's bundle has no upstream ${JSON.stringify(service)}; an operator can add it by sealing a new bundle.`,
-    );
+    throw notGranted(service);
   }
 
   #endWhenUnused(): void {
     if (!this.#retired || this.#leases > 0) return;
     this.credentials[Symbol.dispose]();
+    for (const service of this.#services.values()) service[Symbol.dispose]();
     for (const upstream of this.#upstreams.values()) void upstream.close();
   }
 }
@@ -100,6 +130,11 @@ export class CredentialStore implements Disposable {
 
   /** Throws the `Problem`s 503 `not_configured` and 403 `credentials_expired`. */
   lease(): CredentialLease {
+    return this.current().lease();
+  }
+
+  /** The bundle in use; throws as `lease` does. Hold it with `enter` and `leave`. */
+  current(): Generation {
     if (this.#current === undefined) throw notConfigured();
     if (this.#clock.now() >= this.#current.credentials.header.expires_at) {
       throw new Problem(
@@ -108,7 +143,7 @@ export class CredentialStore implements Disposable {
         `The keys of ${this.#current.credentials.header.principal} lapsed at ${new Date(this.#current.credentials.header.expires_at).toISOString()}; an operator has to provision new ones.`,
       );
     }
-    return this.#current.lease();
+    return this.#current;
   }
 
   /** Zeroes the keys as soon as no lease is left. Idempotent. */
@@ -132,6 +167,14 @@ export class CredentialStore implements Disposable {
       );
     }
   }
+}
+
+function notGranted(service: string): Problem {
+  return new Problem(
+    403,
+    'upstream_not_granted',
+    `This principal's bundle has no upstream ${JSON.stringify(service)}; an operator can add it by sealing a new bundle.`,
+  );
 }
 
 /** What every call answers before the launcher has handed over a bundle. */

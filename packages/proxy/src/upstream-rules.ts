@@ -1,38 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { BureauError, matchGlob } from '@bureau/core';
-import type { BundleHeader } from '@bureau/protocol';
-
-type UpstreamRule = BundleHeader['upstreams'][string];
-
-/** Headers that belong to one hop or frame a message; never injected, never passed on. */
-const HOP_HEADERS: readonly string[] = [
-  'connection',
-  'content-length',
-  'expect',
-  'host',
-  'http2-settings',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-];
-
-/** Headers in which clients put keys. What an agent sends there is a placeholder or stolen: it never leaves. */
-const CREDENTIAL_HEADERS: readonly string[] = [
-  'api-key',
-  'authorization',
-  'cookie',
-  'proxy-authorization',
-  'x-access-token',
-  'x-amz-security-token',
-  'x-api-key',
-  'x-auth-token',
-  'x-goog-api-key',
-];
+import type { UpstreamRule } from '@bureau/protocol';
+import { CREDENTIAL_HEADERS, HOP_HEADERS } from './upstreams/header-rules.ts';
 
 /** True for a header that a bundle must not inject into. */
 export function forbiddenInjection(header: string): boolean {
@@ -40,15 +9,21 @@ export function forbiddenInjection(header: string): boolean {
 }
 
 /**
- * What may be called: `https`, or `http` to this machine itself; no user name, query or fragment. TLS is always verified.
+ * What may be called: `https`, or `http` to this machine itself or to a socket on it; no user name, query or fragment. TLS is always verified.
  * Throws `upstream_insecure` or `upstream_invalid`.
  */
-export function checkUpstreamUrl(service: string, text: string): URL {
-  const url = new URL(text);
+export function checkUpstreamUrl(service: string, rule: Pick<UpstreamRule, 'url' | 'unix'>): URL {
+  const url = new URL(rule.url);
   if (url.protocol !== 'https:' && url.protocol !== 'http:') {
     throw new BureauError('upstream_invalid', `Upstream ${service} must have an http or https URL, found ${JSON.stringify(url.protocol)}`);
   }
-  if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
+  if (rule.unix !== undefined && url.protocol !== 'http:') {
+    throw new BureauError(
+      'upstream_invalid',
+      `Upstream ${service} has a socket on this host, which is called without TLS: give it an http URL`,
+    );
+  }
+  if (url.protocol === 'http:' && rule.unix === undefined && !isLoopback(url.hostname)) {
     throw new BureauError(
       'upstream_insecure',
       `Upstream ${service} at ${url.host} has an http URL: keys would cross the network in the open; use https (http only for 127.0.0.1, [::1] and localhost)`,

@@ -49,7 +49,7 @@ export class Upstream {
     if (rule === undefined) throw new BureauError('no_such_upstream', `The bundle has no upstream ${JSON.stringify(options.service)}`);
     this.#options = options;
     this.service = options.service;
-    this.url = checkUpstreamUrl(options.service, rule.url);
+    this.url = checkUpstreamUrl(options.service, rule);
   }
 
   /**

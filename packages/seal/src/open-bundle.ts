@@ -9,6 +9,7 @@ import {
   bundleHeader,
   secretName,
   type BundleHeader,
+  secretsOfUpstream,
 } from '@bureau/protocol';
 import { SecretBytes } from '@bureau/secret';
 import * as v from 'valibot';
@@ -168,8 +169,8 @@ function judge(header: BundleHeader, contentDigest: string, rules: BundleRules):
 function refuseUnfit(header: BundleHeader, secrets: Buffer): void {
   const names = decodeSecrets(secrets);
   for (const [name, upstream] of Object.entries(header.upstreams)) {
-    const missing = upstream.inject.find((injection) => !names.has(injection.secret));
-    if (missing !== undefined) throw malformed(`upstream ${name} injects ${missing.secret}, which is not among its secrets`);
+    const missing = secretsOfUpstream(upstream).find((secret) => !names.has(secret));
+    if (missing !== undefined) throw malformed(`upstream ${name} injects ${missing}, which is not among its secrets`);
   }
 }
 

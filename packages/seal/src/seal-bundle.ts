@@ -9,6 +9,7 @@ import {
   bundleHeader,
   secretName,
   type BundleHeader,
+  secretsOfUpstream,
 } from '@bureau/protocol';
 import { Encrypter } from 'age-encryption';
 import * as v from 'valibot';
@@ -93,8 +94,8 @@ function headerBytes(content: BundleContent): Buffer {
     if (!v.is(secretName, name)) throw invalid(`${JSON.stringify(name)} is not a secret's name: expected one such as "MATRIX_TOKEN"`);
   }
   for (const [name, upstream] of Object.entries(header.upstreams)) {
-    const missing = upstream.inject.find((injection) => !content.secrets.has(injection.secret));
-    if (missing !== undefined) throw invalid(`upstream ${name} injects ${missing.secret}, which is not among the secrets`);
+    const missing = secretsOfUpstream(upstream).find((secret) => !content.secrets.has(secret));
+    if (missing !== undefined) throw invalid(`upstream ${name} injects ${missing}, which is not among the secrets`);
   }
   const bytes = Buffer.from(JSON.stringify(header), 'utf8');
   if (bytes.length > HEADER_MAX_BYTES) throw invalid(`the header has ${bytes.length} bytes, at most ${HEADER_MAX_BYTES} are taken`);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { chmodSync, closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
-import { Agent, request as httpRequest, type IncomingHttpHeaders } from 'node:http';
+import { Agent, request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import { connect as connectSocket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -159,12 +159,25 @@ export class ProxyFixture implements AsyncDisposable {
             status: response.statusCode ?? 0,
             headers: response.headers,
             text,
-            json: text === '' ? {} : (JSON.parse(text) as Record<string, unknown>),
+            json: /json/.test(response.headers['content-type'] ?? '') && text !== '' ? (JSON.parse(text) as Record<string, unknown>) : {},
           });
         });
       });
       request.end(options.body);
     });
+  }
+
+  /** One request whose answer is read as it comes, on a connection of its own. */
+  stream(method: string, path: string): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      const request = httpRequest({ socketPath: this.agentPath, method, path, headers: { host: 'bureau' }, agent: false });
+      request.once('error', reject).once('response', resolve).end();
+    });
+  }
+
+  /** Lets real time pass on a connection: for what must survive silence. */
+  silence(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => setTimeout(resolve, milliseconds));
   }
 
   /** Sends a message the way an agent does. */

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { RawHeaders } from './answer-sink.ts';
+import { namedByConnection } from './request-head.ts';
+
+/** What stands in an answer's header in the place of a key. */
+const REDACTED = '[redacted]';
+
+/**
+ * The headers of an answer that the agent gets: without `dropped` (lower case) and what `Connection` names. Where `needles` are found
+ * in a value, they are replaced.
+ */
+export function answerHeaders(headers: RawHeaders, dropped: ReadonlySet<string>, needles: readonly Buffer[]): string[] {
+  const named = namedByConnection(headers);
+  const kept: string[] = [];
+  for (let index = 0; index < headers.length; index += 2) {
+    const name = headers[index] as string;
+    const lower = name.toLowerCase();
+    if (dropped.has(lower) || (named !== undefined && named.has(lower))) continue;
+    const value = headers[index + 1] as string;
+    kept.push(redact(name, needles), needles.length === 0 ? value : redact(value, needles));
+  }
+  return kept;
+}
+
+/** True when one of the needles stands in these bytes. */
+export function holdsNeedle(bytes: Buffer, needles: readonly Buffer[]): boolean {
+  return needles.some((needle) => bytes.indexOf(needle) !== -1);
+}
+
+function redact(value: string, needles: readonly Buffer[]): string {
+  let bytes = Buffer.from(value, 'latin1');
+  for (const needle of needles) {
+    for (let at = bytes.indexOf(needle); at !== -1; at = bytes.indexOf(needle)) {
+      bytes = Buffer.concat([bytes.subarray(0, at), Buffer.from(REDACTED), bytes.subarray(at + needle.length)]);
+    }
+  }
+  return bytes.toString('latin1');
+}

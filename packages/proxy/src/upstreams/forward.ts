@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Clock } from '@bureau/core';
+import { Problem, quoted } from '../problem.ts';
+import type { CredentialStore } from '../store.ts';
+import type { Trace } from '../trace.ts';
+import { refusalOf } from './path-rules.ts';
+import { ServiceCall, type CallEnd } from './service-call.ts';
+
+/** What stands before a service's name in a target. */
+const HTTP_PREFIX = '/v1/http/';
+const SERVICE_NAME = /^[a-z][a-z0-9-]{0,31}$/;
+/** Methods that no upstream is sent: they reflect what they got, or open tunnels. */
+const NEVER: readonly string[] = ['CONNECT', 'TRACE', 'TRACK'];
+
+export interface ForwardRequest {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly trace: Trace;
+  readonly store: CredentialStore;
+  readonly clock: Clock;
+}
+
+/** A judged call, ready to begin. */
+export interface Forwarding {
+  /** For the log: the service, and the path without anything that the agent chose. */
+  readonly service: string;
+  readonly path: string;
+  /** Calls back once, when the exchange is over: see `CallEnd`. */
+  start(done: (end: CallEnd) => void): void;
+}
+
+/** True for a target that `forwardTo` takes. */
+export function isForwardTarget(target: string): boolean {
+  return target.startsWith(HTTP_PREFIX);
+}
+
+/**
+ * Judges `/v1/http/<service>/<path>?<query>`: what follows the service goes out byte for byte below its URL. Throws the `Problem`s 404
+ * `no_such_path`, 403 `upstream_not_granted`, `upstream_rule_refused`, `upstream_path_ambiguous`, and those of the store.
+ */
+export function forwardTo(call: ForwardRequest): Forwarding {
+  const { request, store } = call;
+  const rest = (request.url as string).slice(HTTP_PREFIX.length);
+  const end = rest.search(/[/?]/);
+  const name = end === -1 ? rest : rest.slice(0, end);
+  if (!SERVICE_NAME.test(name)) {
+    throw new Problem(404, 'no_such_path', `Expected ${HTTP_PREFIX}<service>/<path> with the name of an upstream, found ${quoted(name)}.`);
+  }
+  const below = end === -1 ? '' : rest.slice(end);
+  const target = below.startsWith('/') ? below : `/${below}`;
+  const service = store.current().service(name);
+  const method = request.method as string;
+  const mark = target.indexOf('?');
+  const path = mark === -1 ? target : target.slice(0, mark);
+  if (NEVER.includes(method))
+    throw new Problem(403, 'method_forbidden', `${method} is never passed on; use another method.`, { close: true });
+  const refusal = refusalOf(service.rule, method, path);
+  if (refusal !== undefined) {
+    throw new Problem(
+      403,
+      refusal.code,
+      `${method} ${quoted(path)} is not allowed at upstream ${name} of this principal's bundle: ${refusal.why}. ${
+        refusal.rule === 'path' ? 'Send a plain path.' : `An operator can allow it by sealing a bundle with wider ${refusal.rule}.`
+      }`,
+      { extensions: { rule: `upstreams.${name}.${refusal.rule}` } },
+    );
+  }
+  const { response, trace, clock } = call;
+  return {
+    service: name,
+    path: `${HTTP_PREFIX}${name}/…`,
+    start: (done) =>
+      new ServiceCall({ request, response, target, service: name, trace, current: () => store.current(), clock, done }).start(),
+  };
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Clock } from '@bureau/core';
+import { secretsOfUpstream, type UpstreamRule } from '@bureau/protocol';
+import type { SecretBytes } from '@bureau/secret';
+import { injectedHeaderNames, keyLines, needlesOf, type SecretOf } from '../injection/key-lines.ts';
+import { queryWithout } from '../injection/query.ts';
+import type { ProxyLimits } from '../limits.ts';
+import { Problem } from '../problem.ts';
+import { Dialler } from './dial.ts';
+import { H1Pool } from './h1-pool.ts';
+import { ANSWER_HOP_HEADERS, CREDENTIAL_HEADERS, HOP_HEADERS } from './header-rules.ts';
+
+export interface ServiceOptions {
+  readonly name: string;
+  readonly url: URL;
+  readonly rule: UpstreamRule;
+  readonly secretOf: SecretOf;
+  readonly limits: ProxyLimits;
+  readonly clock: Clock;
+}
+
+/** One upstream of one bundle, with everything that can be made ready before a request comes. Its keys are zeroed by `[Symbol.dispose]`. */
+export class Service implements Disposable {
+  readonly name: string;
+  readonly rule: UpstreamRule;
+  /** For problems: the service and its origin. */
+  readonly where: string;
+  /** The `Host` that it is called by. */
+  readonly host: string;
+  /** Put before each path; without a slash at its end. */
+  readonly basePath: string;
+  /** Headers of the agent that do not go out, lower case. */
+  readonly droppedHeaders: ReadonlySet<string>;
+  /** Headers of an answer that the agent does not get, lower case. */
+  readonly strippedHeaders: ReadonlySet<string>;
+  /** Trailers that the agent does not get: those, and what frames a message. */
+  readonly droppedTrailers: ReadonlySet<string>;
+  readonly headersMilliseconds: number;
+  readonly idleMilliseconds: number;
+  readonly pool: H1Pool;
+  readonly #keys: SecretBytes;
+  readonly #secretOf: SecretOf;
+  /** Parameter → secret. These become strings, for one call: they stand in the request line. */
+  readonly #queryKeys: ReadonlyMap<string, string>;
+  readonly #queryNames: ReadonlySet<string>;
+  readonly #needles: readonly SecretBytes[];
+
+  constructor(options: ServiceOptions) {
+    const { rule, url, limits, clock, secretOf } = options;
+    this.name = options.name;
+    this.rule = rule;
+    this.where = `${options.name} at ${rule.unix === undefined ? url.origin : `the socket ${rule.unix}`}`;
+    this.host = url.host;
+    this.basePath = url.pathname.replace(/\/$/, '');
+    const lowered = (names: readonly string[] | undefined): readonly string[] => (names ?? []).map((name) => name.toLowerCase());
+    this.droppedHeaders = new Set([
+      ...HOP_HEADERS,
+      ...CREDENTIAL_HEADERS,
+      ...injectedHeaderNames(rule),
+      ...lowered(rule.strip_request),
+      // Set by us, when the agent's own is valid.
+      'traceparent',
+    ]);
+    this.strippedHeaders = new Set([...ANSWER_HOP_HEADERS, ...lowered(rule.strip_response)]);
+    this.droppedTrailers = new Set([...HOP_HEADERS, ...this.strippedHeaders]);
+    this.headersMilliseconds = rule.timeouts?.headers ?? limits.serviceHeadersMilliseconds;
+    this.idleMilliseconds = rule.timeouts?.idle ?? 0;
+    const connectMilliseconds = rule.timeouts?.connect ?? limits.upstreamConnectMilliseconds;
+    const dialler = new Dialler({ url, rule, protocol: 'http/1.1', connectMilliseconds, clock });
+    this.pool = new H1Pool({
+      dialler,
+      clock,
+      connections: limits.serviceConnections,
+      headMost: limits.upstreamHeadBytes,
+      waitMilliseconds: connectMilliseconds,
+    });
+    this.#secretOf = secretOf;
+    this.#queryKeys = new Map(rule.inject.flatMap((one) => ('query' in one ? [[one.query, one.secret] as const] : [])));
+    this.#queryNames = new Set(lowered([...this.#queryKeys.keys()]));
+    this.#keys = keyLines(rule, secretOf);
+    this.#needles = needlesOf(rule, secretsOfUpstream(rule), secretOf);
+  }
+
+  /** The header lines with keys. */
+  get keys(): Buffer {
+    return this.#keys.bytes;
+  }
+
+  /** The target with the parameters that carry keys, and without the agent's own of their names. Throws the `Problem` 400 `query_ambiguous`. */
+  withQueryKeys(target: string): string {
+    if (this.#queryKeys.size === 0) return target;
+    const mark = target.indexOf('?');
+    const kept = queryWithout(mark === -1 ? '' : target.slice(mark + 1), this.#queryNames);
+    if (kept === undefined)
+      throw new Problem(
+        400,
+        'query_ambiguous',
+        'Expected a query without ";" before the name of a parameter that the proxy sets; write "&".',
+      );
+    let query = kept;
+    for (const [name, secret] of this.#queryKeys)
+      query += `${query === '' ? '' : '&'}${name}=${encodeURIComponent(this.#secretOf(secret).bytes.toString('latin1'))}`;
+    return `${mark === -1 ? target : target.slice(0, mark)}?${query}`;
+  }
+
+  /** What an answer's head must not hold. */
+  get needles(): readonly Buffer[] {
+    return this.#needles.map(({ bytes }) => bytes);
+  }
+
+  /** Cuts what still runs and zeroes every key. Idempotent. */
+  [Symbol.dispose](): void {
+    this.pool.destroy();
+    this.#keys[Symbol.dispose]();
+    for (const needle of this.#needles) needle[Symbol.dispose]();
+  }
+}
