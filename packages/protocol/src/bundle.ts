@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from 'valibot';
+import { egressRules } from './egress.ts';
+import { principalLimits } from './proxy-limits.ts';
 import { digest, machineName, principalName, text, timestamp, userId } from './scalars.ts';
 import { upstream } from './upstream.ts';
 
@@ -15,6 +17,10 @@ export const bundleHeader = v.strictObject({
   issued_at: timestamp,
   expires_at: timestamp,
   upstreams: v.record(v.pipe(v.string(), v.regex(/^[a-z][a-z0-9-]{0,31}$/)), upstream),
+  /** Hosts that may be reached by CONNECT or an absolute target, without keys; absent: none. */
+  egress: v.optional(egressRules),
+  /** Bounds of this principal's proxy that differ from the usual ones. */
+  limits: v.optional(principalLimits),
   /** SHA-256 of the sandbox specs that may run with these keys; absent: any that the launcher's policy admits. */
   allowed_specs: v.optional(v.pipe(v.array(digest), v.maxLength(256))),
   /** For people: what it is for. */

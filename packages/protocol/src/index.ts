@@ -41,6 +41,8 @@ export { daemonContract, plannedAction } from './daemon-contract.ts';
 export type { PlannedAction } from './daemon-contract.ts';
 export { EVENT_TYPES, assignmentContent, credentialsContent, principalStatus, templateContent, templateName } from './events.ts';
 export type { AssignmentContent, MachineStatusContent, PrincipalStatus, TemplateContent } from './events.ts';
+export type { EgressRule } from './egress.ts';
+export type { PrincipalLimits } from './proxy-limits.ts';
 export { BUNDLE_LIFE_MAX, BUNDLE_SIGNATURE_CONTEXT, BUNDLE_SKEW_MAX, bundleHeader } from './bundle.ts';
 export type { BundleHeader } from './bundle.ts';
 export { DEFAULT_AUTHORIZATION, authorizationList } from './authorization.ts';

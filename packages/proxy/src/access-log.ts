@@ -10,9 +10,17 @@ export interface AccessRecord {
   readonly status: number;
   /** The problem's code, when there was one. */
   readonly code?: string | undefined;
-  /** Why, for the people who run it: an upstream's error code, a rule. */
+  /** Why, for the people who run it: an upstream's error code. */
   readonly cause?: string | undefined;
+  /** The rule of the bundle that allowed or refused it. */
+  readonly rule?: string | undefined;
+  /** Of a forwarded call: host and port, in their one spelling. */
+  readonly target?: string | undefined;
+  /** Of a forwarded call: the address that was dialled. */
+  readonly address?: string | undefined;
   readonly milliseconds: number;
+  /** Of the request's body, as far as it was read. */
+  readonly bytesIn?: number | undefined;
   /** Of the answer's body. */
   readonly bytes: number;
   readonly traceId: string;
@@ -21,20 +29,42 @@ export interface AccessRecord {
 /** What a request that the agent gave up is recorded with; never sent. */
 export const STATUS_CLIENT_GONE = 499;
 
-/** Writes the one line that each request leaves behind. */
-export function logAccess(logger: Logger, principal: string | undefined, record: AccessRecord): void {
-  const fields = {
+/** Where the one line goes that each request leaves behind. */
+export interface AccessLog {
+  /** Takes a record; never throws, never waits for a disk. */
+  write(principal: string | undefined, record: AccessRecord): void;
+  /** Writes what is still held back. Idempotent; a `write` after it is written at once. */
+  close(): void;
+}
+
+/** The fields of a line, in their order; absent ones are left out. */
+function accessFields(principal: string | undefined, record: AccessRecord): Record<string, unknown> {
+  return {
     principal: principal ?? null,
     service: record.service,
     method: record.method,
     path: record.path,
+    ...(record.target === undefined ? {} : { target: record.target }),
+    ...(record.address === undefined ? {} : { address: record.address }),
     status: record.status,
     ...(record.code === undefined ? {} : { code: record.code }),
     ...(record.cause === undefined ? {} : { cause: record.cause }),
+    ...(record.rule === undefined ? {} : { rule: record.rule }),
     ms: Math.round(record.milliseconds * 100) / 100,
-    bytes: record.bytes,
+    bytes_in: record.bytesIn ?? 0,
+    bytes_out: record.bytes,
     trace_id: record.traceId,
   };
-  if (record.status >= 500) logger.warn(fields, 'request');
-  else logger.info(fields, 'request');
+}
+
+/** Lines in the process's own log: for a proxy that was given no directory for them. */
+export function accessLogOf(logger: Logger): AccessLog {
+  return {
+    write(principal, record) {
+      const fields = accessFields(principal, record);
+      if (record.status >= 500) logger.warn(fields, 'request');
+      else logger.info(fields, 'request');
+    },
+    close: () => undefined,
+  };
 }

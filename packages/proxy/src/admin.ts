@@ -11,6 +11,8 @@ export interface AdminServerOptions {
   readonly allowUids: readonly number[];
   readonly store: CredentialStore;
   readonly requests: () => number;
+  /** Called when a bundle was taken into use. */
+  readonly onConfigured: () => void;
   readonly build: string;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -33,6 +35,7 @@ export function serveAdmin(options: AdminServerOptions): Promise<IpcServer> {
         const who = `uid ${context.peer.uid}`;
         try {
           const answer = store.configure(input.principal, input.header, input.secrets);
+          options.onConfigured();
           audit(logger, { who, what, target: input.principal, result: 'ok', traceId: context.traceId });
           return answer;
         } catch (error) {

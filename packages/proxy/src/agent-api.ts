@@ -2,11 +2,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { describeError, type Clock } from '@bureau/core';
 import type { Logger } from '@bureau/log';
-import { STATUS_CLIENT_GONE, logAccess } from './access-log.ts';
+import { STATUS_CLIENT_GONE, type AccessLog } from './access-log.ts';
 import { announcesBody, readBody } from './body.ts';
 import { EventStream } from './event-stream.ts';
+import type { ForwardRecord, PlainRequests } from './forward/plain-requests.ts';
 import { PROBLEM_TYPE, Problem, problemBody } from './problem.ts';
-import { checkRequest } from './request-checks.ts';
+import { checkRequest, isAbsoluteTarget } from './request-checks.ts';
+import type { RequestLimiter } from './request-limiter.ts';
 import type { Answer, EventStreamAnswer, Route, RouteServices, Router } from './router.ts';
 import { notConfigured } from './store.ts';
 import { traceOf, type Trace } from './trace.ts';
@@ -17,6 +19,10 @@ import type { CallEnd } from './upstreams/service-call.ts';
 export interface AgentApiOptions {
   readonly router: Router;
   readonly services: RouteServices;
+  readonly limiter: RequestLimiter;
+  /** Takes the requests with an absolute target. */
+  readonly forward: PlainRequests;
+  readonly access: AccessLog;
   readonly logger: Logger;
   readonly clock: Clock;
 }
@@ -33,12 +39,13 @@ interface Exchange {
   route: Route | undefined;
   forwarding: Forwarding | undefined;
   bodyRead: boolean;
+  bytesIn: number;
+  fetched: ForwardRecord | undefined;
 }
 
 /** Takes each request from Node's parser to its answer and its line in the log. Never throws, never answers 401. */
 export class AgentApi {
   readonly #options: AgentApiOptions;
-  #running = 0;
   #total = 0;
   /** From now on each answer closes its connection. */
   draining = false;
@@ -64,6 +71,8 @@ export class AgentApi {
       route: undefined,
       forwarding: undefined,
       bodyRead: false,
+      bytesIn: 0,
+      fetched: undefined,
     };
     response.once('close', () => {
       if (response.writableFinished) return;
@@ -71,32 +80,31 @@ export class AgentApi {
       exchange.gone?.abort();
     });
     this.#total += 1;
-    this.#running += 1;
     try {
+      checkRequest(request, this.#options.services.limits.requestHeaders);
+      using _admission = this.#options.limiter.admitRequest();
+      if (isAbsoluteTarget(request)) return await this.#fetch(exchange);
       const answer = await this.#answer(exchange);
       if (answer === undefined) return;
       if ('stream' in answer) await this.#stream(exchange, answer);
       else this.#send(exchange, answer.status, 'application/json', JSON.stringify(answer.body), {}, false);
     } catch (error) {
       this.#fail(exchange, error);
-    } finally {
-      this.#running -= 1;
     }
+  }
+
+  async #fetch(exchange: Exchange): Promise<void> {
+    const record: ForwardRecord = { bytesIn: 0, bytesOut: 0 };
+    exchange.fetched = record;
+    const { request, response } = exchange;
+    const status = await this.#options.forward.forward(request, response, record, signalOf(exchange));
+    this.#log(exchange, response.writableFinished ? status : STATUS_CLIENT_GONE, record.bytesOut);
   }
 
   /** A route's answer, or `undefined` when the request was forwarded and all is done. */
   async #answer(exchange: Exchange): Promise<Answer | EventStreamAnswer | undefined> {
     const { router, services } = this.#options;
     const { request, response } = exchange;
-    checkRequest(request, services.limits.requestHeaders);
-    if (this.#running > services.limits.concurrentRequests) {
-      throw new Problem(
-        503,
-        'too_busy',
-        `This proxy works on ${services.limits.concurrentRequests} requests at once (limit concurrentRequests); try again in a moment.`,
-        { headers: { 'retry-after': '1' } },
-      );
-    }
     if (isForwardTarget(request.url ?? '')) {
       const { store } = services;
       await this.#forward(exchange, forwardTo({ request, response, trace: exchange.trace, store, clock: this.#options.clock }));
@@ -112,6 +120,7 @@ export class AgentApi {
     const bounds = { longest, milliseconds, clock: this.#options.clock };
     const body: unknown = route.body === undefined ? undefined : await readBody(request, response, route.body, bounds);
     exchange.bodyRead = true;
+    exchange.bytesIn = Number(request.headers['content-length'] ?? 0);
     const signal = (): AbortSignal => signalOf(exchange);
     const header = (name: string): string | undefined => singleHeader(request, name);
     const call = { params, query: query as never, body: body as never, header, trace: exchange.trace, signal };
@@ -178,24 +187,33 @@ export class AgentApi {
     this.#log(exchange, delivered ? status : STATUS_CLIENT_GONE, delivered ? bytes : 0, problem);
   }
 
-  #log(exchange: Exchange, status: number, bytes: number, problem: Problem | undefined): void {
-    logAccess(this.#options.logger, this.#options.services.store.header?.principal, {
-      service: exchange.route?.service ?? exchange.forwarding?.service ?? '-',
-      method: exchange.request.method ?? '-',
-      path: exchange.route?.path ?? exchange.forwarding?.path ?? '-',
+  #log(exchange: Exchange, status: number, bytes: number, problem?: Problem): void {
+    const { route, fetched, forwarding, request } = exchange;
+    const rule = problem?.extensions['rule'];
+    const bytesIn = fetched?.bytesIn ?? exchange.bytesIn;
+    if (fetched === undefined) this.#options.limiter.addTraffic(bytes + bytesIn);
+    this.#options.access.write(this.#options.services.store.header?.principal, {
+      service: route?.service ?? forwarding?.service ?? (fetched === undefined ? '-' : 'egress'),
+      method: request.method ?? '-',
+      path: route?.path ?? forwarding?.path ?? '-',
+      target: fetched?.target,
+      address: fetched?.address,
       status,
       code: problem?.code,
-      cause:
-        problem?.cause === undefined
-          ? undefined
-          : problem.status === 500
-            ? describeError(problem.cause)
-            : describeUpstreamError(problem.cause),
+      cause: causeOf(problem),
+      rule: typeof rule === 'string' ? rule : fetched?.rule,
       milliseconds: this.#options.clock.monotonic() - exchange.started,
+      bytesIn,
       bytes,
       traceId: exchange.trace.id,
     });
   }
+}
+
+/** One line about what was behind a problem, for the people who run this. */
+function causeOf(problem: Problem | undefined): string | undefined {
+  if (problem?.cause === undefined) return undefined;
+  return problem.status === 500 ? describeError(problem.cause) : describeUpstreamError(problem.cause);
 }
 
 /** Aborted when the agent has gone, at once when it already has. */

@@ -186,7 +186,7 @@ test('requests beyond the limit are told to come back', async () => {
   const running = [fixture.send('!room:test.local', { body: 'a' }), fixture.send('!other:test.local', { body: 'b' })];
   await bothArrived;
   const third = await fixture.request('GET', '/v1/identity');
-  assert.deepEqual([third.status, third.json['code'], third.headers['retry-after']], [503, 'too_busy', '1']);
+  assert.deepEqual([third.status, third.json['code'], third.headers['retry-after']], [429, 'too_busy', '1']);
   for (const release of releases) release();
   assert.deepEqual(
     (await Promise.all(running)).map((answer) => answer.status),

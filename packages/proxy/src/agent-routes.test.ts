@@ -63,7 +63,8 @@ test('a message is sent with the key of the bundle and with nothing of the agent
       path: '/v1/matrix/rooms/{room}/messages',
       status: 200,
       ms: 0,
-      bytes: answer.text.length,
+      bytes_in: 40,
+      bytes_out: answer.text.length,
       trace_id: '0af7651916cd43dd8448eb211c80319c',
       msg: 'request',
     },
@@ -225,7 +226,7 @@ test('paths and methods: only the written spelling is served', async () => {
     ['TRACE', '/v1/identity', 405, 'method_not_allowed'],
     ['OPTIONS', '/v1/identity', 405, 'method_not_allowed'],
     ['DELETE', '/v1/matrix/rooms/x/messages', 405, 'method_not_allowed'],
-    ['GET', 'http://example.org/v1/identity', 403, 'forward_proxy_unavailable'],
+    ['GET', 'http://example.org/v1/identity', 421, 'host_mismatch'],
     ['OPTIONS', '*', 400, 'invalid_target'],
   ];
   for (const [method, path, status, code] of cases) {

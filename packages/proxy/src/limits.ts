@@ -8,10 +8,38 @@ export interface ProxyLimits {
   readonly requestHeadBytes: number;
   /** Header lines of a request; vendor SDKs send about 20. */
   readonly requestHeaders: number;
-  /** Connections open at once, idle ones included; more are closed on accept (issue C1 raises it, with memory measured). */
+  /** Connections open at once, idle ones included; more are closed on accept. 10,000 idle ones were measured. */
   readonly connections: number;
-  /** Requests worked on at once: with the body bound this is the most memory that bodies take (32 MiB). */
+  /** Requests worked on at once, tunnels not counted: with the body bound this is the most memory that bodies take (32 MiB). */
   readonly concurrentRequests: number;
+  /** Requests each second on average, tunnels included: many times what agents were seen to make, and no strain on the machine. */
+  readonly requestsPerSecond: number;
+  /** Requests at once above that average: a package manager asks for hundreds. */
+  readonly requestsBurst: number;
+  /** Bytes each second on average, of bodies and tunnels in both directions; above it new requests wait, running ones go on. */
+  readonly trafficBytesPerSecond: number;
+  /** Bytes at once above that average: an image, a model's weights. */
+  readonly trafficBurstBytes: number;
+  /** Tunnels (CONNECT) open at once; each has two descriptors and up to two socket buffers. */
+  readonly tunnels: number;
+  /** Bytes of one tunnel, both directions together, before it is closed: none is endless. */
+  readonly tunnelBytes: number;
+  /** A tunnel or a forwarded answer on which nothing moves: longer than the longest thinking of a model that was seen. */
+  readonly tunnelIdleMilliseconds: number;
+  /** Until a tunnel's client has said which host its TLS means. */
+  readonly clientHelloMilliseconds: number;
+  /** Bytes of a ClientHello, post-quantum keys included (1,800 are usual). */
+  readonly clientHelloBytes: number;
+  /** Names looked up at once: a look-up cannot be called back, and the resolver has four threads. */
+  readonly lookups: number;
+  /** Until a name's addresses are known. */
+  readonly lookupMilliseconds: number;
+  /** Addresses of one name that are tried. */
+  readonly addressesTried: number;
+  /** Until the head of a forwarded answer is here: a model may think that long before its first byte. */
+  readonly forwardAnswerMilliseconds: number;
+  /** Interim answers (1xx) of a forwarded request; more are an attack. */
+  readonly interimAnswers: number;
   /** Requests on one connection before it is closed, so that no connection lives for ever. */
   readonly requestsPerConnection: number;
   /** Until a request's head is complete (slowloris). */
@@ -78,8 +106,22 @@ export const PROXY_LIMITS: ProxyLimits = {
   requestBodyBytes: 256 * 1024,
   requestHeadBytes: 16 * 1024,
   requestHeaders: 100,
-  connections: 1_024,
+  connections: 12_000,
   concurrentRequests: 128,
+  requestsPerSecond: 2_000,
+  requestsBurst: 4_000,
+  trafficBytesPerSecond: 64 * 1024 * 1024,
+  trafficBurstBytes: 16 * 1024 * 1024 * 1024,
+  tunnels: 256,
+  tunnelBytes: 64 * 1024 * 1024 * 1024,
+  tunnelIdleMilliseconds: 900_000,
+  clientHelloMilliseconds: 10_000,
+  clientHelloBytes: 16_384,
+  lookups: 16,
+  lookupMilliseconds: 10_000,
+  addressesTried: 4,
+  forwardAnswerMilliseconds: 900_000,
+  interimAnswers: 16,
   requestsPerConnection: 100_000,
   headMilliseconds: 10_000,
   requestMilliseconds: 30_000,

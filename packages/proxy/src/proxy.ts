@@ -2,12 +2,18 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '@bureau/core';
 import type { Logger } from '@bureau/log';
+import { accessLogOf } from './access-log.ts';
 import { serveAdmin } from './admin.ts';
 import { AgentApi } from './agent-api.ts';
 import { AgentAuthorization } from './authorization.ts';
 import { AliasCache } from './matrix/alias-cache.ts';
 import { RoomQueues } from './matrix/room-queues.ts';
+import { PlainRequests } from './forward/plain-requests.ts';
+import { Resolver, systemAddresses, type AddressSource } from './forward/resolver.ts';
+import { Tunnels } from './forward/tunnels.ts';
+import { limitsOfPrincipal } from './limits-of-principal.ts';
 import { PROXY_LIMITS, type ProxyLimits } from './limits.ts';
+import { RequestLimiter } from './request-limiter.ts';
 import { Router } from './router.ts';
 import { ROUTES } from './routes/index.ts';
 import { AgentServer } from './server.ts';
@@ -29,6 +35,8 @@ export interface ProxyOptions {
   readonly limits?: Partial<ProxyLimits>;
   /** Where transaction identifiers come from. */
   readonly randomId?: () => string;
+  /** Where names of the egress list get their addresses; the machine's resolver when absent. */
+  readonly addresses?: AddressSource;
 }
 
 /** A running proxy. */
@@ -48,20 +56,45 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   const authorization = new AgentAuthorization();
   const rooms = new RoomQueues(clock, limits.roomQueue, limits.roomQueueMilliseconds);
   const services = { store, aliases, authorization, rooms, clock, build, limits, randomId: options.randomId ?? randomUUID };
-  const api = new AgentApi({ router: new Router(ROUTES), services, logger, clock });
+  const limitsNow = (): ProxyLimits => limitsOfPrincipal(limits, store.header?.limits);
+  const limiter = new RequestLimiter(limitsNow, clock);
+  const access = accessLogOf(logger);
+  const resolver = new Resolver(options.addresses ?? systemAddresses, limits, clock);
+  const forwarding = { store, limits: limitsNow, limiter, resolver, clock };
+  const tunnels = new Tunnels({ ...forwarding, access, logger });
+  const api = new AgentApi({
+    router: new Router(ROUTES),
+    services,
+    limiter,
+    forward: new PlainRequests(forwarding),
+    access,
+    logger,
+    clock,
+  });
   const admin = await serveAdmin({
     listen: options.admin,
     allowUids: options.adminUids ?? [0],
     store,
     requests: () => api.total,
+    onConfigured: () => tunnels.reconsider(),
     build,
     clock,
     logger,
   });
-  const agent = await AgentServer.start({ listen: options.agent, payloadUid: options.payloadUid, api, limits, clock, logger });
+  const agent = await AgentServer.start({
+    listen: options.agent,
+    payloadUid: options.payloadUid,
+    api,
+    tunnels,
+    access,
+    limits,
+    clock,
+    logger,
+  });
   let stopping: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
     await Promise.all([agent.stop(limits.shutdownMilliseconds), admin.close()]);
+    access.close();
     store[Symbol.dispose]();
   };
   return {

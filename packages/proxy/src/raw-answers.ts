@@ -6,9 +6,10 @@ import { PROBLEM_TYPE, Problem, problemBody } from './problem.ts';
 /** Writes a problem to a connection that Node's parser has given up, and closes it. */
 export function endWithProblem(socket: Duplex, problem: Problem, traceId: string): void {
   const body = problemBody(problem, traceId);
+  const headers = Object.entries(problem.headers).map(([name, value]) => `${name}: ${value}\r\n`);
   socket.on('error', () => socket.destroy());
   socket.end(
-    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? 'Error'}\r\ncontent-type: ${PROBLEM_TYPE}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? 'Error'}\r\ncontent-type: ${PROBLEM_TYPE}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n${headers.join('')}connection: close\r\n\r\n${body}`,
     () => socket.destroy(),
   );
 }

@@ -14,12 +14,19 @@ const SINGLE_HEADERS: readonly string[] = [
   'traceparent',
 ];
 
+/** A target in absolute form, which only clients of a proxy send. */
+const ABSOLUTE_TARGET = /^[a-z][a-z0-9+.-]*:/i;
+
+/** True when the request asks this socket to be a proxy for `http://…`. */
+export function isAbsoluteTarget(request: IncomingMessage): boolean {
+  return ABSOLUTE_TARGET.test(request.url ?? '');
+}
+
 /**
- * What Node's strict parser lets through and this API does not: throws a `Problem` that closes the connection, 400 or 431 for what no
- * honest client sends, 403 for a target in proxy form, 426 for a change of protocol.
+ * What Node's strict parser lets through and no socket of ours takes, whatever is asked for: throws a `Problem` that closes the
+ * connection, 400 or 431.
  */
-export function checkRequest(request: IncomingMessage, headersMost: number): void {
-  const target = request.url ?? '';
+export function checkHead(request: IncomingMessage, headersMost: number): void {
   if (request.rawHeaders.length / 2 > headersMost) {
     throw new Problem(431, 'too_many_headers', `Expected at most ${headersMost} headers (limit requestHeaders); send fewer.`, {
       close: true,
@@ -33,11 +40,17 @@ export function checkRequest(request: IncomingMessage, headersMost: number): voi
   }
   const twice = repeatedHeader(request.rawHeaders);
   if (twice !== undefined) throw new Problem(400, 'repeated_header', `Expected header ${twice} once; send it once.`, { close: true });
-  if (!/^[\x21-\x7e]+$/.test(target)) {
+  if (!/^[\x21-\x7e]+$/.test(request.url ?? '')) {
     throw new Problem(400, 'invalid_target', 'Expected a request target of printable ASCII; percent-encode the rest.', { close: true });
   }
-  if (/^[a-z][a-z0-9+.-]*:/i.test(target)) throw forwardProxyUnavailable();
-  if (!target.startsWith('/')) throw new Problem(400, 'invalid_target', 'Expected a request target that starts with "/".', { close: true });
+}
+
+/** `checkHead`, and what holds for every request but CONNECT: a target in path or absolute form, and no change of protocol (426). */
+export function checkRequest(request: IncomingMessage, headersMost: number): void {
+  checkHead(request, headersMost);
+  if (!(request.url ?? '').startsWith('/') && !isAbsoluteTarget(request)) {
+    throw new Problem(400, 'invalid_target', 'Expected a request target that starts with "/".', { close: true });
+  }
   if (request.headers.upgrade !== undefined) {
     throw new Problem(
       426,
@@ -46,16 +59,6 @@ export function checkRequest(request: IncomingMessage, headersMost: number): voi
       { close: true, headers: { upgrade: 'HTTP/1.1' } },
     );
   }
-}
-
-/** What CONNECT and absolute targets are told (issue C1 brings an allow-list). Never a refused connection: clients wait for ever then. */
-export function forwardProxyUnavailable(): Problem {
-  return new Problem(
-    403,
-    'forward_proxy_unavailable',
-    "This socket is an API, not a way to other hosts: ask for a path such as /v1/identity. Other hosts need an upstream in this principal's bundle.",
-    { close: true },
-  );
 }
 
 function repeatedHeader(rawHeaders: readonly string[]): string | undefined {

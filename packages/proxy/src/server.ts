@@ -5,13 +5,13 @@ import type { Duplex } from 'node:stream';
 import { describeError, type Clock } from '@bureau/core';
 import { newTraceId, type Logger } from '@bureau/log';
 import { peerCredentials } from '@bureau/native';
-import { logAccess } from './access-log.ts';
+import type { AccessLog } from './access-log.ts';
 import type { AgentApi } from './agent-api.ts';
 import { BODY_BROKEN } from './body.ts';
+import type { Tunnels } from './forward/tunnels.ts';
 import type { ProxyLimits } from './limits.ts';
 import type { Problem } from './problem.ts';
 import { endWithProblem, problemOfParser } from './raw-answers.ts';
-import { forwardProxyUnavailable } from './request-checks.ts';
 
 export interface AgentServerOptions {
   /** The inherited listener, or for tests a path to bind. */
@@ -19,6 +19,9 @@ export interface AgentServerOptions {
   /** The only uid that may connect. */
   readonly payloadUid: number;
   readonly api: AgentApi;
+  /** Takes the connections on which CONNECT is asked. */
+  readonly tunnels: Tunnels;
+  readonly access: AccessLog;
   readonly limits: ProxyLimits;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -82,6 +85,8 @@ export class AgentServer {
     this.#options.api.draining = true;
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#server.closeIdleConnections();
+    // A tunnel has no end of its own.
+    this.#options.tunnels.close();
     const timer = this.#options.clock.setTimer(milliseconds, () => this.#server.closeAllConnections());
     await closed;
     timer.clear();
@@ -93,9 +98,11 @@ export class AgentServer {
     this.#server.on('request', handle);
     // "Expect: 100-continue" is answered when the body is wanted; another expectation is an ordinary request that says so.
     this.#server.on('checkContinue', handle);
-    this.#server.on('connect', (request: IncomingMessage, socket: Duplex) =>
-      this.#endRaw(socket, forwardProxyUnavailable(), request.method ?? '-'),
-    );
+    this.#server.on('connect', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      // An answer now would be read as that of a request before it on this connection.
+      if (this.#running.get(socket)?.size) socket.destroy();
+      else void this.#options.tunnels.connect(request, socket as Socket, head);
+    });
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => this.#parserError(error, socket));
     this.#server.on('drop', () =>
       this.#options.logger.warn({ limit: this.#options.limits.connections }, 'connection closed: limit connections is reached'),
@@ -144,7 +151,7 @@ export class AgentServer {
   #endRaw(socket: Duplex, problem: Problem, method: string): void {
     const traceId = newTraceId();
     endWithProblem(socket, problem, traceId);
-    logAccess(this.#options.logger, undefined, {
+    this.#options.access.write(undefined, {
       service: '-',
       method,
       path: '-',

@@ -3,6 +3,7 @@ import { BureauError, type Clock } from '@bureau/core';
 import type { BundleHeader } from '@bureau/protocol';
 import type { SecretBytes } from '@bureau/secret';
 import { Credentials } from './credentials.ts';
+import { EgressPolicy } from './forward/egress-policy.ts';
 import type { ProxyLimits } from './limits.ts';
 import { Problem } from './problem.ts';
 import { Service } from './upstreams/service.ts';
@@ -15,6 +16,8 @@ const MATRIX = 'matrix';
 /** The right to use one bundle until it is disposed of. */
 export interface CredentialLease extends Disposable {
   readonly credentials: Credentials;
+  /** Where this bundle lets its principal go without keys. */
+  readonly egress: EgressPolicy;
   /** An upstream of the bundle. Throws the `Problem` 403 `upstream_not_granted` when it has none of that name. */
   upstream(service: string): Upstream;
 }
@@ -22,6 +25,7 @@ export interface CredentialLease extends Disposable {
 /** One bundle in use: its keys live until it has been replaced and its last lease has ended. */
 export class Generation {
   readonly credentials: Credentials;
+  readonly egress: EgressPolicy;
   readonly #upstreams: ReadonlyMap<string, Upstream>;
   readonly #services: ReadonlyMap<string, Service>;
   #leases = 0;
@@ -29,6 +33,7 @@ export class Generation {
 
   constructor(credentials: Credentials, limits: ProxyLimits, clock: Clock) {
     this.credentials = credentials;
+    this.egress = new EgressPolicy(credentials.header.egress ?? []);
     const services = Object.keys(credentials.header.upstreams);
     this.#upstreams = new Map(services.map((service) => [service, new Upstream({ service, credentials, limits, clock })]));
     const secretOf = (secret: string): SecretBytes => credentials.secret(secret);
@@ -65,6 +70,7 @@ export class Generation {
     let held = true;
     return {
       credentials: this.credentials,
+      egress: this.egress,
       upstream: (service) => this.#upstream(service),
       [Symbol.dispose]: () => {
         if (!held) return;
@@ -109,10 +115,15 @@ export class CredentialStore implements Disposable {
     return this.#current?.credentials.header;
   }
 
+  /** The egress list in use, or `undefined` before the first configuration. */
+  get egress(): EgressPolicy | undefined {
+    return this.#current?.egress;
+  }
+
   /**
    * Takes a bundle into use, at once and as a whole: every lease from now on has the new keys; leases that run keep the old ones,
    * which are zeroed when the last of them ends. On a throw nothing has changed. Zeroes `secrets` in any case.
-   * Throws `principal_mismatch`, `bundle_expired`, and what `Credentials.open` throws.
+   * Throws `principal_mismatch`, `bundle_expired`, `egress_invalid`, and what `Credentials.open` throws.
    */
   configure(principal: string, header: Uint8Array, secrets: Uint8Array): { readonly digest: string } {
     const credentials = Credentials.open(header, secrets, this.#limits.secrets);

@@ -9,7 +9,7 @@ import { createLogger } from '@bureau/log';
 import { systemClock } from '@bureau/process';
 import { proxyContract } from '@bureau/protocol';
 import { pack } from 'msgpackr';
-import { startProxy, type Proxy, type ProxyLimits } from '../index.ts';
+import { startProxy, type Proxy, type ProxyLimits, type ProxyOptions } from '../index.ts';
 import { HomeserverStandIn } from './homeserver-stand-in.ts';
 
 /** What looks like a Synapse access token. */
@@ -68,6 +68,7 @@ export interface FixtureOptions {
   /** Leave the proxy without keys. */
   readonly unconfigured?: boolean;
   readonly bundle?: BundleOverrides;
+  readonly addresses?: ProxyOptions['addresses'];
 }
 
 /** A real proxy on real sockets in a directory of its own, before a stand-in of a homeserver; its log is kept. */
@@ -107,6 +108,7 @@ export class ProxyFixture implements AsyncDisposable {
       clock: systemClock,
       logger: createLogger({ name: 'proxy-test', destination: logFd, level: 'debug' }),
       ...(options.limits === undefined ? {} : { limits: options.limits }),
+      ...(options.addresses === undefined ? {} : { addresses: options.addresses }),
     });
     const fixture = new ProxyFixture(proxy, homeserver, directory, logFd);
     chmodSync(fixture.agentPath, 0o666);

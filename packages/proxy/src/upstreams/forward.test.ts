@@ -47,7 +47,7 @@ test('a call goes out with the key and without what the agent sent under its nam
     ['x-api-key', KEY],
   ]);
   const [line] = fixture.accessLines();
-  assert.deepEqual([line?.['service'], line?.['path'], line?.['status'], line?.['bytes']], ['api', '/v1/http/api/…', 200, 2]);
+  assert.deepEqual([line?.['service'], line?.['path'], line?.['status'], line?.['bytes_out']], ['api', '/v1/http/api/…', 200, 2]);
 });
 
 test('query, cookie and basic injections replace what the agent sent there', async () => {
