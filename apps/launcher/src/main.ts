@@ -3,7 +3,7 @@ import { writeSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { parseArgs } from 'node:util';
 import { describeError, parseInstanceName } from '@bureau/core';
-import { instancePaths, readSettings, uidsOf } from '@bureau/instance';
+import { instancePaths, readSettings, uidsOf, warmSizes } from '@bureau/instance';
 import { serve } from '@bureau/ipc';
 import { createLogger, type Logger } from '@bureau/log';
 import { disableCoreDumps, setDumpable } from '@bureau/native';
@@ -58,6 +58,7 @@ async function main(name: string, logger: Logger): Promise<void> {
       clock: systemClock,
     }),
     wall: openWall(paths, process.arch),
+    warmRelays: warmSizes(settings).relays,
   });
   const adopted = launcher.adopt();
   const resources = resourceReport(tree.controllers);

@@ -1,11 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Parent of one sandbox. Descriptors: 3 instructions, 4 reports, 5 listening socket, 6 output log. No arguments but `--version`. */
+/**
+ * Parent of one sandbox. Started ahead by the launcher as root that can do nothing but become the payload's uid, once. Descriptors: 3
+ * order, instructions, 4 reports. No arguments but `--version`, no environment of anybody.
+ */
+import { closeSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { describeError } from '@bureau/core';
 import { createLogger } from '@bureau/log';
-import { disableCoreDumps, setDumpable } from '@bureau/native';
-import { openLauncherPipe, runRelay } from '@bureau/observe';
-import { systemClock } from '@bureau/process';
+import { disableCoreDumps, replaceDescriptor, setDumpable } from '@bureau/native';
+import { openLauncherPipe, runRelay, warmUpRelay } from '@bureau/observe';
+import { becomeUser, systemClock, waitForOrder } from '@bureau/process';
+
+const INSTRUCTIONS = 3;
+const REPORTS = 4;
+/** The uid; log, listening socket, output log. */
+const ORDER_NUMBERS = 1;
+const ORDER_DESCRIPTORS = 3;
 
 if (process.argv[2] === '--version') {
   // This file is <build>/lib/relay.js when installed.
@@ -13,18 +23,27 @@ if (process.argv[2] === '--version') {
   process.exit(0);
 }
 const logger = createLogger({ name: 'relay' });
-const stop = new AbortController();
-process.on('SIGTERM', () => stop.abort());
-// A launcher or terminal that goes away does not end a sandbox.
-for (const name of ['SIGHUP', 'SIGINT'] as const) process.on(name, () => undefined);
-
 try {
   // The payload has the same uid: without this it could read and steer its own relay.
   setDumpable(false);
   disableCoreDumps();
-  await runRelay({ launcher: openLauncherPipe(3, 4), listener: 5, outputLog: 6, clock: systemClock, logger, signal: stop.signal });
+  warmUpRelay();
+  const order = waitForOrder(INSTRUCTIONS, REPORTS, ORDER_NUMBERS, ORDER_DESCRIPTORS);
+  if (order !== null) await serveSandbox(order.numbers as [number], order.descriptors as [number, number, number]);
   process.exit(0);
 } catch (error) {
   logger.error({ error: describeError(error) }, 'relay could not start');
   process.exit(1);
+}
+
+async function serveSandbox([uid]: readonly [number], [log, listener, outputLog]: readonly [number, number, number]): Promise<void> {
+  for (const standard of [1, 2]) replaceDescriptor(log, standard);
+  closeSync(log);
+  becomeUser(uid);
+  const stop = new AbortController();
+  process.on('SIGTERM', () => stop.abort());
+  // A launcher or terminal that goes away does not end a sandbox.
+  for (const name of ['SIGHUP', 'SIGINT'] as const) process.on(name, () => undefined);
+  const launcher = openLauncherPipe(INSTRUCTIONS, REPORTS);
+  await runRelay({ launcher, listener, outputLog, clock: systemClock, logger, signal: stop.signal });
 }

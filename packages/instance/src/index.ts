@@ -20,6 +20,6 @@ export { allocateUidBase, releaseUidBase } from './allocate.ts';
 export type { AllocateOptions } from './allocate.ts';
 export { PrincipalNumbers } from './principal-numbers.ts';
 export { daemonSessionFile, readDaemonSession, writeDaemonSession } from './daemon-session.ts';
-export { readMachine, readSettings, writeMachine, writeSettings } from './settings.ts';
+export { readMachine, readSettings, warmSizes, writeMachine, writeSettings } from './settings.ts';
 export type { InstanceSettings, MachineSettings } from './settings.ts';
 export { ensureInstanceDirectories, ensurePrincipalDirectories, ensureWorkspace } from './directories.ts';

@@ -24,3 +24,7 @@ export const UIDS_LOCK_WAIT = 5_000;
 export const UIDS_LOCK_INTERVAL = 20;
 /** Bytes of a Unix socket's path on Linux (108 with the NUL). */
 export const SOCKET_PATH_MAX_BYTES = 107;
+/** Relays, and proxies, that wait unless the settings say otherwise: a person starts one agent at a time, and a second soon after. */
+export const WARM_PROCESSES_DEFAULT = 2;
+/** Most of each kind: about 2 GB of memory at rest. */
+export const WARM_PROCESSES_MAX = 64;

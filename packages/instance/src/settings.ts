@@ -3,7 +3,7 @@ import { parseInstanceName, type InstanceName } from '@bureau/core';
 import { readJson, writeFileAtomic } from '@bureau/files';
 import { integer, machineName, roomId, serverName, text, userId } from '@bureau/protocol';
 import * as v from 'valibot';
-import { SETTINGS_FILE_MAX_BYTES } from './limits.ts';
+import { SETTINGS_FILE_MAX_BYTES, WARM_PROCESSES_DEFAULT, WARM_PROCESSES_MAX } from './limits.ts';
 import type { InstancePaths } from './paths.ts';
 
 const instanceName = v.pipe(
@@ -12,6 +12,8 @@ const instanceName = v.pipe(
   v.transform((name): InstanceName => parseInstanceName(name)),
 );
 const baseUrl = v.pipe(v.string(), v.maxLength(2_000), v.url(), v.regex(/^https?:\/\//, 'expected an http or https URL'));
+
+const warmCount = integer(0, WARM_PROCESSES_MAX);
 
 /** instance.json: what `script/up` decided for this stand. Holds no secret; 0644. */
 export const instanceSettings = v.strictObject({
@@ -24,6 +26,8 @@ export const instanceSettings = v.strictObject({
   machine: machineName,
   /** Hash of the build that this stand runs. */
   build: text(100),
+  /** Processes that are started ahead for the next sandboxes: each costs memory at rest and saves a start of Node. See {@link warmSizes}. */
+  warm: v.optional(v.strictObject({ relays: v.optional(warmCount), proxies: v.optional(warmCount) })),
 });
 export type InstanceSettings = v.InferOutput<typeof instanceSettings>;
 
@@ -43,6 +47,12 @@ export const machineSettings = v.strictObject({
   recipient: text(200),
 });
 export type MachineSettings = v.InferOutput<typeof machineSettings>;
+
+/** How many relays and proxies wait at rest. */
+export function warmSizes(settings: Pick<InstanceSettings, 'warm'>): { readonly relays: number; readonly proxies: number } {
+  const { relays = WARM_PROCESSES_DEFAULT, proxies = WARM_PROCESSES_DEFAULT } = settings.warm ?? {};
+  return { relays, proxies };
+}
 
 /** Reads instance.json. Throws `file_missing` before the first `script/up`, `file_malformed`. */
 export function readSettings(paths: InstancePaths): InstanceSettings {

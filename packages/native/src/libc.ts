@@ -16,6 +16,10 @@ export interface Libc {
   readonly poll: (descriptors: Uint8Array, count: number, milliseconds: number) => number;
   readonly waitpid: (pid: number, status: Uint8Array | null, options: number) => number;
   readonly pipe2: (descriptors: Uint8Array, flags: number) => number;
+  readonly sendmsg: (fd: number, message: Uint8Array, flags: number) => number;
+  readonly recvmsg: (fd: number, message: Uint8Array, flags: number) => number;
+  readonly capabilities: (number: number, header: Uint8Array, data: Uint8Array) => number;
+  readonly dup3: (from: number, to: number, flags: number) => number;
 }
 
 type Binding = (...args: never[]) => number;
@@ -35,6 +39,10 @@ const DECLARATIONS: Readonly<Record<keyof Libc, string>> = {
   poll: 'int poll(void *descriptors, ulong count, int milliseconds)',
   waitpid: 'int waitpid(int pid, void *status, int options)',
   pipe2: 'int pipe2(void *descriptors, int flags)',
+  sendmsg: 'long sendmsg(int fd, void *message, int flags)',
+  recvmsg: 'long recvmsg(int fd, void *message, int flags)',
+  capabilities: 'long syscall(long number, void *header, void *data)',
+  dup3: 'int dup3(int from, int to, int flags)',
 };
 
 /** Binds each function when it is first used: a process that needs one call does not pay for all. */

@@ -8,3 +8,5 @@ export const LISTEN_BACKLOG = 511;
 export const WRITE_STALL_MILLISECONDS = 1_000;
 /** Names tried for a temporary file beside the wanted one; each has 36^6 possibilities, so the second try is already odd. */
 export const TEMPORARY_NAME_TRIES = 8;
+/** Most descriptors in one message of a Unix socket (SCM_MAX_FD of the kernel). */
+export const PASSED_DESCRIPTORS_MAX = 253;

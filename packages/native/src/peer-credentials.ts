@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Socket } from 'node:net';
 import { BureauError } from '@bureau/core';
+import { descriptorOf } from './descriptor-of.ts';
 import { libc } from './libc.ts';
 import { checked } from './system-call-error.ts';
 
@@ -28,17 +29,6 @@ export function readPeerOfFd(fd: number): PeerCredentials {
   if (uid === 0xffff_ffff)
     throw new BureauError('peer_unknown', `Descriptor ${fd} has no peer: expected a connected Unix socket.`, { data: { fd } });
   return { pid, uid, gid: ucred.readUInt32LE(8) };
-}
-
-/** The descriptor under a Node socket. Private in Node, so it is asked for in this one place. */
-function descriptorOf(socket: Socket): number {
-  const handle = (socket as unknown as { _handle?: { fd?: number } | null })._handle;
-  const fd = handle?.fd;
-  if (typeof fd === 'number' && fd >= 0) return fd;
-  throw new BureauError(
-    'peer_unknown',
-    'The socket has no descriptor: it is closed, or not connected yet. Ask for its peer in the connection event.',
-  );
 }
 
 /** Who is at the other end of a connected Unix socket. Throws `peer_unknown` when the socket is closed already: refuse it then. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { lstatSync, mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BureauError, hasCode } from '@bureau/core';
 import { whenPopulatedEnds } from './cgroup-events.ts';
@@ -42,15 +43,19 @@ export class Cgroup {
     try {
       writeFileSync(join(this.path, 'cgroup.procs'), String(pid), { flag: 'r+' });
     } catch (error) {
-      if (hasCode(error, 'ESRCH'))
-        throw new BureauError('process_gone', `Process ${pid} has ended before it was moved into ${this.path}.`, {
-          data: { pid },
-          cause: error,
-        });
-      throw new BureauError('cgroup_failed', `Could not move process ${pid} into the control group ${this.path}.`, {
-        data: { pid, path: this.path },
-        cause: error,
-      });
+      throw this.#notAdded(pid, error);
+    }
+  }
+
+  /**
+   * Like {@link add}, without stopping this thread: the kernel may wait for all processors (up to 10 ms on an idle machine) before it
+   * moves a process that runs.
+   */
+  async addSoon(pid: number): Promise<void> {
+    try {
+      await writeFile(join(this.path, 'cgroup.procs'), String(pid), { flag: 'r+' });
+    } catch (error) {
+      throw this.#notAdded(pid, error);
     }
   }
 
@@ -109,6 +114,25 @@ export class Cgroup {
         pause(CGROUP_BUSY_PAUSE_MILLISECONDS);
       }
     }
+  }
+
+  /** Removes the group if nothing is in it; false when that cannot be done now. Never waits, never throws. */
+  tryRemove(): boolean {
+    try {
+      rmdirSync(this.path);
+      return true;
+    } catch (error) {
+      return isGone(error);
+    }
+  }
+
+  #notAdded(pid: number, cause: unknown): BureauError {
+    if (hasCode(cause, 'ESRCH'))
+      return new BureauError('process_gone', `Process ${pid} has ended before it was moved into ${this.path}.`, { data: { pid }, cause });
+    return new BureauError('cgroup_failed', `Could not move process ${pid} into the control group ${this.path}.`, {
+      data: { pid, path: this.path },
+      cause,
+    });
   }
 
   #below(): Cgroup[] {

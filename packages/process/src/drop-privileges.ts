@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { UsageError } from '@bureau/core';
+import { UID_MAX } from './limits.ts';
 
 /** A program and its arguments, ready for spawn. */
 export interface CommandLine {
   readonly command: string;
   readonly args: string[];
 }
-
-/** The largest uid; 4294967295 means "no change" to the kernel. */
-const UID_MAX = 4_294_967_294;
 
 /**
  * Runs `command` as `uid` and the group of the same number: no other groups, no capabilities to regain, no set-uid programs.

@@ -26,3 +26,13 @@ export const CGROUP_NAME_MAX_BYTES = 64;
 export const TIMER_MAX_MILLISECONDS = 2_147_483_647;
 /** `oom_score_adj` of what runs in a limited group: above everything of the host's (0), below what asks to go first (1000). */
 export const OOM_PREFERENCE = 500;
+/** The largest uid; 4294967295 means "no change" to the kernel. */
+export const UID_MAX = 4_294_967_294;
+/** After the last member of a pool was taken, before others are started: what took it is still using the processors. */
+export const REFILL_QUIET_MILLISECONDS = 150;
+/** … but never later than this after the first that was taken, however many are taken meanwhile. */
+export const REFILL_LATEST_MILLISECONDS = 1_000;
+/** Pause before a member is started again that ended while it waited, or did not come to wait: a broken program is not started all day. */
+export const REFILL_AFTER_FAILURE_MILLISECONDS = 5_000;
+/** From a member's start to its waiting: 0.1 s; a machine under load gets 200 times that. */
+export const WARM_MILLISECONDS = 20_000;

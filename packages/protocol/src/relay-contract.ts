@@ -57,7 +57,8 @@ export const relayContract = {
 } as const;
 
 /**
- * What the launcher writes on the relay's descriptor 3 as one frame (uint32 big-endian length, msgpack), once. After it, one byte
+ * What the launcher writes on the relay's descriptor 3 as one frame (uint32 big-endian length, msgpack), once, behind the order that gave
+ * the relay its uid and its descriptors (`packages/process/src/member-order.ts`). After it, one byte
  * `0x67` ("go") says that the payload's init is in its cgroup and may run; end of file before that byte means: give up.
  */
 export const relayConfig = v.strictObject({

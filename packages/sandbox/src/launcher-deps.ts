@@ -31,4 +31,6 @@ export interface LauncherDeps {
   readonly numbers: PrincipalNumbers;
   readonly credentials: LauncherCredentials;
   readonly wall: WallFacts;
+  /** Relays that wait at rest. */
+  readonly warmRelays: number;
 }

@@ -2,11 +2,12 @@
 import { existsSync, rmSync } from 'node:fs';
 import { BureauError, describeError, type PrincipalName } from '@bureau/core';
 import { ensurePrincipalDirectories, ensureWorkspace } from '@bureau/instance';
-import { endGroup } from '@bureau/process';
+import { endGroup, type WarmPool } from '@bureau/process';
 import type { ExitReport, SandboxInfo } from '@bureau/protocol';
 import type { CreateInput, LauncherDeps } from './launcher-deps.ts';
 import { planSandbox } from './launcher-wall.ts';
 import { ProxyLink } from './lifecycle-proxy.ts';
+import { relayPool } from './relay-pool.ts';
 import { startRelay } from './lifecycle-relay.ts';
 import { LiveSandbox, type LiveSandboxDeps } from './lifecycle-sandbox.ts';
 import { SandboxWatchers } from './lifecycle-watchers.ts';
@@ -24,10 +25,12 @@ export class Launcher {
   readonly #ended = new Map<number, SandboxRecord>();
   readonly #turns = new Map<PrincipalName, Promise<unknown>>();
   readonly #watchers = new SandboxWatchers();
+  readonly #relays: WarmPool;
 
   constructor(deps: LauncherDeps) {
     this.#deps = deps;
     this.#records = new SandboxRecords(deps.paths.launcherStateDirectory);
+    this.#relays = relayPool(deps);
   }
 
   /**
@@ -38,6 +41,10 @@ export class Launcher {
     const known = this.#deps.numbers.all();
     const adopted = known.map(({ principal, number }) => this.#adoptOne(principal, number));
     await Promise.all([...adopted, this.#endStrays(new Set(known.map(({ number }) => number)))]);
+    await this.#relays
+      .clear()
+      .catch((error: unknown) => this.#deps.logger.error({ error: describeError(error) }, 'old relays were not ended'));
+    await this.#relays.fill();
   }
 
   /** See `launcherContract.create`. */
@@ -95,9 +102,10 @@ export class Launcher {
     });
   }
 
-  /** Lets go of everything without stopping it. */
+  /** Lets go of everything without stopping it; the relays that wait end with us. */
   release(): void {
     for (const sandbox of this.#live.values()) sandbox.release();
+    void this.#relays.close();
   }
 
   /** Sets what is known before it returns its promise; that settles when the principal's proxy or end has been seen to. */
@@ -177,10 +185,8 @@ export class Launcher {
       untilServed.catch(() => undefined);
       await startRelay({
         untilServed,
-        nodePath: `${this.#deps.buildDirectory}/bin/node`,
-        relayProgram: `${this.#deps.buildDirectory}/lib/relay.js`,
+        pool: this.#relays,
         uid: uids.payload(number),
-        environment: this.#deps.environment,
         socketPath: places.relaySocket,
         logFile: `${paths.logDir}/relay-${number}.log`,
         outputFile: paths.outputLog(number),

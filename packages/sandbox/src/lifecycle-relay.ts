@@ -1,21 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import { closeSync, constants, openSync } from 'node:fs';
-import type { Readable, Writable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { BureauError, type Clock } from '@bureau/core';
 import { openLogFile } from '@bureau/files';
 import { encodeFrame, readFrames } from '@bureau/ipc';
 import { listenUnix } from '@bureau/native';
-import { dropPrivileges, endGroup, startChild, type Cgroup, type Child } from '@bureau/process';
+import { endGroup, type Cgroup, type PoolMember, type WarmPool } from '@bureau/process';
 import { relayReport, type RelayConfig, type RelayReport } from '@bureau/protocol';
 import * as v from 'valibot';
 import { RELAY_START_MILLISECONDS, REPORT_MAX_BYTES } from './lifecycle-limits.ts';
 
 /** How to start the relay of one sandbox. */
 export interface RelayStart {
-  readonly nodePath: string;
-  readonly relayProgram: string;
+  readonly pool: Pick<WarmPool, 'take'>;
   readonly uid: number;
-  readonly environment: Readonly<Record<string, string>>;
   readonly socketPath: string;
   readonly logFile: string;
   readonly outputFile: string;
@@ -32,63 +30,45 @@ export interface RelayStart {
 }
 
 const GO = Buffer.from([0x67]);
-const CONFIG_PIPE = 3;
-const REPORT_PIPE = 4;
 
 /**
- * Starts a relay under the payload's uid and brings it to the point where the sandbox's init stands in its own cgroup and may run.
+ * Gives a waiting relay the payload's uid and brings it to the point where the sandbox's init stands in its own cgroup and may run.
  * Throws `start_failed` with what the relay or bwrap said; nothing is left then.
  */
-export async function startRelay(start: RelayStart): Promise<Child> {
+export async function startRelay(start: RelayStart): Promise<void> {
   start.relayGroup.create();
   start.sandboxGroup.create();
-  const child = await spawnRelay(start);
+  const relay = await start.pool.take();
   try {
-    const reports = readReports(streamAt(child, REPORT_PIPE) as Readable);
-    const toRelay = streamAt(child, CONFIG_PIPE) as Writable;
-    toRelay.on('error', () => undefined);
-    toRelay.write(encodeFrame(start.config));
+    await relay.enter(start.relayGroup);
+    giveOrder(relay, start);
+    relay.instructions.write(encodeFrame(start.config));
+    const reports = readReports(relay.reports);
     const [pid] = await Promise.all([untilStarted(reports, start.clock), start.untilServed]);
     refuseStranger(pid, start.relayGroup);
-    start.sandboxGroup.add(pid);
-    toRelay.end(GO);
+    await start.sandboxGroup.addSoon(pid);
+    relay.instructions.end(GO);
     void followReports(reports, start.onRunning);
-    return child;
   } catch (error) {
-    await Promise.allSettled([child.stop(0), endGroup(start.sandboxGroup, 0, start.clock)]);
-    for (const stream of child.process.stdio) stream?.destroy();
+    await Promise.allSettled([relay.end(), endGroup(start.sandboxGroup, 0, start.clock)]);
     throw error;
   }
+}
+
+/** The relay's own files and its socket are opened here, by root: it never looks at a path before it has its uid. */
+function giveOrder(relay: PoolMember, start: RelayStart): void {
+  const { O_RDWR, O_APPEND, O_CREAT, O_NOFOLLOW } = constants;
+  using own = new DisposableStack();
+  const log = own.adopt(openLogFile(start.logFile), closeSync);
+  const listener = own.adopt(listenUnix(start.socketPath, { mode: 0o666 }), closeSync);
+  const output = own.adopt(openSync(start.outputFile, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600), closeSync);
+  relay.order([start.uid], [log, listener, output]);
 }
 
 /** What lies in a sandbox's group is killed with it: a relay (which has the payload's uid) may name nobody but a child of its own. */
 function refuseStranger(pid: number, relayGroup: Cgroup): void {
   if (relayGroup.pids().includes(pid)) return;
   throw new BureauError('start_failed', `The relay named process ${pid} as its sandbox, which is none of its own`, { data: { pid } });
-}
-
-async function spawnRelay(start: RelayStart): Promise<Child> {
-  const { O_RDWR, O_APPEND, O_CREAT, O_NOFOLLOW } = constants;
-  using own = new DisposableStack();
-  const log = own.adopt(openLogFile(start.logFile), closeSync);
-  const output = own.adopt(openSync(start.outputFile, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600), closeSync);
-  const listener = own.adopt(listenUnix(start.socketPath, { mode: 0o666 }), closeSync);
-  return await startChild({
-    ...dropPrivileges(start.uid, start.nodePath, [start.relayProgram]),
-    env: { ...start.environment },
-    cwd: '/',
-    stdio: ['ignore', log, log, 'pipe', 'pipe', listener, output],
-    detached: true,
-    clock: start.clock,
-    cgroup: start.relayGroup,
-    logFile: start.logFile,
-  });
-}
-
-function streamAt(child: Child, index: number): Readable | Writable {
-  const stream = child.process.stdio[index];
-  if (stream === null || stream === undefined) throw new Error(`The relay was started without a pipe on descriptor ${index}`);
-  return stream;
 }
 
 async function* readReports(pipe: Readable): AsyncGenerator<RelayReport, void> {

@@ -22,7 +22,12 @@ import { Launcher, type CreateInput } from '../index.ts';
 
 /** Stands in for Node running a relay: one child as the sandbox's init, the launcher's own frames by hand. What it does is in its command. */
 const RELAY = `#!/usr/bin/python3
-import os, re, struct, sys, time
+import os, re, socket, struct, sys, time
+os.write(4, b'w')
+order, passed, _, _ = socket.recv_fds(socket.socket(fileno=os.dup(3)), 8, 3)
+if not order: sys.exit(0)
+uid = struct.unpack('>4xI', order)[0]
+os.setgroups([]); os.setgid(uid); os.setuid(uid)
 data = b''
 while len(data) < 4 or len(data) < 4 + struct.unpack('>I', data[:4])[0]:
     data += os.read(3, 65536)
@@ -72,7 +77,7 @@ export interface LauncherStand {
 
 let stands = 0;
 
-export async function launcherStand(context: TestContext): Promise<LauncherStand> {
+export async function launcherStand(context: TestContext, warmRelays = 0): Promise<LauncherStand> {
   stands += 1;
   const paths = instancePaths(parseInstanceName(`l${process.pid}${stands}`));
   const uids = { ...uidsOf(200_000 + 902 * 65_536), proxy: () => 0 };
@@ -133,6 +138,7 @@ export async function launcherStand(context: TestContext): Promise<LauncherStand
           clock: systemClock,
         }),
         wall: openWall(paths, process.arch),
+        warmRelays,
       });
       launchers.push(launcher);
       return launcher;

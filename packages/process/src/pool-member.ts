@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+import { closeSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { BureauError, type Clock } from '@bureau/core';
+import { sendDescriptors } from '@bureau/native';
+import type { Cgroup } from './cgroup.ts';
+import type { Child, ChildExit } from './child.ts';
+import { endGroup } from './cgroup-end.ts';
+import { identityPowers } from './identity-powers.ts';
+import { WARM_MILLISECONDS } from './limits.ts';
+import { encodeOrder } from './member-order.ts';
+import { startChild } from './start-child.ts';
+
+/** What a member runs. Neither may hold anything of a principal: they are the same for all members. */
+export interface PoolProgram {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  /** Opens the log for what it says while it waits; closed here once it is started. */
+  readonly openLog: () => number;
+}
+
+const INSTRUCTIONS = 3;
+const REPORTS = 4;
+
+/**
+ * One process that was started ahead: root with no power but to become somebody else, everything loaded, waiting for one order
+ * (`waitForOrder`). It ends when this process does.
+ */
+export class PoolMember {
+  readonly pid: number;
+  /** Settles when it has ended; never rejects. */
+  readonly exited: Promise<ChildExit>;
+  /** Resolves when it waits for its order; rejects with `member_not_warm`. */
+  readonly warm: Promise<void>;
+  readonly #child: Child;
+  readonly #clock: Clock;
+  #group: Cgroup;
+
+  private constructor(child: Child, group: Cgroup, clock: Clock) {
+    this.pid = child.pid;
+    this.exited = child.exited;
+    this.#child = child;
+    this.#group = group;
+    this.#clock = clock;
+    this.instructions.on('error', () => undefined);
+    this.warm = firstByte(this.reports, clock);
+    this.warm.catch(() => undefined);
+  }
+
+  /** Starts one in `group`, which is made. Throws `child_failed`. */
+  static async start(program: PoolProgram, group: Cgroup, clock: Clock): Promise<PoolMember> {
+    const log = program.openLog();
+    try {
+      const child = await startChild({
+        ...identityPowers(program.command, program.args),
+        env: program.environment,
+        cwd: '/',
+        stdio: ['ignore', log, log, 'pipe', 'pipe'],
+        detached: true,
+        clock,
+        cgroup: group,
+      });
+      return new PoolMember(child, group, clock);
+    } finally {
+      closeSync(log);
+    }
+  }
+
+  /** The socket that ends at its descriptor 3; what is written after the order is the program's. */
+  get instructions(): Socket {
+    return this.#child.process.stdio[INSTRUCTIONS] as Socket;
+  }
+
+  /** The socket that ends at its descriptor 4; behind the first byte, which {@link warm} takes, it is the program's. */
+  get reports(): Socket {
+    return this.#child.process.stdio[REPORTS] as Socket;
+  }
+
+  /** Moves it from the pool's group into another, which is made; the pool's is removed. Throws `process_gone`, `cgroup_failed`. */
+  async enter(group: Cgroup): Promise<void> {
+    group.create();
+    await group.addSoon(this.pid);
+    const left = this.#group;
+    this.#group = group;
+    left.tryRemove();
+  }
+
+  /** Gives the one order, with copies of `descriptors`. Throws `system_call_failed` when it has ended. */
+  order(numbers: readonly number[], descriptors: readonly number[]): void {
+    sendDescriptors(this.instructions, encodeOrder(numbers), descriptors);
+  }
+
+  /** Kills everything in its group; resolves when nothing is left. */
+  async end(): Promise<void> {
+    await this.#child.stop(0).catch(() => undefined);
+    await endGroup(this.#group, 0, this.#clock);
+    this.#group.tryRemove();
+    this.close();
+  }
+
+  /** Closes our ends of its sockets; a member that still waits ends by that. */
+  close(): void {
+    for (const stream of this.#child.process.stdio) stream?.destroy();
+  }
+}
+
+/** Resolves at the first byte, which is taken; the rest stays for the next reader. */
+function firstByte(stream: Socket, clock: Clock): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const end = (fault?: string): void => {
+      late.clear();
+      stream.off('readable', look).off('end', gone).off('close', gone);
+      if (fault === undefined) resolve();
+      else
+        reject(
+          new BureauError('member_not_warm', `Expected a process of the pool to wait for its order, but it ${fault}; its log says why`),
+        );
+    };
+    const look = (): void => {
+      if (stream.read(1) !== null) end();
+    };
+    const gone = (): void => end('ended');
+    const late = clock.setTimer(WARM_MILLISECONDS, () => end(`took more than ${WARM_MILLISECONDS} ms`));
+    stream
+      .on('readable', look)
+      .on('end', gone)
+      .on('close', gone)
+      .on('error', () => undefined);
+  });
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describeError, type Clock, type Timer } from '@bureau/core';
+import type { CgroupTree } from './cgroup-tree.ts';
+import { endGroup } from './cgroup-end.ts';
+import { REFILL_AFTER_FAILURE_MILLISECONDS, REFILL_LATEST_MILLISECONDS, REFILL_QUIET_MILLISECONDS } from './limits.ts';
+import { PoolMember, type PoolProgram } from './pool-member.ts';
+
+export interface WarmPoolOptions {
+  /** Members that wait at rest; 0: each is started when it is wanted. */
+  readonly size: number;
+  readonly program: PoolProgram;
+  readonly tree: CgroupTree;
+  /** Members wait in groups `<prefix>-<pid of this process>-<k>`; nothing else may be called so. */
+  readonly prefix: string;
+  readonly clock: Clock;
+  /** Told of a member that ended while it waited. */
+  readonly onFailure: (message: string) => void;
+}
+
+/**
+ * Processes that wait to be taken, each for one use. Refilled one by one, some time after the last was taken, so that what took it has
+ * the processors to itself. An empty pool starts one when asked: slower, and the same in every other way.
+ */
+export class WarmPool {
+  readonly #options: WarmPoolOptions;
+  readonly #ownPrefix: string;
+  readonly #waiting: PoolMember[] = [];
+  #next = 0;
+  #filling: Promise<void> | undefined;
+  #closed = false;
+  #timer: Timer | undefined;
+  #takenSince: number | undefined;
+
+  constructor(options: WarmPoolOptions) {
+    this.#options = options;
+    this.#ownPrefix = `${options.prefix}-${process.pid}-`;
+  }
+
+  /** Members that have been started and not taken. */
+  get waiting(): readonly PoolMember[] {
+    return this.#waiting;
+  }
+
+  /** Ends what pools of this name left whose processes have gone. Throws `group_unkillable`. */
+  async clear(): Promise<void> {
+    const { tree, prefix, clock } = this.#options;
+    const strays = tree.list().filter((name) => name.startsWith(`${prefix}-`) && !name.startsWith(this.#ownPrefix));
+    for (const name of strays) {
+      const group = tree.group(name);
+      await endGroup(group, 0, clock);
+      group.tryRemove();
+    }
+  }
+
+  /** Starts members until the pool is full; resolves then, or when it is closed or has failed to. Never rejects. */
+  fill(): Promise<void> {
+    this.#filling ??= this.#fillNow().finally(() => (this.#filling = undefined));
+    return this.#filling;
+  }
+
+  /**
+   * One warm member, the caller's from now on: one that waited, or one that is started now. Throws `child_failed`, `member_not_warm`;
+   * nothing of it is left then.
+   */
+  async take(): Promise<PoolMember> {
+    const waiting = this.#waiting.shift();
+    this.#fillSoon();
+    const member = waiting ?? (await this.#start());
+    try {
+      // Before that it may still be on its way into the pool's group, and would leave again the one it is moved to.
+      await member.warm;
+      return member;
+    } catch (error) {
+      await member.end();
+      throw error;
+    }
+  }
+
+  /** Ends all that wait. Idempotent. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#timer?.clear();
+    await Promise.all(this.#waiting.splice(0).map((member) => member.end()));
+  }
+
+  async #fillNow(): Promise<void> {
+    try {
+      while (!this.#closed && this.#waiting.length < this.#options.size) await this.#addOne();
+    } catch (error) {
+      this.#options.onFailure(describeError(error));
+      this.#fillAfter(REFILL_AFTER_FAILURE_MILLISECONDS);
+    }
+  }
+
+  async #addOne(): Promise<void> {
+    const member = await this.#start();
+    if (this.#closed) return member.end();
+    this.#waiting.push(member);
+    void member.exited.then(() => this.#lost(member));
+    await member.warm;
+  }
+
+  async #start(): Promise<PoolMember> {
+    const { tree, program, clock } = this.#options;
+    this.#next += 1;
+    return await PoolMember.start(program, tree.group(`${this.#ownPrefix}${this.#next}`), clock);
+  }
+
+  #lost(member: PoolMember): void {
+    const place = this.#waiting.indexOf(member);
+    if (place === -1 || this.#closed) return;
+    this.#waiting.splice(place, 1);
+    this.#options.onFailure(`process ${member.pid} of the pool ended while it waited`);
+    void member.end();
+    this.#fillAfter(REFILL_AFTER_FAILURE_MILLISECONDS);
+  }
+
+  #fillSoon(): void {
+    const now = this.#options.clock.monotonic();
+    this.#takenSince ??= now;
+    this.#fillAfter(Math.min(REFILL_QUIET_MILLISECONDS, Math.max(0, this.#takenSince + REFILL_LATEST_MILLISECONDS - now)));
+  }
+
+  #fillAfter(milliseconds: number): void {
+    this.#timer?.clear();
+    if (this.#closed || this.#options.size === 0) return;
+    this.#timer = this.#options.clock.setTimer(milliseconds, () => {
+      this.#takenSince = undefined;
+      void this.fill();
+    });
+  }
+}

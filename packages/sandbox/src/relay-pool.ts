@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+import { openLogFile } from '@bureau/files';
+import { WarmPool } from '@bureau/process';
+import type { LauncherDeps } from './launcher-deps.ts';
+
+/** Groups of relays that wait: `relay-pool-<k>`; one that was taken is in `relay-<n>`. */
+const PREFIX = 'relay-pool';
+
+/** The relays that wait for a sandbox. What they run is the same for all; who they become is told when one is taken. */
+export function relayPool(
+  deps: Pick<LauncherDeps, 'buildDirectory' | 'environment' | 'paths' | 'tree' | 'clock' | 'logger' | 'warmRelays'>,
+): WarmPool {
+  const { buildDirectory, environment, paths, tree, clock, logger, warmRelays } = deps;
+  return new WarmPool({
+    size: warmRelays,
+    program: {
+      command: `${buildDirectory}/bin/node`,
+      // No helper threads that a relay has no use for.
+      args: ['--v8-pool-size=0', '--disable-sigusr1', `${buildDirectory}/lib/relay.js`],
+      environment,
+      openLog: () => openLogFile(`${paths.logDir}/${PREFIX}.log`),
+    },
+    tree,
+    prefix: PREFIX,
+    clock,
+    onFailure: (message) => logger.error({ error: message }, 'a waiting relay was lost'),
+  });
+}
