@@ -46,7 +46,7 @@ export async function startRelay(start: RelayStart): Promise<void> {
     const reports = readReports(relay.reports);
     const [pid] = await Promise.all([untilStarted(reports, start.clock), start.untilServed]);
     refuseStranger(pid, start.relayGroup);
-    await start.sandboxGroup.addSoon(pid);
+    start.sandboxGroup.add(pid);
     relay.instructions.end(GO);
     void followReports(reports, start.onRunning);
   } catch (error) {
