@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from 'valibot';
+import { authorizationList } from './authorization.ts';
 import { call } from './contract.ts';
 import { bytes, digest, integer, principalName, text } from './scalars.ts';
 
@@ -20,6 +21,8 @@ export const proxyContract = {
       v.strictObject({ principal: principalName, header: bytes(HEADER_MAX_BYTES), secrets: bytes(SECRETS_MAX_BYTES) }),
       v.strictObject({ digest }),
     ),
+    /** What the principal may do from now on; requests that have been judged go on. Replaces the list before as a whole. */
+    authorize: call(v.strictObject({ principal: principalName, authorization: authorizationList }), v.strictObject({})),
     status: call(
       v.strictObject({}),
       v.strictObject({ build: text(100), principal: v.nullable(principalName), requests: integer(0, Number.MAX_SAFE_INTEGER) }),

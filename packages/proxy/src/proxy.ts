@@ -75,6 +75,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     listen: options.admin,
     allowUids: options.adminUids ?? [0],
     store,
+    authorization,
     requests: () => api.total,
     onConfigured: () => tunnels.reconsider(),
     build,

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { connect, type IpcClient } from '@bureau/ipc';
 import { createLogger } from '@bureau/log';
 import { systemClock } from '@bureau/process';
-import { proxyContract } from '@bureau/protocol';
+import { proxyContract, type AuthorizationList } from '@bureau/protocol';
 import { pack } from 'msgpackr';
 import { startProxy, type Proxy, type ProxyLimits, type ProxyOptions } from '../index.ts';
 import { HomeserverStandIn } from './homeserver-stand-in.ts';
@@ -80,6 +80,8 @@ export class ProxyFixture implements AsyncDisposable {
   readonly adminPath: string;
   /** Everything that any client of this fixture has read from the agent's socket. */
   readonly received: string[] = [];
+  /** What `configure` was last given. */
+  bundle: BundleOverrides = {};
   readonly #logFd: number;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 64 });
   #admin: IpcClient<typeof proxyContract> | undefined;
@@ -129,7 +131,13 @@ export class ProxyFixture implements AsyncDisposable {
     return this.#admin;
   }
 
+  /** Grants and denials, as the launcher hands them over. */
+  async authorize(authorization: AuthorizationList): Promise<void> {
+    await (await this.admin()).call('authorize', { principal: PRINCIPAL as never, authorization });
+  }
+
   async configure(overrides: BundleOverrides = {}): Promise<{ digest: string }> {
+    this.bundle = overrides;
     const { principal, header, secrets } = bundle(this.homeserver.url, overrides);
     return (await this.admin()).call('configure', { principal: principal as never, header, secrets });
   }

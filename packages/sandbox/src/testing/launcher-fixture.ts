@@ -209,7 +209,11 @@ function serveProxy(path: string): Promise<IpcServer> {
   return serve({
     path,
     contract: proxyContract,
-    handlers: { configure: () => ({ digest: '0'.repeat(64) }), status: () => ({ build: 'test', principal: PRINCIPAL, requests: 0 }) },
+    handlers: {
+      authorize: () => ({}),
+      configure: () => ({ digest: '0'.repeat(64) }),
+      status: () => ({ build: 'test', principal: PRINCIPAL, requests: 0 }),
+    },
     role: 'proxy',
     build: 'test',
     allowUids: [0],

@@ -12,6 +12,7 @@ const joined = v.object({ joined_rooms: v.array(roomId) });
 const name = v.object({ name: v.optional(v.string()) });
 const canonicalAlias = v.object({ alias: v.optional(v.nullable(v.string())) });
 const listed = v.object({ room_id: roomId, name: v.nullable(v.string()), alias: v.nullable(v.string()) });
+type Listed = v.InferOutput<typeof listed>;
 
 /** The rooms that the principal is in and may read, with name and alias of the first hundred. */
 export const listRooms = defineRoute({
@@ -26,11 +27,9 @@ export const listRooms = defineRoute({
       const { joined_rooms: ids } = await account.request(joined, { method: 'GET', path: ['joined_rooms'], idempotent: true });
       const allowed: RoomId[] = [];
       for (const id of ids) if (await account.mayOn('matrix/read', parseRoomId(id))) allowed.push(parseRoomId(id));
-      const rooms = await Promise.all(
-        allowed.map((id, index) =>
-          index < services.limits.roomDetails ? describe(account, id) : { room_id: id, name: null, alias: null },
-        ),
-      );
+      const described: Promise<Listed>[] = allowed.slice(0, services.limits.roomDetails).map((id) => describe(account, id));
+      const others: Listed[] = allowed.slice(described.length).map((id) => ({ room_id: id, name: null, alias: null }));
+      const rooms = [...(await Promise.all(described)), ...others];
       return { status: 200, body: { rooms } };
     }),
 });
@@ -70,7 +69,7 @@ export const createRoom = defineRoute({
     }),
 });
 
-async function describe(account: MatrixAccount, id: RoomId): Promise<v.InferOutput<typeof listed>> {
+async function describe(account: MatrixAccount, id: RoomId): Promise<Listed> {
   const [named, aliased] = await Promise.all([
     stateOrNothing(account, name, id, 'm.room.name'),
     stateOrNothing(account, canonicalAlias, id, 'm.room.canonical_alias'),
