@@ -19,18 +19,27 @@ export function findTestFiles(root: string): TestFile[] {
 
 /**
  * Returns the files of the suites that were asked for (all of them for none), or the first name that is no suite.
- * A suite is `unit`, `integration`, a package, an application, or a part of a file's path with a slash or `.test.ts` in it.
+ * A suite is `unit`, `integration`, a package, an application, a folder of `integration/` (`escape`), or a part of a file's path with a slash or `.test.ts` in it.
  */
 export function selectTestFiles(
   all: readonly TestFile[],
   suites: readonly string[],
 ): { files: TestFile[] } | { unknown: string; known: string[] } {
-  const known = [...new Set(['unit', 'integration', ...all.map((test) => test.name)])];
+  const known = [...new Set(['unit', 'integration', ...all.flatMap((test) => [test.name, ...folderOf(test)])])];
   const belongs = (test: TestFile, suite: string): boolean =>
-    test.kind === suite || test.name === suite || (/\/|\.test\.ts$/.test(suite) && test.file.includes(suite));
+    test.kind === suite ||
+    test.name === suite ||
+    folderOf(test).includes(suite) ||
+    (/\/|\.test\.ts$/.test(suite) && test.file.includes(suite));
   const unknown = suites.find((suite) => !known.includes(suite) && !all.some((test) => belongs(test, suite)));
   if (unknown !== undefined) return { unknown, known };
   return { files: suites.length === 0 ? [...all] : all.filter((test) => suites.some((suite) => belongs(test, suite))) };
+}
+
+/** The folder below `integration/`, which is a suite of its own, where no package has its name. */
+function folderOf(test: TestFile): readonly string[] {
+  const [, folder, file] = test.file.split('/');
+  return test.kind === 'integration' && folder !== undefined && file !== undefined ? [folder] : [];
 }
 
 function testFiles(root: string, folder: string, name: string, kind: TestFile['kind']): TestFile[] {

@@ -25,6 +25,8 @@ export class TestTotals {
   readonly failures: TestFailure[] = [];
   passed = 0;
   failed = 0;
+  /** Of the escape suite, whose tests say in their names which they are. */
+  readonly escape = { attacks: 0, refused: 0, controls: 0, succeeded: 0 };
 
   constructor(root: string, files: readonly string[]) {
     this.#root = root;
@@ -38,6 +40,7 @@ export class TestTotals {
     const isWholeFile = end.name === end.file || this.#testsOf.has(end.name) || this.#testsOf.has(relative(this.#root, end.name));
     if (end.details.type === 'suite' && outcome === 'pass') return;
     if (isWholeFile && outcome === 'pass') return;
+    if (file.startsWith('integration/escape/')) this.#countEscape(end.name, outcome);
     const reason = outcome === 'fail' ? reasonOf(end.details.error) : switchedOff(end);
     const isCause = end.details.type !== 'suite' && !isConsequence(end.details.error);
     if (end.details.type !== 'suite') this.#testsOf.set(file, (this.#testsOf.get(file) ?? 0) + 1);
@@ -59,6 +62,16 @@ export class TestTotals {
   finish(): void {
     for (const [file, tests] of this.#testsOf) {
       if (tests === 0) this.#fail({ file, name: file, reason: 'no test ran in this file: add one or delete the file' });
+    }
+  }
+
+  #countEscape(name: string, outcome: 'pass' | 'fail'): void {
+    if (name.startsWith('attack: ')) {
+      this.escape.attacks += 1;
+      if (outcome === 'pass') this.escape.refused += 1;
+    } else if (name.startsWith('control: ')) {
+      this.escape.controls += 1;
+      if (outcome === 'pass') this.escape.succeeded += 1;
     }
   }
 

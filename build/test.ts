@@ -96,6 +96,8 @@ export async function runTests(root: string, args: readonly string[]): Promise<n
   // The lines of node:test's own summary, for all suites together.
   for (const [name, value] of Object.entries({ tests: passed + failed, pass: passed, fail: failed, duration_ms: milliseconds }))
     print(`ℹ ${name} ${value}`);
+  const { attacks, refused, controls, succeeded } = totals.escape;
+  if (attacks > 0) print(`${attacks} attacks, ${refused} refused, ${succeeded} of ${controls} controls that succeeded`);
   print(`in ${selected.files.length} files, ${(milliseconds / 1000).toFixed(1)} s`);
   print(`${passed} passed, ${failed} failed`);
   if (asJson) console.log(JSON.stringify({ passed, failed, files: selected.files.length, milliseconds, failures }));

@@ -8,8 +8,8 @@ import type { ImportedModule, ParsedModule } from './imports.ts';
 import { LAYERS, ownerOf, readManifests } from './manifests.ts';
 import type { Manifest } from './manifests.ts';
 
-/** All that integration tests may know of us: shapes and the kit; they talk to built processes. */
-const INTEGRATION_MAY_IMPORT = ['@bureau/testkit', '@bureau/core', '@bureau/protocol'];
+/** All that integration tests may know of us: shapes, attacks and the kit; they talk to built processes. */
+const INTEGRATION_MAY_IMPORT = ['@bureau/testkit', '@bureau/core', '@bureau/protocol', '@bureau/escape'];
 
 /** Run as root: what they are made of is read by whoever reviews them, and nothing else is theirs. */
 const PRIVILEGED = ['apps/launcher', 'apps/stand'];

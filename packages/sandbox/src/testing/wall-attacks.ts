@@ -23,6 +23,15 @@ export function inserted(words: readonly string[], ...before: readonly string[])
   };
 }
 
+/** Options with other words in place of the first occurrence of some. */
+export function replaced(words: readonly string[], by: readonly string[]): (options: string[]) => string[] {
+  return (options) => {
+    const at = options.findIndex((_, index) => words.every((word, offset) => options[index + offset] === word));
+    if (at < 0) throw new Error(`The options do not hold ${words.join(' ')}`);
+    return options.toSpliced(at, words.length, ...by);
+  };
+}
+
 /**
  * A Python program that makes raw system calls and prints one JSON object: name → errno name, or `"ok"`. Each call is made in a
  * child of its own, so that one that succeeds changes nothing for the next.
