@@ -28,6 +28,7 @@ export {
   timestamp,
   userId,
 } from './scalars.ts';
+export type { SignalName } from './scalars.ts';
 export { ARGUMENTS_MAX, ARGUMENT_MAX, environmentName, exitReport, sandboxProfile, sandboxResources, sandboxSpec } from './sandbox-spec.ts';
 export type { ExitReport, Mount, SandboxProfile, SandboxResources, SandboxSpec } from './sandbox-spec.ts';
 export { BUNDLE_MAX_BYTES, launcherContract, sandboxId } from './launcher-contract.ts';

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from 'valibot';
 import { call, stream } from './contract.ts';
+import { jsonObject } from './json-object.ts';
 import { exitReport, sandboxSpec } from './sandbox-spec.ts';
-import { absolutePath, bytes, digest, integer, principalName, principalNumber, text, timestamp } from './scalars.ts';
+import { absolutePath, bytes, digest, integer, principalName, principalNumber, signalName, text, timestamp } from './scalars.ts';
 
 /** A sealed bundle is small: keys and rules, not data. */
 export const BUNDLE_MAX_BYTES = 256 * 1024;
@@ -68,6 +69,15 @@ export const launcherContract = {
     destroy: call(v.strictObject({ principal: principalName, id: sandboxId, graceMilliseconds: integer(0, 600_000) }), exitReport),
     /** Drops an exited sandbox from the list. */
     forget: call(v.strictObject({ principal: principalName, id: sandboxId }), v.strictObject({})),
+    /** Answers with the exit report when nothing of it is left, however long that takes: give it a deadline. */
+    wait: call(v.strictObject({ principal: principalName, id: sandboxId }), exitReport),
+    /** To the payload's foreground process group, or its first process. `not_running` when it has ended or not begun. */
+    signal: call(v.strictObject({ principal: principalName, id: sandboxId, signal: signalName }), v.strictObject({})),
+    /** Replaces what the payload reads in `payload.json` and `trigger.json`, each whole; what is left out is `{}` and no file. */
+    updatePayload: call(
+      v.strictObject({ principal: principalName, id: sandboxId, payload: v.optional(jsonObject), trigger: v.optional(jsonObject) }),
+      v.strictObject({}),
+    ),
     list: call(v.strictObject({}), v.strictObject({ sandboxes: v.array(sandboxInfo) })),
     /** First one chunk for each sandbox, then one for each change, until cancelled. */
     watch: stream(v.strictObject({}), sandboxInfo, v.strictObject({})),

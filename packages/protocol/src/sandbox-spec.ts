@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from 'valibot';
+import { jsonObject } from './json-object.ts';
 import { absolutePath, integer, text } from './scalars.ts';
 
 /** Longest single argument or environment value. */
@@ -83,6 +84,10 @@ export const sandboxSpec = v.strictObject({
   /** `debug` only where the machine's policy lists it. */
   profile: v.optional(sandboxProfile, 'default'),
   resources: v.optional(sandboxResources),
+  /** What it is told to do: `/run/bureau/payload.json` inside. Can be replaced while it runs, and is no part of the spec's digest. */
+  payload: v.optional(jsonObject),
+  /** What set it off: `/run/bureau/trigger.json` inside, where there is one. Like `payload`. */
+  trigger: v.optional(jsonObject),
 });
 export type SandboxSpec = v.InferOutput<typeof sandboxSpec>;
 export type Mount = SandboxSpec['mounts'][number];

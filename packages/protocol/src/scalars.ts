@@ -95,5 +95,6 @@ export const signalName = v.picklist([
   'SIGTSTP',
   'SIGWINCH',
 ]);
+export type SignalName = v.InferOutput<typeof signalName>;
 /** Columns or rows of a terminal. */
 export const terminalSize = integer(1, 5_000);

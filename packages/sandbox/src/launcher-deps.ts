@@ -4,6 +4,7 @@ import type { InstancePaths, InstanceUids, PrincipalNumbers } from '@bureau/inst
 import type { Logger } from '@bureau/log';
 import type { CgroupTree } from '@bureau/process';
 import type { InputOf, launcherContract, SandboxProfile } from '@bureau/protocol';
+import type { FaultPoints } from './faults.ts';
 import type { HostFacts } from './host-facts.ts';
 import type { LauncherCredentials } from './launcher-credentials.ts';
 
@@ -33,4 +34,6 @@ export interface LauncherDeps {
   readonly wall: WallFacts;
   /** Relays that wait at rest. */
   readonly warmRelays: number;
+  /** `noFaults` but in tests. */
+  readonly faults: FaultPoints;
 }

@@ -43,6 +43,18 @@ export function launcherHandlers(launcher: Launcher, identity: LauncherIdentity,
         launcher.forget(input.principal, input.id);
         return {};
       }),
+    wait: (input) => launcher.wait(input.principal, input.id),
+    signal: (input, context) =>
+      audited('signal', input.principal, context, async () => {
+        await launcher.signal(input.principal, input.id, input.signal);
+        return {};
+      }),
+    updatePayload: (input, context) =>
+      audited('updatePayload', input.principal, context, async () => {
+        const { payload, trigger } = input;
+        await launcher.updatePayload(input.principal, input.id, { payload, trigger });
+        return {};
+      }),
     list: () => ({ sandboxes: launcher.list() }),
     watch: (_input, context) => launcher.watch(context.signal),
     rotate: (input, context) => audited('rotate', input.principal, context, () => launcher.rotate(input.principal, input.bundle)),

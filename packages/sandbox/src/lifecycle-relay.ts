@@ -8,6 +8,7 @@ import { listenUnix } from '@bureau/native';
 import { endGroup, type Cgroup, type PoolMember, type WarmPool } from '@bureau/process';
 import { relayReport, type RelayConfig, type RelayReport } from '@bureau/protocol';
 import * as v from 'valibot';
+import type { FaultPoints } from './faults.ts';
 import { RELAY_START_MILLISECONDS, REPORT_MAX_BYTES } from './lifecycle-limits.ts';
 
 /** How to start the relay of one sandbox. */
@@ -23,6 +24,7 @@ export interface RelayStart {
   /** For everything inside the sandbox. */
   readonly sandboxGroup: Cgroup;
   readonly clock: Clock;
+  readonly faults: FaultPoints;
   /** What the payload needs before its first instruction (its proxy), made while the relay starts; a rejection gives the start up. */
   readonly untilServed: Promise<void>;
   /** Called for `running`, which may come long after the start when the payload is held for an observer. */
@@ -38,16 +40,22 @@ const GO = Buffer.from([0x67]);
 export async function startRelay(start: RelayStart): Promise<void> {
   start.relayGroup.create();
   start.sandboxGroup.create();
+  start.faults.reached('create.groups');
   const relay = await start.pool.take();
   try {
     await relay.enter(start.relayGroup);
+    start.faults.reached('create.relay');
     giveOrder(relay, start);
     relay.instructions.write(encodeFrame(start.config));
+    start.faults.reached('create.ordered');
     const reports = readReports(relay.reports);
     const [pid] = await Promise.all([untilStarted(reports, start.clock), start.untilServed]);
     refuseStranger(pid, start.relayGroup);
+    start.faults.reached('create.started');
     start.sandboxGroup.add(pid);
+    start.faults.reached('create.placed');
     relay.instructions.end(GO);
+    start.faults.reached('create.go');
     void followReports(reports, start.onRunning);
   } catch (error) {
     await Promise.allSettled([relay.end(), endGroup(start.sandboxGroup, 0, start.clock)]);

@@ -2,10 +2,11 @@
 import { rmSync } from 'node:fs';
 import { describeError, hasCode, type Clock } from '@bureau/core';
 import type { InstancePaths } from '@bureau/instance';
-import { connect } from '@bureau/ipc';
+import { connect, type IpcClient } from '@bureau/ipc';
 import type { Logger } from '@bureau/log';
 import { untilEmpty, type Cgroup, type LimitedCgroup } from '@bureau/process';
-import { relayContract, type ExitReport, type SandboxInfo } from '@bureau/protocol';
+import { relayContract, type ExitReport, type SandboxInfo, type SignalName } from '@bureau/protocol';
+import type { FaultPoints } from './faults.ts';
 import { readExitReport, withHits } from './lifecycle-exit.ts';
 import { RELAY_STOP_MARGIN } from './lifecycle-limits.ts';
 import type { ProxyLink } from './lifecycle-proxy.ts';
@@ -22,6 +23,7 @@ export interface LiveSandboxDeps {
   readonly relayGroup: Cgroup;
   readonly sandboxGroup: LimitedCgroup;
   readonly payloadUid: number;
+  readonly faults: FaultPoints;
   /** Told after each change of `info`. */
   readonly onChange: (info: SandboxInfo) => void;
 }
@@ -78,6 +80,7 @@ export class LiveSandbox {
   async stop(graceMilliseconds: number): Promise<ExitReport> {
     if (this.#state === 'exited') return this.ended;
     this.#change('stopping');
+    this.#deps.faults.reached('destroy.stopping');
     const kill = this.#deps.clock.setTimer(graceMilliseconds + RELAY_STOP_MARGIN, () => this.#kill());
     try {
       await this.#askRelay(graceMilliseconds);
@@ -93,6 +96,12 @@ export class LiveSandbox {
     return exit;
   }
 
+  /** To the payload's foreground group or first process. Throws what the relay says: `not_running` when it has ended or not begun. */
+  async signal(signal: SignalName): Promise<void> {
+    using relay = await this.#connectRelay();
+    await relay.call('signal', { signal });
+  }
+
   /** Lets go without stopping anything. */
   release(): void {
     this.#deps.proxy.release();
@@ -100,22 +109,24 @@ export class LiveSandbox {
 
   /** A relay that was killed before its sandbox ran leaves bubblewrap waiting for ever: its group is not empty, and nobody listens. */
   async #endOrphan(): Promise<void> {
-    const { build, clock, paths, payloadUid, logger } = this.#deps;
-    const path = paths.principal(this.#record.number).relaySocket;
     try {
-      using _relay = await connect({ path, contract: relayContract, role: 'launcher', build, expectUid: payloadUid, clock });
+      using _relay = await this.#connectRelay();
     } catch (error) {
       if (!hasCode(error, 'connection_refused')) return;
-      logger.warn({ principal: this.#record.principal, id: this.#record.id }, 'its relay is dead; ending what is left');
+      this.#deps.logger.warn({ principal: this.#record.principal, id: this.#record.id }, 'its relay is dead; ending what is left');
       this.#kill();
     }
   }
 
   async #askRelay(graceMilliseconds: number): Promise<void> {
+    using relay = await this.#connectRelay();
+    await relay.call('stop', { graceMilliseconds }, { deadlineMilliseconds: graceMilliseconds + RELAY_STOP_MARGIN });
+  }
+
+  #connectRelay(): Promise<IpcClient<typeof relayContract>> {
     const { build, clock, paths, payloadUid } = this.#deps;
     const path = paths.principal(this.#record.number).relaySocket;
-    using relay = await connect({ path, contract: relayContract, role: 'launcher', build, expectUid: payloadUid, clock });
-    await relay.call('stop', { graceMilliseconds }, { deadlineMilliseconds: graceMilliseconds + RELAY_STOP_MARGIN });
+    return connect({ path, contract: relayContract, role: 'launcher', build, expectUid: payloadUid, clock });
   }
 
   #kill(): void {
@@ -124,24 +135,31 @@ export class LiveSandbox {
   }
 
   async #end(): Promise<ExitReport> {
-    const { relayGroup, sandboxGroup, paths, records, logger, proxy, clock } = this.#deps;
+    const { relayGroup, sandboxGroup, paths, records, logger, proxy, clock, faults } = this.#deps;
     await untilEmpty(relayGroup, clock);
+    faults.reached('destroy.relay-gone');
     // A relay that was killed leaves a dying bwrap behind: nothing of the payload may outlive its parent.
     sandboxGroup.kill();
     await untilEmpty(sandboxGroup, clock);
+    faults.reached('destroy.payload-gone');
     const { number, principal } = this.#record;
     const exit = withHits(readExitReport(paths.principal(number).exitFile), sandboxGroup.hits());
     this.#record = { ...this.#record, exit };
     const isRecorded = this.#attempt('its end was not written down', () => records.write(this.#record));
+    faults.reached('destroy.recorded');
     await proxy.close().catch((error: unknown) => logger.warn({ principal, error: describeError(error) }, 'proxy was not stopped'));
+    faults.reached('destroy.proxy-stopped');
     this.#attempt('its cgroups were not removed', () => {
       relayGroup.remove();
       sandboxGroup.remove();
     });
+    faults.reached('destroy.groups-removed');
     this.#attempt('its socket link was not removed', () => removeSocketLink(paths, principal));
+    faults.reached('destroy.link-removed');
     // Until the record is on disk, the relay's own report is all that a later launcher could read.
     if (isRecorded)
       this.#attempt('its directory was not removed', () => rmSync(paths.principal(number).directory, { recursive: true, force: true }));
+    faults.reached('destroy.directory-removed');
     logger.info({ principal, id: this.#record.id, code: exit.code, reason: exit.reason }, 'sandbox ended');
     this.#change('exited');
     return exit;

@@ -13,8 +13,9 @@ export function canonicalJson(value: unknown): string {
 
 /**
  * SHA-256 (lower-case hexadecimal) of a spec as its schema gives it back, defaults filled in: what a bundle's `allowed_specs` lists.
+ * What the payload is told (`payload`, `trigger`) is no part of it: that changes with each task.
  * A default that changes in a later version changes the digest of specs that relied on it.
  */
-export function specDigest(spec: SandboxSpec): string {
+export function specDigest({ payload: _payload, trigger: _trigger, ...spec }: SandboxSpec): string {
   return createHash('sha256').update(canonicalJson(spec)).digest('hex');
 }

@@ -136,6 +136,12 @@ export async function bench(context: TestContext): Promise<Bench> {
         ask(`destroy ${id}`);
         return { code: 0, signal: null };
       },
+      wait: () => ({ code: 0, signal: null }),
+      signal: () => ({}),
+      updatePayload: ({ id }) => {
+        ask(`updatePayload ${id}`);
+        return {};
+      },
       forget: ({ id }) => {
         ask(`forget ${id}`);
         return {};

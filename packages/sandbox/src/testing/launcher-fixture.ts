@@ -18,7 +18,7 @@ import { proxyContract, standContract } from '@bureau/protocol';
 import { generateIdentity, generateOperatorKey, operatorSigner, sealBundle } from '@bureau/seal';
 import { LauncherCredentials } from '../launcher-credentials.ts';
 import { openWall } from '../launcher-wall.ts';
-import { Launcher, type CreateInput } from '../index.ts';
+import { Launcher, noFaults, type CreateInput } from '../index.ts';
 
 /** Stands in for Node running a relay: one child as the sandbox's init, the launcher's own frames by hand. What it does is in its command. */
 const RELAY = `#!/usr/bin/python3
@@ -139,6 +139,7 @@ export async function launcherStand(context: TestContext, warmRelays = 0): Promi
         }),
         wall: openWall(paths, process.arch),
         warmRelays,
+        faults: noFaults,
       });
       launchers.push(launcher);
       return launcher;

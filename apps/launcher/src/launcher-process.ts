@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+import { basename } from 'node:path';
+import { describeError, parseInstanceName } from '@bureau/core';
+import { instancePaths, readSettings, uidsOf, warmSizes } from '@bureau/instance';
+import { serve } from '@bureau/ipc';
+import type { Logger } from '@bureau/log';
+import { disableCoreDumps, setDumpable } from '@bureau/native';
+import { CgroupTree, resourceReport, systemClock } from '@bureau/process';
+import { launcherContract } from '@bureau/protocol';
+import {
+  Launcher,
+  LauncherCredentials,
+  launcherHandlers,
+  openMachineIdentity,
+  openNumbers,
+  openWall,
+  type FaultPoints,
+} from '@bureau/sandbox';
+
+/** The listening socket, bound by whoever starts the launcher. */
+const LISTENER = 3;
+
+/** What a launcher's process is made of. */
+export interface LauncherProcessOptions {
+  /** The instance's name; empty for the default one. */
+  readonly name: string;
+  /** Holds `bin/node` and `lib/relay.js`; its own name is the build's. */
+  readonly buildDirectory: string;
+  readonly architecture: string;
+  readonly logger: Logger;
+  readonly faults: FaultPoints;
+}
+
+/** A launcher that serves. */
+export interface LauncherProcess {
+  /** Lets go of everything without stopping it, and closes. */
+  close(): Promise<void>;
+}
+
+/** Makes this process the launcher of an instance: undebuggable, without core dumps, serving. Throws what keeps it from starting. */
+export async function startLauncher({
+  name,
+  buildDirectory,
+  architecture,
+  logger,
+  faults,
+}: LauncherProcessOptions): Promise<LauncherProcess> {
+  setDumpable(false);
+  disableCoreDumps();
+  const build = basename(buildDirectory);
+  const paths = instancePaths(parseInstanceName(name));
+  const settings = readSettings(paths);
+  const uids = uidsOf(settings.uidBase);
+  const machine = await openMachineIdentity(paths.launcherStateDirectory);
+  const tree = CgroupTree.open(paths.cgroupName);
+  const launcher = new Launcher({
+    clock: systemClock,
+    logger,
+    build,
+    buildDirectory,
+    environment: { PATH: '/usr/bin:/bin', LANG: 'C.UTF-8', NODE_COMPILE_CACHE: `${buildDirectory}/compile-cache` },
+    paths,
+    uids,
+    tree,
+    numbers: openNumbers(paths.launcherStateDirectory),
+    credentials: new LauncherCredentials({
+      directory: paths.launcherStateDirectory,
+      operatorsDirectory: paths.operatorsDirectory,
+      machine: settings.machine,
+      identity: machine.identity,
+      clock: systemClock,
+    }),
+    wall: openWall(paths, architecture),
+    warmRelays: warmSizes(settings).relays,
+    faults,
+  });
+  const adopted = launcher.adopt();
+  const resources = resourceReport(tree.controllers);
+  const identity = { build, machine: settings.machine, recipient: machine.recipient, identityStore: machine.store, resources };
+  const server = await serve({
+    fd: LISTENER,
+    contract: launcherContract,
+    handlers: launcherHandlers(launcher, identity, logger),
+    role: 'launcher',
+    build,
+    allowUids: [uids.daemon],
+    clock: systemClock,
+    logger,
+  });
+  logger.info({ machine: settings.machine }, 'serving');
+  adopted.catch((error: unknown) => logger.error({ error: describeError(error) }, 'adoption failed'));
+  return {
+    close: () => {
+      launcher.release();
+      return server.close();
+    },
+  };
+}

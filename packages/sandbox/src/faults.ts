@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** The steps of create, destroy and forget after each of which a launcher may die, in the order in which they are taken. */
+export const FAULT_POINTS = [
+  'create.numbered',
+  'create.accepted',
+  'create.cleared',
+  'create.directories',
+  'create.planned',
+  'create.recorded',
+  'create.groups',
+  'create.relay',
+  'create.ordered',
+  'create.served',
+  'create.linked',
+  'create.started',
+  'create.placed',
+  'create.go',
+  'create.running',
+  'destroy.stopping',
+  'destroy.relay-gone',
+  'destroy.payload-gone',
+  'destroy.recorded',
+  'destroy.proxy-stopped',
+  'destroy.groups-removed',
+  'destroy.link-removed',
+  'destroy.directory-removed',
+  'forget.removed',
+] as const;
+export type FaultPoint = (typeof FAULT_POINTS)[number];
+
+/** Told each step that was taken. A test's implementation ends the process there; nothing else may be done with it. */
+export interface FaultPoints {
+  reached(point: FaultPoint): void;
+}
+
+/** What production has. */
+export const noFaults: FaultPoints = { reached: () => undefined };

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+import { rmSync } from 'node:fs';
+import { ensurePrincipalDirectories, ensureWorkspace } from '@bureau/instance';
+import type { CreateInput, LauncherDeps } from './launcher-deps.ts';
+import { planSandbox } from './launcher-wall.ts';
+import type { ProxyLink } from './lifecycle-proxy.ts';
+import { startRelay, type RelayStart } from './lifecycle-relay.ts';
+import { placePayloadFiles } from './payload-files.ts';
+import { clearRemains, endGroups, relayGroupOf, sandboxGroupOf } from './sandbox-remains.ts';
+import { placeSocketLink } from './socket-link.ts';
+import type { SandboxRecord, SandboxRecords } from './state-record.ts';
+
+/** What `startSandbox` starts. */
+export interface SandboxStart {
+  readonly input: CreateInput;
+  readonly number: number;
+  readonly proxy: ProxyLink;
+  readonly records: SandboxRecords;
+  readonly pool: RelayStart['pool'];
+  /** The payload's command runs; perhaps long after the start. */
+  readonly onRunning: () => void;
+}
+
+/**
+ * Brings a sandbox to the point where its init stands in its cgroup and may run, and its proxy serves. The record is written before
+ * anything runs, and everything before it is harmless alone. Throws what refused it; nothing of it is left then.
+ */
+export async function startSandbox(deps: LauncherDeps, start: SandboxStart): Promise<SandboxRecord> {
+  const { clock, credentials, faults, paths, tree, uids } = deps;
+  const { input, number, proxy, records } = start;
+  if (input.bundle !== undefined) await credentials.accept(input.principal, number, input.bundle);
+  faults.reached('create.accepted');
+  const opened = await credentials.open(input.principal, number);
+  opened.secrets[Symbol.dispose]();
+  await endGroups(deps, number);
+  const places = paths.principal(number);
+  // A report of the sandbox before must never pass for this one's.
+  rmSync(places.exitDirectory, { recursive: true, force: true });
+  faults.reached('create.cleared');
+  ensurePrincipalDirectories(paths, number, uids);
+  ensureWorkspace(paths, input.principal, number, uids);
+  placePayloadFiles(places.agentDirectory, input.spec);
+  faults.reached('create.directories');
+  const { config, limits } = planSandbox(input, number, opened.header, deps);
+  faults.reached('create.planned');
+
+  const record: SandboxRecord = { v: 1, principal: input.principal, number, id: input.id, startedAt: clock.now() };
+  records.write(record);
+  faults.reached('create.recorded');
+  try {
+    // Proxy and relay are a Node start each: side by side they cost one.
+    const untilServed = proxy.bringUp().then(() => {
+      faults.reached('create.served');
+      placeSocketLink(paths, input.principal, places.proxySocket);
+      faults.reached('create.linked');
+    });
+    untilServed.catch(() => undefined);
+    await startRelay({
+      untilServed,
+      pool: start.pool,
+      uid: uids.payload(number),
+      socketPath: places.relaySocket,
+      logFile: `${paths.logDir}/relay-${number}.log`,
+      outputFile: paths.outputLog(number),
+      config,
+      relayGroup: relayGroupOf(tree, number),
+      sandboxGroup: sandboxGroupOf(tree, number, limits),
+      clock,
+      faults,
+      onRunning: start.onRunning,
+    });
+  } catch (error) {
+    await clearRemains(deps, records, { principal: input.principal, number, proxy, withRecord: true });
+    throw error;
+  }
+  return record;
+}
