@@ -70,6 +70,7 @@ function contextFor(instance: string | undefined, json: boolean, surroundings: S
     progress: (line) => error.write(`${line}\n`),
     json,
     credentialFileVariable: environment['BUREAU_CREDENTIAL_FILE'],
+    variable: (name) => environment[name],
   };
 }
 

@@ -1,22 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createPublicKey } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { BureauError, userIdOf, type MachineName, type PrincipalName } from '@bureau/core';
+import { userIdOf, type MachineName, type PrincipalName } from '@bureau/core';
 import { ensureDirectory, readBounded, writeFileAtomic } from '@bureau/files';
 import { PrincipalNumbers } from '@bureau/instance';
 import { createAccount, ensureMember, revokeAccess, type PasswordKeeper } from '@bureau/matrix';
-import { BUNDLE_LIFE_MAX, EVENT_TYPES, credentialsContent, type BundleHeader } from '@bureau/protocol';
-import { decodeSecrets, openBundle, openBytes, operatorSigner, recipientOf, sealBundle, sealBytes } from '@bureau/seal';
+import { EVENT_TYPES } from '@bureau/protocol';
+import { openBytes, recipientOf, sealBytes } from '@bureau/seal';
 import { SecretBytes } from '@bureau/secret';
-import * as v from 'valibot';
+import { readEscrowIdentity } from './credentials/keys.ts';
+import { MATRIX_TOKEN, matrixUpstream, openIfOurs, publishBundle, rulesOf, type PublishedBundle } from './credentials/published.ts';
 import type { Operator } from './operator.ts';
 import type { OperationContext } from './registry/context.ts';
 import { tokenWorks } from './token-works.ts';
 
-/** Name of the one secret that every principal has. */
-const MATRIX_TOKEN = 'MATRIX_TOKEN';
-/** A bundle that ends within this is sealed anew when the operator touches its principal. */
-const RENEW_BEFORE = 30 * 86_400_000;
+/** A sealed password is 230 bytes. */
 const KEY_FILE_MAX_BYTES = 4_096;
 
 /**
@@ -25,12 +22,17 @@ const KEY_FILE_MAX_BYTES = 4_096;
  */
 export async function ensurePrincipal(operator: Operator, principal: PrincipalName, context: OperationContext): Promise<void> {
   const { machine } = operator;
-  const existing = await openExisting(operator, principal, context);
-  if (existing !== undefined) {
-    using token = existing.token;
+  using existing = await openIfOurs(operator, principal, context);
+  const before = existing === undefined ? { upstreams: {} } : rulesOf(existing);
+  const rules = { ...before, upstreams: { ...before.upstreams, ...matrixUpstream(operator) } };
+  const known = existing?.secrets.get(MATRIX_TOKEN);
+  if (existing !== undefined && known !== undefined) {
+    using token = SecretBytes.from(Buffer.from(known));
     if (await tokenWorks(operator.client.withToken(token), context.signal)) {
-      if (existing.fresh) return;
-      return await publish(operator, principal, token, existing.issuedAt, context);
+      if (!existing.fresh) {
+        await publishBundle(operator, principal, { rules, secrets: existing.secrets }, existing.header.issued_at, context);
+      }
+      return;
     }
   }
   // Before anything is made that a refusal would leave behind.
@@ -54,17 +56,23 @@ export async function ensurePrincipal(operator: Operator, principal: PrincipalNa
     { inviter: operator.client, member },
     { signal: context.signal },
   );
-  await publish(operator, principal, token, existing?.issuedAt ?? 0, context);
+  const secrets = new Map<string, Uint8Array>([...(existing?.secrets ?? []), [MATRIX_TOKEN, token.bytes]]);
+  await publishBundle(operator, principal, { rules, secrets }, existing?.header.issued_at ?? 0, context);
 }
 
 /** Ends the principal's access: its device first, so that the token is dead before anything else is said; then its bundle. Idempotent. */
 export async function revokePrincipal(operator: Operator, principal: PrincipalName, context: OperationContext): Promise<void> {
-  const existing = await openExisting(operator, principal, context);
-  if (existing !== undefined) {
-    using token = existing.token;
-    await revokeAccess(operator.client.withToken(token), { signal: context.signal });
-  }
+  using existing = await openIfOurs(operator, principal, context);
+  await endToken(operator, existing, context);
   await operator.client.setState(operator.machine.configRoom, EVENT_TYPES.credentials, principal, {}, { signal: context.signal });
+}
+
+/** Logs the device of an opened bundle's Matrix token out; nothing where there is none. Idempotent. */
+export async function endToken(operator: Operator, bundle: PublishedBundle | undefined, context: OperationContext): Promise<void> {
+  const known = bundle?.secrets.get(MATRIX_TOKEN);
+  if (known === undefined) return;
+  using token = SecretBytes.from(Buffer.from(known));
+  await revokeAccess(operator.client.withToken(token), { signal: context.signal });
 }
 
 /** The device of a principal's token on a machine: one per machine, so that revoking it touches no other. */
@@ -88,79 +96,4 @@ export function escrowedPasswords(name: PrincipalName | MachineName, context: Op
       writeFileAtomic(path, await sealBytes(password, [await recipientOf(escrow)]), { mode: 0o600 });
     },
   };
-}
-
-interface Existing {
-  readonly token: SecretBytes;
-  readonly issuedAt: number;
-  /** Sealed for this machine's key and homeserver, and far from its end. */
-  readonly fresh: boolean;
-}
-
-/** The principal's bundle in the config room, opened with the escrow key; `undefined` when there is none that we can open. */
-async function openExisting(operator: Operator, principal: PrincipalName, context: OperationContext): Promise<Existing | undefined> {
-  const { machine } = operator;
-  const content = await operator.client.state(machine.configRoom, EVENT_TYPES.credentials, principal, { signal: context.signal });
-  const parsed = v.safeParse(credentialsContent, content ?? {});
-  if (!parsed.success) return undefined;
-  using escrow = readEscrowIdentity(context);
-  using signing = readOperatorKey(context);
-  try {
-    const opened = await openBundle(Buffer.from(parsed.output.bundle, 'base64'), {
-      identity: escrow,
-      operators: [createPublicKey({ key: signing.bytes, format: 'pem' })],
-      principal,
-      machine: machine.machine,
-      now: context.clock.now(),
-    });
-    using secrets = opened.secrets;
-    const token = decodeSecrets(secrets.bytes).get(MATRIX_TOKEN);
-    if (token === undefined) return undefined;
-    const fresh =
-      parsed.output.recipients.includes(machine.recipient) &&
-      opened.header.upstreams['matrix']?.url === machine.homeserverUrl &&
-      opened.header.expires_at - context.clock.now() > RENEW_BEFORE;
-    return { token: SecretBytes.from(Buffer.from(token)), issuedAt: opened.header.issued_at, fresh };
-  } catch (error) {
-    // Sealed by another operator, expired, or for another machine: a new one is sealed.
-    if (error instanceof BureauError && error.code.startsWith('bundle_')) return undefined;
-    throw error;
-  }
-}
-
-async function publish(
-  operator: Operator,
-  principal: PrincipalName,
-  token: SecretBytes,
-  lastIssuedAt: number,
-  context: OperationContext,
-): Promise<void> {
-  const { machine } = operator;
-  const issuedAt = Math.max(context.clock.now(), lastIssuedAt + 1);
-  const header: BundleHeader = {
-    v: 1,
-    principal,
-    machine: machine.machine,
-    user_id: userIdOf(principal, machine.serverName),
-    issued_at: issuedAt,
-    expires_at: issuedAt + BUNDLE_LIFE_MAX - 86_400_000,
-    upstreams: { matrix: { url: machine.homeserverUrl, inject: [{ secret: MATRIX_TOKEN, header: 'Authorization', prefix: 'Bearer ' }] } },
-  };
-  using escrow = readEscrowIdentity(context);
-  using signing = readOperatorKey(context);
-  const recipients = [machine.recipient, await recipientOf(escrow)];
-  const sealed = await sealBundle(
-    { header, secrets: new Map([[MATRIX_TOKEN, token.bytes]]) },
-    { signer: operatorSigner(signing), recipients },
-  );
-  const content = { v: 1, principal, bundle: Buffer.from(sealed).toString('base64'), recipients };
-  await operator.client.setState(machine.configRoom, EVENT_TYPES.credentials, principal, content, { signal: context.signal });
-}
-
-function readEscrowIdentity({ paths }: OperationContext): SecretBytes {
-  return SecretBytes.from(readBounded(paths.escrowKeyFile, KEY_FILE_MAX_BYTES));
-}
-
-function readOperatorKey({ paths }: OperationContext): SecretBytes {
-  return SecretBytes.from(readBounded(paths.operatorKeyFile, KEY_FILE_MAX_BYTES));
 }

@@ -3,7 +3,13 @@ import * as v from 'valibot';
 import { egressRules } from './egress.ts';
 import { principalLimits } from './proxy-limits.ts';
 import { digest, machineName, principalName, text, timestamp, userId } from './scalars.ts';
-import { upstream } from './upstream.ts';
+import { secretName, upstream } from './upstream.ts';
+
+/** The name of a secret's file: one plain component of a path. */
+const secretFileName = v.pipe(
+  v.string(),
+  v.regex(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$/, 'expected a file name such as "token.json", without a leading "."'),
+);
 
 /**
  * The header of a bundle, version 1 (design, section 6). JSON in UTF-8 inside the bundle; the signature covers its bytes, so it is
@@ -21,6 +27,8 @@ export const bundleHeader = v.strictObject({
   egress: v.optional(egressRules),
   /** Bounds of this principal's proxy that differ from the usual ones. */
   limits: v.optional(principalLimits),
+  /** Secrets that the payload itself may see, as files of these names below /run/bureau/secrets (ADR 0010); absent: none. */
+  files: v.optional(v.record(secretName, secretFileName)),
   /** SHA-256 of the sandbox specs that may run with these keys; absent: any that the launcher's policy admits. */
   allowed_specs: v.optional(v.pipe(v.array(digest), v.maxLength(256))),
   /** For people: what it is for. */

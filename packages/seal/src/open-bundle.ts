@@ -9,7 +9,6 @@ import {
   bundleHeader,
   secretName,
   type BundleHeader,
-  secretsOfUpstream,
 } from '@bureau/protocol';
 import { SecretBytes } from '@bureau/secret';
 import * as v from 'valibot';
@@ -18,6 +17,7 @@ import { decrypt } from './decrypt.ts';
 import { SECRETS_MAX_COUNT } from './limits.ts';
 import { refusal } from './refusal.ts';
 import { signedBytes } from './signed-bytes.ts';
+import { unfit } from './unfit.ts';
 
 /** What a bundle is judged against. */
 export interface BundleRules {
@@ -25,8 +25,8 @@ export interface BundleRules {
   readonly operators: readonly KeyObject[];
   readonly principal: PrincipalName;
   readonly machine: MachineName | string;
-  /** Milliseconds since the Unix epoch. */
-  readonly now: number;
+  /** Milliseconds since the Unix epoch; `any` for an operator who renews or recovers: neither end nor issue time counts. */
+  readonly now: number | 'any';
   /** `issued_at` of the last bundle that was accepted for this principal; absent when there was none. */
   readonly lastIssuedAt?: number | null | undefined;
   /**
@@ -142,14 +142,15 @@ function judge(header: BundleHeader, contentDigest: string, rules: BundleRules):
     });
   }
   const { issued_at: issued, expires_at: expires } = header;
-  if (expires <= rules.now)
+  const now = rules.now === 'any' ? Math.min(issued, expires - 1) : rules.now;
+  if (expires <= now)
     throw refusal('bundle_expired', `it expired at ${time(expires)}; provision the principal again`, { expires_at: expires });
   if (expires - issued > BUNDLE_LIFE_MAX)
     throw malformed(`it lives longer than ${BUNDLE_LIFE_MAX / 86_400_000} days; provision the principal again with a shorter life`);
-  if (issued - rules.now > BUNDLE_SKEW_MAX) {
+  if (issued - now > BUNDLE_SKEW_MAX) {
     throw refusal(
       'bundle_not_yet_valid',
-      `it was issued at ${time(issued)}, this machine's clock says ${time(rules.now)}; set the clocks right`,
+      `it was issued at ${time(issued)}, this machine's clock says ${time(now)}; set the clocks right`,
       { issued_at: issued },
     );
   }
@@ -167,11 +168,8 @@ function judge(header: BundleHeader, contentDigest: string, rules: BundleRules):
 
 /** After the signature: an operator's mistake is told, and the proxy never meets an injection without its secret. */
 function refuseUnfit(header: BundleHeader, secrets: Buffer): void {
-  const names = decodeSecrets(secrets);
-  for (const [name, upstream] of Object.entries(header.upstreams)) {
-    const missing = secretsOfUpstream(upstream).find((secret) => !names.has(secret));
-    if (missing !== undefined) throw malformed(`upstream ${name} injects ${missing}, which is not among its secrets`);
-  }
+  const fault = unfit(header, decodeSecrets(secrets));
+  if (fault !== undefined) throw malformed(fault);
 }
 
 function malformed(fault: string): BureauError {

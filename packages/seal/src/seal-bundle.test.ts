@@ -62,7 +62,7 @@ test('sealBundle leaves the caller its secrets', async () => {
 });
 
 test('sealBundle seals the most that a bundle may hold', async () => {
-  const secrets = new Map([['MATRIX_TOKEN', new Uint8Array(SECRETS_MAX_BYTES - 100)]]);
+  const secrets = new Map([['MATRIX_TOKEN', new Uint8Array(SECRETS_MAX_BYTES - 100).fill(0x61)]]);
   const sealed = await sealBundle({ header: goodHeader, secrets }, options);
   const opened = await openBundle(sealed, { ...stand.rules, identity: stand.identity });
   using plain = opened.secrets;
@@ -75,6 +75,13 @@ for (const [why, header, secrets] of [
   ['an end before the start', { ...goodHeader, expires_at: goodHeader.issued_at }, goodSecrets()],
   ['too long a life', { ...goodHeader, expires_at: goodHeader.issued_at + BUNDLE_LIFE_MAX + 1 }, goodSecrets()],
   ['an injection without its secret', goodHeader, new Map()],
+  ['a secret with a line end that goes into a header', goodHeader, new Map([['MATRIX_TOKEN', Buffer.from('a\r\nX-Evil: 1')]])],
+  ['a secret that ends in a line end', goodHeader, new Map([['MATRIX_TOKEN', Buffer.from('token\n')]])],
+  ['a secret with NUL', goodHeader, new Map([['MATRIX_TOKEN', Buffer.from('a\0b')]])],
+  ['an empty secret that goes into a header', goodHeader, new Map([['MATRIX_TOKEN', new Uint8Array()]])],
+  ['a file without its secret', { ...goodHeader, files: { SSH_KEY: 'id' } }, goodSecrets()],
+  ['two secrets as one file', { ...goodHeader, files: { MATRIX_TOKEN: 'a', B: 'a' } }, new Map([...goodSecrets(), ['B', Buffer.from('b')]])],
+  ['a file name that leads elsewhere', { ...goodHeader, files: { MATRIX_TOKEN: '../a' } }, goodSecrets()],
   ['a secret under a name that is none', { ...goodHeader, upstreams: {} }, new Map([['lower', new Uint8Array(1)]])],
   ['too many bytes of secrets', goodHeader, new Map([['MATRIX_TOKEN', new Uint8Array(SECRETS_MAX_BYTES)]])],
   [

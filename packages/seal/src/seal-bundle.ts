@@ -9,13 +9,13 @@ import {
   bundleHeader,
   secretName,
   type BundleHeader,
-  secretsOfUpstream,
 } from '@bureau/protocol';
 import { Encrypter } from 'age-encryption';
 import * as v from 'valibot';
 import { encodeBinMap } from './bin-map.ts';
 import { RECIPIENTS_MAX, SECRETS_MAX_COUNT } from './limits.ts';
 import { signedBytes } from './signed-bytes.ts';
+import { unfit, unusable } from './unfit.ts';
 
 /** What goes into a bundle. The caller keeps the secrets' buffers, and zeroes them. */
 export interface BundleContent {
@@ -93,10 +93,8 @@ function headerBytes(content: BundleContent): Buffer {
   for (const name of content.secrets.keys()) {
     if (!v.is(secretName, name)) throw invalid(`${JSON.stringify(name)} is not a secret's name: expected one such as "MATRIX_TOKEN"`);
   }
-  for (const [name, upstream] of Object.entries(header.upstreams)) {
-    const missing = secretsOfUpstream(upstream).find((secret) => !content.secrets.has(secret));
-    if (missing !== undefined) throw invalid(`upstream ${name} injects ${missing}, which is not among the secrets`);
-  }
+  const fault = unfit(header, content.secrets) ?? unusable(header, content.secrets);
+  if (fault !== undefined) throw invalid(fault);
   const bytes = Buffer.from(JSON.stringify(header), 'utf8');
   if (bytes.length > HEADER_MAX_BYTES) throw invalid(`the header has ${bytes.length} bytes, at most ${HEADER_MAX_BYTES} are taken`);
   return bytes;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
+import { randomFillSync } from 'node:crypto';
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { test } from 'node:test';
 import { format, inspect } from 'node:util';
 import { SecretBytes } from './secret-bytes.ts';
@@ -80,3 +82,53 @@ test('SecretBytes loses its content in a structured clone', () => {
   using secret = SecretBytes.from(Buffer.from(plain));
   assert.deepEqual({ ...structuredClone(secret as object) }, {});
 });
+
+test('a disposed secret is nowhere in the memory of this process', () => {
+  const mask = randomFillSync(Buffer.alloc(32));
+  const source = randomFillSync(Buffer.alloc(32));
+  const needle = Buffer.from(source.map((byte, at) => byte ^ (mask[at] ?? 0)));
+  const secret = SecretBytes.from(source);
+  // Enough to make the young generation move what lives, several times.
+  for (let round = 0; round < 200_000; round += 1) void Buffer.from([round]);
+  secret[Symbol.dispose]();
+  assert.equal(ownMemoryHolds(needle, mask), false);
+  const kept = SecretBytes.from(Buffer.from(needle.map((byte, at) => byte ^ (mask[at] ?? 0))));
+  assert.equal(ownMemoryHolds(needle, mask), true, 'the search finds one that lives');
+  kept[Symbol.dispose]();
+});
+
+/** Searches this process's memory for `needle` XOR `mask`, without having that anywhere itself. */
+function ownMemoryHolds(needle: Buffer, mask: Buffer): boolean {
+  const first = (needle[0] ?? 0) ^ (mask[0] ?? 0);
+  const memory = openSync('/proc/self/mem', 'r');
+  const ranges = readFileSync('/proc/self/maps', 'latin1').matchAll(/^([0-9a-f]+)-([0-9a-f]+) rw\S* \S+ \S+ \S+ *([^\n]*)$/gm);
+  const chunk = Buffer.alloc(4 * 1024 * 1024 + 31);
+  try {
+    for (const [, from = '', to = ''] of ranges) {
+      const end = Number.parseInt(to, 16);
+      for (let at = Number.parseInt(from, 16); at < end; at += chunk.length - 31) {
+        const found = holds(chunk.subarray(0, readAt(memory, chunk, at, end)), needle, mask, first);
+        chunk.fill(0);
+        if (found) return true;
+      }
+    }
+    return false;
+  } finally {
+    closeSync(memory);
+  }
+}
+
+function readAt(memory: number, chunk: Buffer, at: number, end: number): number {
+  try {
+    return readSync(memory, chunk, 0, Math.min(chunk.length, end - at), at);
+  } catch {
+    return 0; // nothing stands behind that range
+  }
+}
+
+function holds(bytes: Buffer, needle: Buffer, mask: Buffer, first: number): boolean {
+  for (let at = bytes.indexOf(first); at >= 0; at = bytes.indexOf(first, at + 1)) {
+    if (needle.every((byte, offset) => bytes[at + offset] === (byte ^ (mask[offset] ?? 0)))) return true;
+  }
+  return false;
+}

@@ -20,7 +20,7 @@ export class SecretBytes implements Disposable {
 
   /** Takes the bytes over: `source` is all zeros when this returns. */
   static from(source: Uint8Array): SecretBytes {
-    const bytes = Buffer.allocUnsafeSlow(source.length);
+    const bytes = offHeap(source.length);
     bytes.set(source);
     source.fill(0);
     return new SecretBytes(bytes);
@@ -38,7 +38,7 @@ export class SecretBytes implements Disposable {
 
   /** A second holder with a life of its own. Throws `secret_disposed` after dispose. */
   clone(): SecretBytes {
-    const copy = Buffer.allocUnsafeSlow(this.bytes.length);
+    const copy = offHeap(this.bytes.length);
     copy.set(this.bytes);
     return new SecretBytes(copy);
   }
@@ -64,6 +64,11 @@ export class SecretBytes implements Disposable {
   [inspect.custom](): string {
     return SHOWN;
   }
+}
+
+/** Never inside V8's heap, where up to 64 bytes would lie otherwise: its collector moves them and leaves the old place as it was. */
+function offHeap(length: number): Buffer {
+  return Buffer.from(new ArrayBuffer(length));
 }
 
 function disposed(): never {

@@ -24,4 +24,6 @@ export interface OperationContext {
   readonly json: boolean;
   /** `BUREAU_CREDENTIAL_FILE`, when the caller has it. */
   readonly credentialFileVariable: string | undefined;
+  /** The caller's environment by name, for secrets that are told to come from there; absent where a caller has none. */
+  readonly variable?: (name: string) => string | undefined;
 }

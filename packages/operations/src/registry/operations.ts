@@ -7,6 +7,12 @@ import { agentRestart } from '../agents/restart.ts';
 import { agentStop } from '../agents/stop.ts';
 import { observe } from '../agents/observe.ts';
 import { run } from '../agents/run.ts';
+import { credentialList } from '../credentials/list.ts';
+import { credentialProvision } from '../credentials/provision.ts';
+import { credentialRecover } from '../credentials/recover.ts';
+import { credentialRevoke } from '../credentials/revoke.ts';
+import { credentialRotate } from '../credentials/rotate.ts';
+import { credentialShow } from '../credentials/show.ts';
 import { doctorHost } from '../host/doctor-host.ts';
 import { machinePlan } from '../machine/plan.ts';
 import { machineStatus } from '../machine/status.ts';
@@ -45,6 +51,12 @@ export const OPERATIONS: readonly AnyOperation[] = [
   agentRestart,
   agentRemove,
   agentLogs,
+  credentialProvision,
+  credentialShow,
+  credentialList,
+  credentialRotate,
+  credentialRevoke,
+  credentialRecover,
   machineStatus,
   machinePlan,
   matrixSetup,
