@@ -76,7 +76,10 @@ test('provision, rotate and revoke act on an agent that runs, and its proxy drop
   await untilHeld('sk-first-key');
   await succeeds(stand.bureau(['credential', 'rotate', AGENT, '--secret', 'MODEL_KEY=stdin'], { input: 'sk-second-key\n' }));
   await untilHeld('sk-second-key');
-  assert.ok(proxies().some((pid) => countInMemory(pid, 'sk-second-key') >= 2), 'one that is used is there twice');
+  assert.ok(
+    proxies().some((pid) => countInMemory(pid, 'sk-second-key') >= 2),
+    'one that is used is there twice',
+  );
   await untilDropped('sk-first-key');
   await succeeds(credential('revoke', AGENT, '--upstream', 'model'));
   await untilDropped('sk-second-key');
@@ -99,7 +102,9 @@ test('an old bundle that somebody publishes again is refused, by a restarted lau
   await until('the launcher to refuse it', WAIT_MILLISECONDS, () => log().includes('bundle_replayed'));
   const launcher = stand.process('launcher').pid;
   process.kill(launcher, 'SIGKILL');
-  await until('another launcher', WAIT_MILLISECONDS, () => stand.processes().some(({ role, pid, zombie }) => role === 'launcher' && pid !== launcher && !zombie));
+  await until('another launcher', WAIT_MILLISECONDS, () =>
+    stand.processes().some(({ role, pid, zombie }) => role === 'launcher' && pid !== launcher && !zombie),
+  );
   const refusals = (): number => log().split('bundle_replayed').length;
   const before = refusals();
   await stand.matrix(path, { method: 'PUT', body: { ...old, again: 1 } });

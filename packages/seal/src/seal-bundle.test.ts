@@ -80,7 +80,11 @@ for (const [why, header, secrets] of [
   ['a secret with NUL', goodHeader, new Map([['MATRIX_TOKEN', Buffer.from('a\0b')]])],
   ['an empty secret that goes into a header', goodHeader, new Map([['MATRIX_TOKEN', new Uint8Array()]])],
   ['a file without its secret', { ...goodHeader, files: { SSH_KEY: 'id' } }, goodSecrets()],
-  ['two secrets as one file', { ...goodHeader, files: { MATRIX_TOKEN: 'a', B: 'a' } }, new Map([...goodSecrets(), ['B', Buffer.from('b')]])],
+  [
+    'two secrets as one file',
+    { ...goodHeader, files: { MATRIX_TOKEN: 'a', B: 'a' } },
+    new Map([...goodSecrets(), ['B', Buffer.from('b')]]),
+  ],
   ['a file name that leads elsewhere', { ...goodHeader, files: { MATRIX_TOKEN: '../a' } }, goodSecrets()],
   ['a secret under a name that is none', { ...goodHeader, upstreams: {} }, new Map([['lower', new Uint8Array(1)]])],
   ['too many bytes of secrets', goodHeader, new Map([['MATRIX_TOKEN', new Uint8Array(SECRETS_MAX_BYTES)]])],

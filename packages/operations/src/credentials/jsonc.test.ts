@@ -10,14 +10,21 @@ test('parseJsonc takes comments and trailing commas, and leaves strings alone', 
 });
 
 test('parseJsonc gives back whatever JSON is', () => {
-  fc.assert(fc.property(fc.jsonValue(), (value) => assert.deepEqual(parseJsonc(JSON.stringify(value, undefined, 1), 'f'), JSON.parse(JSON.stringify(value)))));
+  fc.assert(
+    fc.property(fc.jsonValue(), (value) =>
+      assert.deepEqual(parseJsonc(JSON.stringify(value, undefined, 1), 'f'), JSON.parse(JSON.stringify(value))),
+    ),
+  );
 });
 
 test('parseJsonc says where it is not JSON, and quotes nothing of it', () => {
-  assert.throws(() => parseJsonc(`{\n "a": hunter2, "b": "${'x'.repeat(100)}" }`, 'f.jsonc'), (error: Error & { code?: string }) => {
-    assert.equal(error.code, 'services_malformed');
-    assert.match(error.message, /f\.jsonc/);
-    assert.doesNotMatch(error.message, /hunter2/);
-    return true;
-  });
+  assert.throws(
+    () => parseJsonc(`{\n "a": hunter2, "b": "${'x'.repeat(100)}" }`, 'f.jsonc'),
+    (error: Error & { code?: string }) => {
+      assert.equal(error.code, 'services_malformed');
+      assert.match(error.message, /f\.jsonc/);
+      assert.doesNotMatch(error.message, /hunter2/);
+      return true;
+    },
+  );
 });

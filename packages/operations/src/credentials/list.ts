@@ -44,7 +44,10 @@ export const credentialList: AnyOperation = defineOperation({
   },
   render: ({ bundles, unreadable }) =>
     [
-      ...bundles.map(({ principal, state, expires_at: ends, upstreams }) => `${principal}  ${state}, ends ${ends}  ${upstreams.map(({ name }) => name).join(', ')}`),
+      ...bundles.map(
+        ({ principal, state, expires_at: ends, upstreams }) =>
+          `${principal}  ${state}, ends ${ends}  ${upstreams.map(({ name }) => name).join(', ')}`,
+      ),
       ...unreadable.map(({ principal, reason }) => `${principal}  cannot be read: ${reason}`),
     ].join('\n') || 'no agent has keys on this machine',
 });

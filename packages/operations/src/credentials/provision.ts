@@ -50,13 +50,15 @@ export const credentialProvision: AnyOperation = defineOperation({
     const operator = openOperator(context);
     await ensurePrincipal(operator, principal, context);
     using existing = await openPublished(operator, principal, context);
-    if (existing === undefined) throw new BureauError('no_credentials', `Expected the bundle of ${principal} in the config room, found none; run it again`);
+    if (existing === undefined)
+      throw new BureauError('no_credentials', `Expected the bundle of ${principal} in the config room, found none; run it again`);
     const before: BundleRules = input.replace ? { upstreams: matrixUpstream(operator) } : rulesOf(existing);
     const files = { ...before.files, ...services?.files };
     const rules: BundleRules = { ...before, ...services, upstreams: { ...before.upstreams, ...services?.upstreams }, files };
     const used = secretsUsedBy(rules);
     const spare = [...given.bytes.keys()].find((name) => !used.has(name));
-    if (spare !== undefined) throw new UsageError('secret_invalid', `Nothing uses secret ${spare}: name it in an upstream or in "files" of the services file`);
+    if (spare !== undefined)
+      throw new UsageError('secret_invalid', `Nothing uses secret ${spare}: name it in an upstream or in "files" of the services file`);
     const secrets = new Map([...existing.secrets, ...given.bytes].filter(([name]) => used.has(name)));
     const header = await publishBundle(operator, principal, { rules, secrets, life }, existing.header.issued_at, context);
     return describeBundle(header, [...secrets.keys()], context.clock.now(), true);
@@ -67,5 +69,8 @@ export const credentialProvision: AnyOperation = defineOperation({
 function parseLife(text: string): number {
   const life = parseDuration(text);
   if (life > 0 && life <= BUNDLE_LIFE_MAX) return life;
-  throw new UsageError('invalid_duration', `Cannot let a bundle live ${text}: expected more than nothing and at most ${BUNDLE_LIFE_MAX / 86_400_000}d`);
+  throw new UsageError(
+    'invalid_duration',
+    `Cannot let a bundle live ${text}: expected more than nothing and at most ${BUNDLE_LIFE_MAX / 86_400_000}d`,
+  );
 }

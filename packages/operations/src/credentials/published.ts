@@ -81,7 +81,11 @@ export async function openPublished(
 }
 
 /** {@link openPublished}, where what cannot be opened counts as not there: a new one is sealed over it. */
-export async function openIfOurs(operator: Operator, principal: PrincipalName, context: OperationContext): Promise<PublishedBundle | undefined> {
+export async function openIfOurs(
+  operator: Operator,
+  principal: PrincipalName,
+  context: OperationContext,
+): Promise<PublishedBundle | undefined> {
   try {
     return await openPublished(operator, principal, context);
   } catch (error) {
@@ -92,7 +96,9 @@ export async function openIfOurs(operator: Operator, principal: PrincipalName, c
 
 /** The upstream that every principal has: the homeserver with its token. */
 export function matrixUpstream(operator: Operator): BundleHeader['upstreams'] {
-  return { matrix: { url: operator.machine.homeserverUrl, inject: [{ secret: MATRIX_TOKEN, header: 'Authorization', prefix: 'Bearer ' }] } };
+  return {
+    matrix: { url: operator.machine.homeserverUrl, inject: [{ secret: MATRIX_TOKEN, header: 'Authorization', prefix: 'Bearer ' }] },
+  };
 }
 
 /** The operator's part of an opened bundle, to seal it again with some of it changed. */

@@ -36,7 +36,12 @@ export const credentialRecover: AnyOperation = defineOperation({
     output: { help: 'write the secrets to this new file instead of publishing', placeholder: 'FILE' },
   },
   positionals: ['principal'],
-  examples: [{ command: 'bureau credential recover iree/pm --escrow /media/usb/escrow.key', shows: 'the bundle sealed anew to this machine’s present key' }],
+  examples: [
+    {
+      command: 'bureau credential recover iree/pm --escrow /media/usb/escrow.key',
+      shows: 'the bundle sealed anew to this machine’s present key',
+    },
+  ],
   async handler(input, context) {
     const { principal } = input;
     if (input.output !== undefined && existsSync(input.output)) {
@@ -45,13 +50,21 @@ export const credentialRecover: AnyOperation = defineOperation({
     const operator = openOperator(context);
     using identity = readIdentityFile(input.escrow ?? context.paths.escrowKeyFile);
     const operators =
-      input.operator === undefined ? readOperatorKeys(context.paths.operatorsDirectory) : [createPublicKey(readBounded(input.operator, PEM_MAX_BYTES))];
+      input.operator === undefined
+        ? readOperatorKeys(context.paths.operatorsDirectory)
+        : [createPublicKey(readBounded(input.operator, PEM_MAX_BYTES))];
     using bundle = await openPublished(operator, principal, context, { identity, operators });
     if (bundle === undefined) throw noBundle(principal);
     const names = [...bundle.secrets.keys()];
     const sealed = bundle.recipients.includes(operator.machine.recipient);
     if (input.output === undefined) {
-      const header = await publishBundle(operator, principal, { rules: rulesOf(bundle), secrets: bundle.secrets }, bundle.header.issued_at, context);
+      const header = await publishBundle(
+        operator,
+        principal,
+        { rules: rulesOf(bundle), secrets: bundle.secrets },
+        bundle.header.issued_at,
+        context,
+      );
       return describeBundle(header, names, context.clock.now(), true);
     }
     const secrets = Object.fromEntries([...bundle.secrets].map(([name, bytes]) => [name, bytes.toString('base64')]));

@@ -31,7 +31,10 @@ export const credentialRevoke: AnyOperation = defineOperation({
     const before = rulesOf(bundle);
     const unknown = names.find((name) => name === 'matrix' || before.upstreams[name] === undefined);
     if (unknown !== undefined) {
-      throw new UsageError('upstream_unknown', `${principal} has no upstream ${JSON.stringify(unknown)} that can be taken; it has ${Object.keys(before.upstreams).join(', ')}`);
+      throw new UsageError(
+        'upstream_unknown',
+        `${principal} has no upstream ${JSON.stringify(unknown)} that can be taken; it has ${Object.keys(before.upstreams).join(', ')}`,
+      );
     }
     const all = names.length === 0;
     if (all) await endToken(operator, bundle, context);

@@ -13,7 +13,8 @@ import { noBundle } from './show.ts';
 export const credentialRotate: AnyOperation = defineOperation({
   name: 'credential rotate',
   summary: 'Replace secrets of an agent while it runs, or seal its bundle anew',
-  description: 'Requests that the proxy starts after it has the new bundle use the new secrets only. Without --secret the bundle is sealed anew, for a year.',
+  description:
+    'Requests that the proxy starts after it has the new bundle use the new secrets only. Without --secret the bundle is sealed anew, for a year.',
   grant: 'credential/rotate',
   input: v.strictObject({ principal: principalName, secret: v.optional(v.array(v.string()), []) }),
   output: bundleFacts,
@@ -22,7 +23,12 @@ export const credentialRotate: AnyOperation = defineOperation({
     secret: { help: 'the new value, as NAME=file:PATH, NAME=env:VARIABLE or NAME=stdin', placeholder: 'NAME=SOURCE' },
   },
   positionals: ['principal'],
-  examples: [{ command: 'pass model-key | bureau credential rotate iree/pm --secret MODEL_KEY=stdin', shows: 'the key replaced in the running agent’s proxy' }],
+  examples: [
+    {
+      command: 'pass model-key | bureau credential rotate iree/pm --secret MODEL_KEY=stdin',
+      shows: 'the key replaced in the running agent’s proxy',
+    },
+  ],
   async handler({ principal, secret }, context) {
     using given = await readSecrets(secret, { input: context.input, variable: context.variable });
     const operator = openOperator(context);
@@ -30,7 +36,10 @@ export const credentialRotate: AnyOperation = defineOperation({
     if (bundle === undefined) throw noBundle(principal);
     const unknown = [...given.bytes.keys()].find((name) => !bundle.secrets.has(name));
     if (unknown !== undefined) {
-      throw new UsageError('secret_invalid', `${principal} has no secret ${unknown}; it has ${[...bundle.secrets.keys()].join(', ')}. New ones: bureau credential provision`);
+      throw new UsageError(
+        'secret_invalid',
+        `${principal} has no secret ${unknown}; it has ${[...bundle.secrets.keys()].join(', ')}. New ones: bureau credential provision`,
+      );
     }
     const secrets = new Map([...bundle.secrets, ...given.bytes]);
     const header = await publishBundle(operator, principal, { rules: rulesOf(bundle), secrets }, bundle.header.issued_at, context);

@@ -30,7 +30,10 @@ test('readSecrets reads files, stdin and variables, without the one line end tha
     ],
   );
   set[Symbol.dispose]();
-  assert.ok([...bytes.values()].every((value) => value.every((byte) => byte === 0)), 'zeroed');
+  assert.ok(
+    [...bytes.values()].every((value) => value.every((byte) => byte === 0)),
+    'zeroed',
+  );
 });
 
 for (const [why, words] of [

@@ -42,7 +42,8 @@ const FORMS = 'NAME=file:PATH, NAME=env:VARIABLE or NAME=stdin';
 export async function readSecrets(words: readonly string[], surroundings: SecretSurroundings): Promise<SecretSet> {
   const set = new SecretSet();
   try {
-    if (words.filter((word) => /=stdin(:raw)?$/.test(word)).length > 1) throw new UsageError('secret_invalid', 'Only one secret can come from stdin');
+    if (words.filter((word) => /=stdin(:raw)?$/.test(word)).length > 1)
+      throw new UsageError('secret_invalid', 'Only one secret can come from stdin');
     for (const word of words) {
       const [, name = '', source = ''] = /^([^=]*)=([^]*)$/.exec(word) ?? [];
       if (!v.is(secretName, name)) throw new UsageError('secret_invalid', `Expected --secret ${FORMS}, with a NAME such as MATRIX_TOKEN`);
@@ -61,7 +62,8 @@ async function readSource(name: string, source: string, { input, variable }: Sec
   if (kind === 'stdin' && place === '') return withoutLineEnd(await readInput(input), raw !== undefined);
   if (kind === 'env' && place !== '' && raw === undefined) {
     const value = variable?.(place);
-    if (value === undefined) throw new UsageError('secret_invalid', `Secret ${name}: expected an environment variable ${place}, found none`);
+    if (value === undefined)
+      throw new UsageError('secret_invalid', `Secret ${name}: expected an environment variable ${place}, found none`);
     return Buffer.from(value, 'utf8');
   }
   // The source is not quoted: it may be the secret itself.
@@ -79,7 +81,8 @@ async function readInput(input: Readable): Promise<Buffer> {
   for await (const part of input) {
     const bytes = Buffer.from(part as Uint8Array);
     length += bytes.length;
-    if (length > SECRETS_MAX_BYTES) throw new UsageError('secret_invalid', `Expected at most ${SECRETS_MAX_BYTES} bytes on stdin, found more`);
+    if (length > SECRETS_MAX_BYTES)
+      throw new UsageError('secret_invalid', `Expected at most ${SECRETS_MAX_BYTES} bytes on stdin, found more`);
     parts.push(bytes);
   }
   const whole = Buffer.concat(parts);

@@ -15,7 +15,10 @@ function fileOf(context: TestContext, text: string): string {
 }
 
 test('readServicesFile reads upstreams and files', (context) => {
-  const path = fileOf(context, '{ "upstreams": { "model": { "url": "https://x.example", "inject": [] } }, "files": { "SSH": "id" } } // done');
+  const path = fileOf(
+    context,
+    '{ "upstreams": { "model": { "url": "https://x.example", "inject": [] } }, "files": { "SSH": "id" } } // done',
+  );
   assert.deepEqual(readServicesFile(path), { upstreams: { model: { url: 'https://x.example', inject: [] } }, files: { SSH: 'id' } });
 });
 
@@ -24,15 +27,24 @@ for (const [why, text] of [
   ['an upstream called matrix', '{ "upstreams": { "matrix": { "url": "https://x.example", "inject": [] } } }'],
   ['a file name that leads elsewhere', '{ "files": { "A": "../x" } }'],
   ['a file name with a newline', '{ "files": { "A": "x\\n" } }'],
-  ['a header name with a line end', '{ "upstreams": { "m": { "url": "https://x.example", "inject": [{ "secret": "A", "header": "X\\r\\nY" }] } } }'],
-  ['a prefix with a line end', '{ "upstreams": { "m": { "url": "https://x.example", "inject": [{ "secret": "A", "header": "X", "prefix": "a\\n" }] } } }'],
+  [
+    'a header name with a line end',
+    '{ "upstreams": { "m": { "url": "https://x.example", "inject": [{ "secret": "A", "header": "X\\r\\nY" }] } } }',
+  ],
+  [
+    'a prefix with a line end',
+    '{ "upstreams": { "m": { "url": "https://x.example", "inject": [{ "secret": "A", "header": "X", "prefix": "a\\n" }] } } }',
+  ],
 ] as const) {
   test(`readServicesFile refuses ${why}`, (context) => {
     const path = fileOf(context, text);
-    assert.throws(() => readServicesFile(path), (error: Error & { code?: string }) => {
-      assert.equal(error.code, 'services_malformed');
-      assert.doesNotMatch(error.message, /hunter2/);
-      return true;
-    });
+    assert.throws(
+      () => readServicesFile(path),
+      (error: Error & { code?: string }) => {
+        assert.equal(error.code, 'services_malformed');
+        assert.doesNotMatch(error.message, /hunter2/);
+        return true;
+      },
+    );
   });
 }

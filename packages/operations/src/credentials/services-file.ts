@@ -25,7 +25,10 @@ export function readServicesFile(path: string): ServicesFile {
     throw new UsageError('services_malformed', `Cannot use ${path}: field ${JSON.stringify(v.getDotPath(issue) ?? '')}: ${issue.message}`);
   }
   if (result.output.upstreams['matrix'] !== undefined) {
-    throw new UsageError('services_malformed', `Cannot use ${path}: upstream "matrix" is made by Bureau from the machine's homeserver; leave it out`);
+    throw new UsageError(
+      'services_malformed',
+      `Cannot use ${path}: upstream "matrix" is made by Bureau from the machine's homeserver; leave it out`,
+    );
   }
   return result.output;
 }

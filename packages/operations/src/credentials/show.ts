@@ -29,7 +29,11 @@ export const credentialShow: AnyOperation = defineOperation({
 
 /** The error of every command that needs a bundle and finds none. */
 export function noBundle(principal: string): BureauError {
-  return new BureauError('no_credentials', `Expected a bundle of ${principal} in this machine's config room, found none; bureau credential provision makes one`, {
-    data: { principal },
-  });
+  return new BureauError(
+    'no_credentials',
+    `Expected a bundle of ${principal} in this machine's config room, found none; bureau credential provision makes one`,
+    {
+      data: { principal },
+    },
+  );
 }
