@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One principal's proxy. Started by the service manager with three descriptors: 3 = the agent's listener, 4 = the launcher's listener,
-// 5 = readiness pipe. Arguments: --number N --payload-uid UID --build HASH. Ends with status 0 on SIGTERM.
+// 5 = readiness pipe. Arguments: --number N --payload-uid UID --build HASH --access-log DIR. Ends with status 0 on SIGTERM.
 import { closeSync, writeSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -14,15 +14,16 @@ const AGENT_LISTENER = 3;
 const ADMIN_LISTENER = 4;
 const READINESS_PIPE = 5;
 
-function readArguments(): { number: number; payloadUid: number; build: string } {
+function readArguments(): { number: number; payloadUid: number; build: string; accessLog: string | undefined } {
   const { values } = parseArgs({
-    options: { number: { type: 'string' }, 'payload-uid': { type: 'string' }, build: { type: 'string' } },
+    options: { number: { type: 'string' }, 'payload-uid': { type: 'string' }, build: { type: 'string' }, 'access-log': { type: 'string' } },
     strict: true,
   });
   return {
     number: wholeNumber('--number', values.number),
     payloadUid: wholeNumber('--payload-uid', values['payload-uid']),
     build: values.build ?? 'unknown',
+    accessLog: values['access-log'],
   };
 }
 
@@ -40,7 +41,7 @@ async function main(): Promise<void> {
   // Before anything secret can be in memory: nobody of this uid may read it, and no core file may hold it.
   setDumpable(false);
   disableCoreDumps();
-  const { number, payloadUid, build } = readArguments();
+  const { number, payloadUid, build, accessLog } = readArguments();
   const logger = createLogger({ name: `proxy-${number}` });
   const proxy = await startProxy({
     agent: { fd: AGENT_LISTENER },
@@ -49,6 +50,7 @@ async function main(): Promise<void> {
     build,
     clock: systemClock,
     logger,
+    ...(accessLog === undefined ? {} : { accessLogDirectory: accessLog }),
   });
   process.once('SIGTERM', () => {
     logger.info('stopping');

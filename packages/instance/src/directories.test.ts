@@ -67,6 +67,11 @@ test('the directories let in whom they should, and nobody else', (context) => {
     [true, false, false, false],
   );
   assert.deepEqual(
+    [payload, other, uids.daemon, proxy].map((uid) => enters(uid, paths.accessLogDirectory(3))),
+    [false, false, false, true],
+    'where an agent goes is read by its proxy and root alone',
+  );
+  assert.deepEqual(
     [payload, other, uids.daemon, proxy].map((uid) => enters(uid, own.adminDirectory)),
     [false, false, false, false],
   );

@@ -27,7 +27,7 @@ export function ensureInstanceDirectories(paths: InstancePaths, uids: InstanceUi
 
 /**
  * Makes or corrects the directories of one principal: agent (0750 root:payload), admin (0700 root), relay (0750 root:daemon),
- * exit (0700, the payload's), and those above them in the run directory. Needs root. Throws `directory_unsafe`, `directory_failed`.
+ * exit (0700, the payload's), its proxy's access log (0700), and those above them in the run directory. Needs root. Throws `directory_unsafe`, `directory_failed`.
  */
 export function ensurePrincipalDirectories(paths: InstancePaths, number: number, uids: InstanceUids): void {
   const own = paths.principal(number);
@@ -39,6 +39,10 @@ export function ensurePrincipalDirectories(paths: InstancePaths, number: number,
   ensureDirectory(own.adminDirectory, { mode: 0o700, uid: 0, gid: 0 });
   ensureDirectory(own.relayDirectory, { mode: 0o750, uid: 0, gid: uids.daemon });
   ensureDirectory(own.exitDirectory, { mode: 0o700, uid: payload, gid: payload });
+  // The proxy rotates its own access log: nobody else, the daemon included, reads where its agent goes.
+  const proxy = uids.proxy(number);
+  ensureDirectory(paths.logDir, { mode: 0o711, uid: 0, gid: 0 });
+  ensureDirectory(paths.accessLogDirectory(number), { mode: 0o700, uid: proxy, gid: proxy });
 }
 
 /**

@@ -48,6 +48,8 @@ export interface InstancePaths {
   readonly outputLogDir: string;
   /** Output of principal `number`'s payloads, raw. */
   outputLog(number: number): string;
+  /** The access log of principal `number`: a directory of its proxy's own. */
+  accessLogDirectory(number: number): string;
   /** The log of one of our processes, by its name. */
   processLog(name: string): string;
   readonly settingsFile: string;
@@ -94,6 +96,7 @@ export function instancePaths(name: InstanceName): InstancePaths {
     workspaceOf: (principal) => `${stateDir}/workspace/${principal}`,
     outputLogDir: `${logDir}/output`,
     outputLog: (number) => `${logDir}/output/${number}.log`,
+    accessLogDirectory: (number) => `${logDir}/proxy-${number}`,
     processLog: (process) => `${logDir}/${process}.log`,
     settingsFile: `${configDir}/instance.json`,
     machineFile: `${configDir}/machine.json`,

@@ -42,6 +42,8 @@ export { daemonContract, plannedAction } from './daemon-contract.ts';
 export type { PlannedAction } from './daemon-contract.ts';
 export { EVENT_TYPES, assignmentContent, credentialsContent, principalStatus, templateContent, templateName } from './events.ts';
 export type { AssignmentContent, MachineStatusContent, PrincipalStatus, TemplateContent } from './events.ts';
+export { ACCESS_LOG_FILES_MAX, accessLine, accessLogFile } from './access-line.ts';
+export type { AccessLine } from './access-line.ts';
 export type { EgressRule } from './egress.ts';
 export type { PrincipalLimits } from './proxy-limits.ts';
 export { BUNDLE_LIFE_MAX, BUNDLE_SIGNATURE_CONTEXT, BUNDLE_SKEW_MAX, bundleHeader } from './bundle.ts';

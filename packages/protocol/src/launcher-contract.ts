@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from 'valibot';
+import { authorizationList } from './authorization.ts';
 import { call, stream } from './contract.ts';
 import { jsonObject } from './json-object.ts';
 import { exitReport, sandboxSpec } from './sandbox-spec.ts';
@@ -81,6 +82,8 @@ export const launcherContract = {
     list: call(v.strictObject({}), v.strictObject({ sandboxes: v.array(sandboxInfo) })),
     /** First one chunk for each sandbox, then one for each change, until cancelled. */
     watch: stream(v.strictObject({}), sandboxInfo, v.strictObject({})),
+    /** What a principal may do, kept and told to its proxy; in force when this answers. */
+    authorize: call(v.strictObject({ principal: principalName, authorization: authorizationList }), v.strictObject({})),
     /** Rotates a live proxy's credentials; the ciphertext is judged like in `create`. */
     rotate: call(v.strictObject({ principal: principalName, bundle: bytes(BUNDLE_MAX_BYTES) }), v.strictObject({ digest })),
   },

@@ -24,6 +24,8 @@ export interface AccessRecord {
   /** Of the answer's body. */
   readonly bytes: number;
   readonly traceId: string;
+  /** A person of this machine announced this call on the admin socket. */
+  readonly operator?: boolean | undefined;
 }
 
 /** What a request that the agent gave up is recorded with; never sent. */
@@ -38,7 +40,7 @@ export interface AccessLog {
 }
 
 /** The fields of a line, in their order; absent ones are left out. */
-function accessFields(principal: string | undefined, record: AccessRecord): Record<string, unknown> {
+export function accessFields(principal: string | undefined, record: AccessRecord): Record<string, unknown> {
   return {
     principal: principal ?? null,
     service: record.service,
@@ -54,6 +56,7 @@ function accessFields(principal: string | undefined, record: AccessRecord): Reco
     bytes_in: record.bytesIn ?? 0,
     bytes_out: record.bytes,
     trace_id: record.traceId,
+    ...(record.operator === true ? { operator: true } : {}),
   };
 }
 

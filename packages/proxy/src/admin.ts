@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { BureauError, type Clock } from '@bureau/core';
+import type { Clock } from '@bureau/core';
 import { serve, type IpcServer } from '@bureau/ipc';
 import { audit, type Logger } from '@bureau/log';
 import { proxyContract } from '@bureau/protocol';
+import type { AgentApi } from './agent-api.ts';
+import type { AnnouncedCalls } from './audit/announced-calls.ts';
 import type { AgentAuthorization } from './authorization.ts';
+import type { Gauges, Metrics } from './metrics/metrics.ts';
 import type { CredentialStore } from './store.ts';
 
 export interface AdminServerOptions {
@@ -11,8 +14,13 @@ export interface AdminServerOptions {
   /** Who may hand over keys: the launcher's uid. */
   readonly allowUids: readonly number[];
   readonly store: CredentialStore;
+  readonly api: AgentApi;
   readonly authorization: AgentAuthorization;
-  readonly requests: () => number;
+  readonly metrics: Metrics;
+  readonly gauges: () => Gauges;
+  readonly announced: AnnouncedCalls;
+  /** Puts the access log on disk. */
+  readonly flush: () => void;
   /** Called when a bundle was taken into use. */
   readonly onConfigured: () => void;
   readonly build: string;
@@ -22,7 +30,7 @@ export interface AdminServerOptions {
 
 /** The launcher's socket: keys come in here and nowhere else, and nothing that comes in goes out again. */
 export function serveAdmin(options: AdminServerOptions): Promise<IpcServer> {
-  const { store, authorization, logger, build } = options;
+  const { store, logger, build } = options;
   return serve({
     ...options.listen,
     contract: proxyContract,
@@ -32,32 +40,46 @@ export function serveAdmin(options: AdminServerOptions): Promise<IpcServer> {
     clock: options.clock,
     logger,
     handlers: {
-      configure: (input, context) => {
-        const what = store.header === undefined ? 'proxy.configure' : 'proxy.rotate';
-        const who = `uid ${context.peer.uid}`;
-        try {
+      configure: (input, context) =>
+        audited(store.header === undefined ? 'proxy.configure' : 'proxy.rotate', input.principal, context, () => {
           const answer = store.configure(input.principal, input.header, input.secrets);
           options.onConfigured();
-          audit(logger, { who, what, target: input.principal, result: 'ok', traceId: context.traceId });
           return answer;
-        } catch (error) {
-          const reason = error instanceof Error && 'code' in error ? String(error.code) : 'internal';
-          audit(logger, { who, what, target: input.principal, result: 'refused', reason, traceId: context.traceId });
-          throw error;
-        }
+        }),
+      authorize: (input, context) =>
+        audited('proxy.authorize', input.principal, context, () => {
+          store.checkPrincipal(input.principal);
+          options.authorization.set(input.authorization);
+          return {};
+        }),
+      drain: async (input, context) => {
+        audited('proxy.drain', store.header?.principal ?? '-', context, () => undefined);
+        await options.api.drain(input.milliseconds, context.signal);
+        options.flush();
+        const { running, tunnels } = options.gauges();
+        return { running, tunnels };
       },
-      authorize: (input, context) => {
-        const record = { who: `uid ${context.peer.uid}`, what: 'proxy.authorize', target: input.principal, traceId: context.traceId };
-        const serves = store.header?.principal;
-        if (serves !== undefined && serves !== input.principal) {
-          audit(logger, { ...record, result: 'refused', reason: 'principal_mismatch' });
-          throw new BureauError('principal_mismatch', `Expected grants of ${serves}, found those of ${input.principal}`);
-        }
-        authorization.set(input.authorization);
-        audit(logger, { ...record, result: 'ok' });
-        return {};
-      },
-      status: () => ({ build, principal: store.header?.principal ?? null, requests: options.requests() }),
+      stats: () => ({ ...options.metrics.totals, ...options.gauges(), memoryBytes: process.memoryUsage.rss() }),
+      metrics: () => ({ text: options.metrics.text(options.gauges()) }),
+      announceCall: (input, context) =>
+        audited('proxy.call', store.header?.principal ?? '-', { ...context, traceId: input.traceId }, () => {
+          options.announced.announce(input.traceId);
+          return {};
+        }),
+      status: () => ({ build, principal: store.header?.principal ?? null, requests: options.api.total }),
     },
   });
+
+  function audited<Result>(what: string, target: string, context: { peer: { uid: number }; traceId: string }, task: () => Result): Result {
+    const record = { who: `uid ${context.peer.uid}`, what, target, traceId: context.traceId };
+    try {
+      const result = task();
+      audit(logger, { ...record, result: 'ok' });
+      return result;
+    } catch (error) {
+      const reason = error instanceof Error && 'code' in error ? String(error.code) : 'internal';
+      audit(logger, { ...record, result: 'refused', reason });
+      throw error;
+    }
+  }
 }

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { describeError, type Clock } from '@bureau/core';
 import type { Logger } from '@bureau/log';
 import { STATUS_CLIENT_GONE, type AccessLog } from './access-log.ts';
+import type { AnnouncedCalls } from './audit/announced-calls.ts';
 import { announcesBody, readBody } from './body.ts';
 import { EventStream } from './event-stream.ts';
 import type { ForwardRecord, PlainRequests } from './forward/plain-requests.ts';
@@ -23,6 +24,7 @@ export interface AgentApiOptions {
   /** Takes the requests with an absolute target. */
   readonly forward: PlainRequests;
   readonly access: AccessLog;
+  readonly announced: AnnouncedCalls;
   readonly logger: Logger;
   readonly clock: Clock;
 }
@@ -57,6 +59,23 @@ export class AgentApi {
   /** Requests since the start. */
   get total(): number {
     return this.#total;
+  }
+
+  /** From now on requests are refused and connections end with their answer; resolves when nothing runs any more, or late. */
+  async drain(milliseconds: number, signal: AbortSignal): Promise<void> {
+    this.draining = true;
+    this.#options.limiter.draining = true;
+    if (this.#options.limiter.running === 0) return;
+    await new Promise<void>((resolve) => {
+      const end = (): void => {
+        timer.clear();
+        signal.removeEventListener('abort', end);
+        resolve();
+      };
+      const timer = this.#options.clock.setTimer(milliseconds, end);
+      signal.addEventListener('abort', end, { once: true });
+      this.#options.limiter.onIdle(end);
+    });
   }
 
   /** Answers one request; resolves when the answer has been given to the socket. */
@@ -206,6 +225,7 @@ export class AgentApi {
       bytesIn,
       bytes,
       traceId: exchange.trace.id,
+      operator: this.#options.announced.take(exchange.trace.id),
     });
   }
 }

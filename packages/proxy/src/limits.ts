@@ -40,6 +40,18 @@ export interface ProxyLimits {
   readonly forwardAnswerMilliseconds: number;
   /** Interim answers (1xx) of a forwarded request; more are an attack. */
   readonly interimAnswers: number;
+  /** Bytes of one file of the access log; eight of them are kept: some 300,000 requests. */
+  readonly accessFileBytes: number;
+  /** How long a line of the access log may wait for others: the most that a `kill -9` loses. */
+  readonly accessBatchMilliseconds: number;
+  /** Bytes of lines that wait. */
+  readonly accessBatchBytes: number;
+  /** Calls of people that were announced and have not come. */
+  readonly announcedCalls: number;
+  /** How long an announced call is waited for. */
+  readonly announcedMilliseconds: number;
+  /** Different label values of one metric; what comes after them is counted as `other`. */
+  readonly metricSeries: number;
   /** Requests on one connection before it is closed, so that no connection lives for ever. */
   readonly requestsPerConnection: number;
   /** Until a request's head is complete (slowloris). */
@@ -122,6 +134,12 @@ export const PROXY_LIMITS: ProxyLimits = {
   addressesTried: 4,
   forwardAnswerMilliseconds: 900_000,
   interimAnswers: 16,
+  accessFileBytes: 8 * 1024 * 1024,
+  accessBatchMilliseconds: 50,
+  accessBatchBytes: 64 * 1024,
+  announcedCalls: 64,
+  announcedMilliseconds: 60_000,
+  metricSeries: 1_000,
   requestsPerConnection: 100_000,
   headMilliseconds: 10_000,
   requestMilliseconds: 30_000,

@@ -2,9 +2,11 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '@bureau/core';
 import type { Logger } from '@bureau/log';
-import { accessLogOf } from './access-log.ts';
+import { accessLogOf, type AccessLog } from './access-log.ts';
 import { serveAdmin } from './admin.ts';
 import { AgentApi } from './agent-api.ts';
+import { AccessFiles } from './audit/access-files.ts';
+import { AnnouncedCalls } from './audit/announced-calls.ts';
 import { AgentAuthorization } from './authorization.ts';
 import { AliasCache } from './matrix/alias-cache.ts';
 import { RoomQueues } from './matrix/room-queues.ts';
@@ -13,6 +15,7 @@ import { Resolver, systemAddresses, type AddressSource } from './forward/resolve
 import { Tunnels } from './forward/tunnels.ts';
 import { limitsOfPrincipal } from './limits-of-principal.ts';
 import { PROXY_LIMITS, type ProxyLimits } from './limits.ts';
+import { Metrics, type Gauges } from './metrics/metrics.ts';
 import { RequestLimiter } from './request-limiter.ts';
 import { Router } from './router.ts';
 import { ROUTES } from './routes/index.ts';
@@ -35,6 +38,8 @@ export interface ProxyOptions {
   readonly limits?: Partial<ProxyLimits>;
   /** Where transaction identifiers come from. */
   readonly randomId?: () => string;
+  /** Where the access log goes, a directory of this process's own; into the log of the process when absent. */
+  readonly accessLogDirectory?: string;
   /** Where names of the egress list get their addresses; the machine's resolver when absent. */
   readonly addresses?: AddressSource;
 }
@@ -58,7 +63,10 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   const services = { store, aliases, authorization, rooms, clock, build, limits, randomId: options.randomId ?? randomUUID };
   const limitsNow = (): ProxyLimits => limitsOfPrincipal(limits, store.header?.limits);
   const limiter = new RequestLimiter(limitsNow, clock);
-  const access = accessLogOf(logger);
+  const files = openAccessFiles(options, limits);
+  const metrics = new Metrics(files ?? accessLogOf(logger), limits.metricSeries);
+  const access: AccessLog = metrics;
+  const announced = new AnnouncedCalls(clock, limits.announcedCalls, limits.announcedMilliseconds);
   const resolver = new Resolver(options.addresses ?? systemAddresses, limits, clock);
   const forwarding = { store, limits: limitsNow, limiter, resolver, clock };
   const tunnels = new Tunnels({ ...forwarding, access, logger });
@@ -68,21 +76,38 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     limiter,
     forward: new PlainRequests(forwarding),
     access,
+    announced,
     logger,
     clock,
+  });
+  let agent: AgentServer | undefined;
+  const gauges = (): Gauges => ({
+    connections: agent?.connections ?? 0,
+    running: limiter.running,
+    tunnels: limiter.tunnels,
+    refusedConnections: agent?.refused ?? 0,
+    limited: limiter.refused,
+    lostLines: files?.lost ?? 0,
   });
   const admin = await serveAdmin({
     listen: options.admin,
     allowUids: options.adminUids ?? [0],
     store,
+    api,
     authorization,
-    requests: () => api.total,
-    onConfigured: () => tunnels.reconsider(),
+    metrics,
+    gauges,
+    announced,
+    flush: () => files?.flush(),
+    onConfigured: () => {
+      tunnels.reconsider();
+      if (agent !== undefined) agent.connectionsMost = limitsNow().connections;
+    },
     build,
     clock,
     logger,
   });
-  const agent = await AgentServer.start({
+  agent = await AgentServer.start({
     listen: options.agent,
     payloadUid: options.payloadUid,
     api,
@@ -94,15 +119,29 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   });
   let stopping: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
-    await Promise.all([agent.stop(limits.shutdownMilliseconds), admin.close()]);
+    await Promise.all([agent?.stop(limits.shutdownMilliseconds), admin.close()]);
     access.close();
     store[Symbol.dispose]();
   };
   return {
     get refusedConnections() {
-      return agent.refused;
+      return agent?.refused ?? 0;
     },
     stop: () => (stopping ??= stop()),
     [Symbol.asyncDispose]: () => (stopping ??= stop()),
   };
+}
+
+/** Throws what the directory says. */
+function openAccessFiles(options: ProxyOptions, limits: ProxyLimits): AccessFiles | undefined {
+  const { accessLogDirectory: directory, clock, logger } = options;
+  if (directory === undefined) return undefined;
+  return AccessFiles.open({
+    directory,
+    fileBytes: limits.accessFileBytes,
+    batchMilliseconds: limits.accessBatchMilliseconds,
+    batchBytes: limits.accessBatchBytes,
+    clock,
+    onFailure: (error) => logger.error({ err: error }, 'the access log takes no lines; requests are served on'),
+  });
 }

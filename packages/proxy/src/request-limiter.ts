@@ -16,6 +16,9 @@ export class RequestLimiter {
   #running = 0;
   #tunnels = 0;
   #refused = 0;
+  /** From now on nothing new is let in. */
+  draining = false;
+  readonly #idle: (() => void)[] = [];
 
   constructor(limits: () => ProxyLimits, clock: Clock) {
     this.#limits = limits;
@@ -37,14 +40,17 @@ export class RequestLimiter {
     return this.#refused;
   }
 
-  /** Lets one request in, until the answer is disposed of. Throws a `Problem` 429 with `retry-after`. */
+  /** Lets one request in, until the answer is disposed of. Throws a `Problem` with `retry-after`: 429, or 503 `draining`. */
   admitRequest(): Disposable {
     const { concurrentRequests } = this.#limits();
     if (this.#running >= concurrentRequests)
       this.#refuse('too_busy', `works on ${concurrentRequests} requests at once (limit concurrentRequests)`);
     this.#takeRequest();
     this.#running += 1;
-    return once(() => (this.#running -= 1));
+    return once(() => {
+      this.#running -= 1;
+      if (this.#running === 0) for (const callback of this.#idle.splice(0)) callback();
+    });
   }
 
   /** The same for a tunnel, which counts by itself. */
@@ -56,12 +62,24 @@ export class RequestLimiter {
     return once(() => (this.#tunnels -= 1));
   }
 
+  /** Calls back once, as soon as no request is under way (tunnels are not waited for). */
+  onIdle(callback: () => void): void {
+    if (this.#running === 0) callback();
+    else this.#idle.push(callback);
+  }
+
   /** Counts bytes of bodies and tunnels, of either direction. */
   addTraffic(bytes: number): void {
     if (bytes > 0) this.#traffic.spend(bytes);
   }
 
   #takeRequest(): void {
+    if (this.draining) {
+      throw new Problem(503, 'draining', 'This proxy is being replaced; try again in a moment.', {
+        headers: { 'retry-after': '1' },
+        close: true,
+      });
+    }
     const { requestsPerSecond, trafficBytesPerSecond } = this.#limits();
     const traffic = this.#traffic.waitFor(0);
     if (traffic > 0)

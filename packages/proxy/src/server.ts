@@ -37,6 +37,7 @@ export class AgentServer {
   /** Requests under way on each connection: an error of the parser must not be taken for the answer to an earlier request. */
   readonly #running = new WeakMap<Duplex, Set<IncomingMessage>>();
   #refused = 0;
+  #connections = 0;
 
   private constructor(options: AgentServerOptions) {
     const { limits } = options;
@@ -80,6 +81,16 @@ export class AgentServer {
     return this.#refused;
   }
 
+  /** Connections that are open, tunnels included. */
+  get connections(): number {
+    return this.#connections;
+  }
+
+  /** Sets how many connections may be open from now on. */
+  set connectionsMost(most: number) {
+    this.#server.maxConnections = most;
+  }
+
   /** Accepts nothing new, lets requests end for `milliseconds`, then cuts them. Resolves when every connection is closed. */
   async stop(milliseconds: number): Promise<void> {
     this.#options.api.draining = true;
@@ -117,7 +128,11 @@ export class AgentServer {
     } catch (error) {
       this.#options.logger.warn({ reason: describeError(error) }, 'connection refused: its peer is not known');
     }
-    if (uid === this.#options.payloadUid) return;
+    if (uid === this.#options.payloadUid) {
+      this.#connections += 1;
+      socket.once('close', () => (this.#connections -= 1));
+      return;
+    }
     this.#refused += 1;
     if (uid !== undefined && (this.#refused <= REFUSALS_LOGGED || this.#refused % 1_000 === 0)) {
       this.#options.logger.warn({ uid, expected: this.#options.payloadUid, refused: this.#refused }, 'connection refused: wrong uid');

@@ -163,6 +163,13 @@ export class CredentialStore implements Disposable {
     this.#current = undefined;
   }
 
+  /** Throws `principal_mismatch` for another principal than the one that this proxy serves. */
+  checkPrincipal(principal: string): void {
+    const serves = this.header?.principal;
+    if (serves === undefined || serves === principal) return;
+    throw new BureauError('principal_mismatch', `Expected ${serves}, found ${principal}; a proxy serves one principal for its life`);
+  }
+
   #check(principal: string, header: BundleHeader): void {
     const serves = this.header?.principal ?? principal;
     if (header.principal !== principal || serves !== principal) {

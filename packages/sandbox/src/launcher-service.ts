@@ -57,6 +57,11 @@ export function launcherHandlers(launcher: Launcher, identity: LauncherIdentity,
       }),
     list: () => ({ sandboxes: launcher.list() }),
     watch: (_input, context) => launcher.watch(context.signal),
+    authorize: (input, context) =>
+      audited('authorize', input.principal, context, async () => {
+        await launcher.authorize(input.principal, input.authorization);
+        return {};
+      }),
     rotate: (input, context) => audited('rotate', input.principal, context, () => launcher.rotate(input.principal, input.bundle)),
   };
 }

@@ -175,6 +175,22 @@ test('Launcher starts a proxy that was lost again, and tells watchers', async (c
   assert.deepEqual(stand.asked, ['start 0', 'start 0']);
 });
 
+test('Launcher.authorize() is kept, and told to a proxy before its keys, also when launcher and proxy are new; a broken list grants nothing', async (context) => {
+  const stand = await launcherStand(context);
+  const launcher = stand.start();
+  const list = { grants: [{ actions: ['matrix/join'], targets: ['iree/**'] }], denials: [{ actions: ['**'], targets: ['iree/secret'] }] };
+  await launcher.create(stand.input('a-0'));
+  assert.deepEqual(stand.fed, ['configure'], 'nobody has said anything: the proxy keeps its own default');
+  await launcher.authorize(PRINCIPAL, list);
+  assert.deepEqual(stand.fed.splice(0), ['configure', `authorize ${JSON.stringify(list)}`, 'configure']);
+  launcher.release();
+  await stand.start().adopt();
+  assert.deepEqual(stand.fed.splice(0), [`authorize ${JSON.stringify(list)}`, 'configure']);
+  writeFileSync(`${stand.paths.launcherStateDirectory}/0.authorization.json`, '{"grants":');
+  await stand.start().adopt();
+  assert.deepEqual(stand.fed, ['authorize {"grants":[],"denials":[]}', 'configure']);
+});
+
 test('Launcher.create() leaves no temporary file behind', async (context) => {
   const stand = await launcherStand(context);
   const launcher = stand.start();

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { BureauError, describeError, type PrincipalName } from '@bureau/core';
 import type { WarmPool } from '@bureau/process';
-import type { ExitReport, SandboxInfo, SignalName } from '@bureau/protocol';
+import type { AuthorizationList, ExitReport, SandboxInfo, SignalName } from '@bureau/protocol';
+import { AuthorizationRecords } from './authorization-records.ts';
 import { adoptSandbox, type Found } from './launcher-adopt.ts';
 import { startSandbox } from './launcher-create.ts';
 import type { CreateInput, LauncherDeps } from './launcher-deps.ts';
@@ -21,6 +22,7 @@ import { SandboxRecords, type SandboxRecord } from './state-record.ts';
 export class Launcher {
   readonly #deps: LauncherDeps;
   readonly #records: SandboxRecords;
+  readonly #authorizations: AuthorizationRecords;
   readonly #live = new Map<number, LiveSandbox>();
   readonly #ended = new Map<number, SandboxRecord>();
   readonly #turns = new PrincipalTurns();
@@ -30,6 +32,9 @@ export class Launcher {
   constructor(deps: LauncherDeps) {
     this.#deps = deps;
     this.#records = new SandboxRecords(deps.paths.launcherStateDirectory);
+    this.#authorizations = new AuthorizationRecords(deps.paths.launcherStateDirectory, (number, error) =>
+      deps.logger.error({ number, error: describeError(error) }, 'list of grants cannot be read; this principal is granted nothing'),
+    );
     this.#relays = relayPool(deps);
   }
 
@@ -127,6 +132,15 @@ export class Launcher {
     });
   }
 
+  /** Keeps a principal's grants and denials, and tells its live proxy, if there is one. */
+  authorize(principal: PrincipalName, list: AuthorizationList): Promise<void> {
+    return this.#turns.run(principal, async () => {
+      const number = this.#deps.numbers.numberOf(principal);
+      this.#authorizations.write(number, list);
+      await this.#live.get(number)?.rotate();
+    });
+  }
+
   /** Lets go of everything without stopping it; the relays that wait end with us. */
   release(): void {
     for (const sandbox of this.#live.values()) sandbox.release();
@@ -200,6 +214,7 @@ export class Launcher {
       adminSocket,
       proxyUid: uids.proxy(number),
       credentials,
+      authorization: () => this.#authorizations.read(number),
       onRestart: () => {
         const live = this.#live.get(number);
         if (live !== undefined) this.#watchers.tell(live.info);

@@ -2,7 +2,7 @@
 import { BureauError, describeError, type Clock, type PrincipalName, type Timer } from '@bureau/core';
 import { connect, type IpcClient } from '@bureau/ipc';
 import type { Logger } from '@bureau/log';
-import { proxyContract, standContract } from '@bureau/protocol';
+import { proxyContract, standContract, type AuthorizationList } from '@bureau/protocol';
 import type { LauncherCredentials } from './launcher-credentials.ts';
 import { NEIGHBOUR_CALL_MILLISECONDS, PROXY_FORGET_AFTER, PROXY_PAUSE_FIRST, PROXY_PAUSE_LONGEST } from './lifecycle-limits.ts';
 
@@ -15,6 +15,8 @@ export interface ProxyLinkDeps {
   /** The uid that must answer on the admin socket before it is told a secret. */
   readonly proxyUid: number;
   readonly credentials: Pick<LauncherCredentials, 'open'>;
+  /** The principal's grants and denials, when anybody has given them. */
+  readonly authorization?: () => AuthorizationList | undefined;
   /** Told each time that the proxy was lost and will be started again. */
   readonly onRestart?: () => void;
 }
@@ -109,6 +111,12 @@ export class ProxyLink {
   }
 
   async #feed(client: IpcClient<typeof proxyContract>): Promise<void> {
+    const authorization = this.#deps.authorization?.();
+    const { signal } = this.#over;
+    const deadlineMilliseconds = NEIGHBOUR_CALL_MILLISECONDS;
+    // Before the keys: with them the proxy begins to serve, and a denial must stand by then.
+    if (authorization !== undefined)
+      await client.call('authorize', { principal: this.#principal, authorization }, { deadlineMilliseconds, signal });
     const opened = await this.#deps.credentials.open(this.#principal, this.#number);
     using secrets = opened.secrets;
     await client.call(

@@ -99,7 +99,9 @@ export function daemonService(facts: StandFacts): ServiceDefinition {
 /** Proxy *n*: its own uid, host network, two listeners. It learns whom it serves on its admin socket. */
 export function proxyService(facts: StandFacts, number: number): ServiceDefinition {
   const uid = facts.uids.proxy(number);
-  const flags = ['--number', String(number), '--payload-uid', String(facts.uids.payload(number)), '--build', facts.build];
+  const payload = String(facts.uids.payload(number));
+  const flags = ['--number', String(number), '--payload-uid', payload, '--build', facts.build];
+  flags.push('--access-log', facts.paths.accessLogDirectory(number));
   // Small young generation: a proxy of an idle agent gives its memory back instead of waiting for a rare full collection.
   const app = node(facts, 'proxy', flags);
   const proxy = { command: app.command, args: ['--max-semi-space-size=1', ...app.args] };

@@ -69,6 +69,7 @@ export interface FixtureOptions {
   readonly unconfigured?: boolean;
   readonly bundle?: BundleOverrides;
   readonly addresses?: ProxyOptions['addresses'];
+  readonly accessLogDirectory?: string;
 }
 
 /** A real proxy on real sockets in a directory of its own, before a stand-in of a homeserver; its log is kept. */
@@ -110,6 +111,7 @@ export class ProxyFixture implements AsyncDisposable {
       clock: systemClock,
       logger: createLogger({ name: 'proxy-test', destination: logFd, level: 'debug' }),
       ...(options.limits === undefined ? {} : { limits: options.limits }),
+      ...(options.accessLogDirectory === undefined ? {} : { accessLogDirectory: options.accessLogDirectory }),
       ...(options.addresses === undefined ? {} : { addresses: options.addresses }),
     });
     const fixture = new ProxyFixture(proxy, homeserver, directory, logFd);

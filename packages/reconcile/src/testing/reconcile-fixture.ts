@@ -152,6 +152,10 @@ export async function bench(context: TestContext): Promise<Bench> {
         await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
         return {};
       },
+      authorize: () => {
+        ask('authorize');
+        return {};
+      },
       rotate: () => {
         ask('rotate');
         return { digest: '0'.repeat(64) };

@@ -2,7 +2,7 @@
 import { createPublicKey } from 'node:crypto';
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import type { TestContext } from 'node:test';
-import { parseInstanceName, parseMachineName, parsePrincipalName } from '@bureau/core';
+import { BureauError, parseInstanceName, parseMachineName, parsePrincipalName } from '@bureau/core';
 import {
   PrincipalNumbers,
   ensureInstanceDirectories,
@@ -60,6 +60,8 @@ export interface LauncherStand {
   readonly tree: CgroupTree;
   /** What the service manager was asked for: `start 0`, `stop 0`. */
   readonly asked: string[];
+  /** What the stand-ins of proxies were told, in order: `configure`, `authorize {…}`. */
+  readonly fed: string[];
   /** Proxies that serve now. */
   readonly proxies: Map<number, IpcServer>;
   /** Messages of the launchers. */
@@ -115,6 +117,7 @@ export async function launcherStand(context: TestContext, warmRelays = 0): Promi
     paths,
     tree,
     asked: [],
+    fed: [],
     proxies: new Map(),
     said: [],
     refuseProxies: false,
@@ -175,7 +178,7 @@ export async function launcherStand(context: TestContext, warmRelays = 0): Promi
         stand.asked.push(`start ${number}`);
         if (stand.refuseProxies) throw new Error('no proxies today');
         ensurePrincipalDirectories(paths, number, uids);
-        if (!stand.proxies.has(number)) stand.proxies.set(number, await serveProxy(paths.principal(number).adminSocket));
+        if (!stand.proxies.has(number)) stand.proxies.set(number, await serveProxy(paths.principal(number).adminSocket, stand.fed));
         return { pid: 1 };
       },
       stopProxy: async ({ number }) => {
@@ -205,15 +208,29 @@ export async function launcherStand(context: TestContext, warmRelays = 0): Promi
   return stand;
 }
 
-function serveProxy(path: string): Promise<IpcServer> {
+function notServed(): never {
+  throw new BureauError('not_served', 'This stand-in of a proxy has no such call');
+}
+
+function serveProxy(path: string, fed: string[]): Promise<IpcServer> {
   rmSync(path, { force: true });
   return serve({
     path,
     contract: proxyContract,
     handlers: {
-      authorize: () => ({}),
-      configure: () => ({ digest: '0'.repeat(64) }),
+      configure: () => {
+        fed.push('configure');
+        return { digest: '0'.repeat(64) };
+      },
+      authorize: ({ authorization: list }) => {
+        fed.push(`authorize ${JSON.stringify(list)}`);
+        return {};
+      },
       status: () => ({ build: 'test', principal: PRINCIPAL, requests: 0 }),
+      drain: () => ({ running: 0, tunnels: 0 }),
+      stats: notServed,
+      metrics: notServed,
+      announceCall: notServed,
     },
     role: 'proxy',
     build: 'test',
