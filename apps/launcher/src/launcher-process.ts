@@ -70,7 +70,7 @@ export async function startLauncher({
       identity: machine.identity,
       clock: systemClock,
     }),
-    wall: openWall(paths, architecture),
+    wall: openWall(paths, architecture, { MACHINE_NAME: settings.machine, SERVER_NAME: settings.serverName }),
     warmRelays: warmSizes(settings).relays,
     faults,
   });

@@ -3,6 +3,9 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { closeOnExecFrom, openPipe } from '@bureau/native';
+import type { MountSource, OverlayPlan } from '@bureau/protocol';
+import { openMountSources } from './mount-sources.ts';
+import { withOverlays } from './overlay-stage.ts';
 import type { PayloadStdio } from './payload-stdio.ts';
 
 const BWRAP = '/usr/bin/bwrap';
@@ -13,7 +16,7 @@ const BWRAP = '/usr/bin/bwrap';
  */
 const SETSID = '/usr/bin/setsid';
 
-/** The first descriptors that bwrap gets behind 0, 1 and 2. */
+/** The first descriptors that bwrap gets behind 0, 1 and 2; the mount sources follow (`MOUNT_SOURCE_FD`). */
 const ARGUMENTS_FD = 3;
 const SECCOMP_FD = 4;
 const STATUS_FD = 5;
@@ -24,6 +27,9 @@ export interface BwrapOptions {
   /** bwrap's own options, passed by descriptor so that nobody sees them in `/proc/1/cmdline`. */
   readonly options: readonly string[];
   readonly command: readonly string[];
+  /** Directories and files of the host, as the launcher judged them; bwrap gets descriptors. */
+  readonly mountSources: readonly MountSource[];
+  readonly overlays: readonly OverlayPlan[];
   readonly seccomp: Uint8Array;
   readonly stdio: PayloadStdio;
 }
@@ -54,16 +60,18 @@ export function bwrapCommandLine(command: readonly string[], terminal: boolean):
 
 /**
  * Starts bwrap with exactly its descriptors, an empty environment and a session of its own (without a controlling terminal). A start that
- * fails shows as the process's `error` event.
+ * fails shows as the process's `error` event. Throws `mount_source_changed` when a mount source is not the launcher's.
  */
 export function spawnBwrap(options: BwrapOptions): BwrapProcess {
   const { stdio } = options;
+  const sources = openMountSources(options.mountSources);
   const [args, seccomp, status] = [openPipe(), openPipe(), openPipe()];
   const block = openGate();
-  const theirs = [args.read, seccomp.read, status.write, block.wait];
+  const theirs = [args.read, seccomp.read, status.write, block.wait, ...sources];
   // Node and its libraries leave descriptors open across exec (a PTY master among them); this must come last before the spawn.
   closeOnExecFrom(3);
-  const child = spawn(BWRAP, bwrapCommandLine(options.command, stdio.terminal), {
+  const line = withOverlays(options.overlays, process.getuid?.() ?? 0, BWRAP, bwrapCommandLine(options.command, stdio.terminal));
+  const child = spawn(line.program, line.args, {
     stdio: [...stdio.descriptors, ...theirs],
     env: {},
     cwd: '/',

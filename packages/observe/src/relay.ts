@@ -12,6 +12,7 @@ import { OutputLog } from './output-log.ts';
 import { PayloadInput } from './payload-input.ts';
 import { pipeStdio, terminalStdio, type PayloadStdio } from './payload-stdio.ts';
 import { Payload, type PayloadEnd } from './payload.ts';
+import { refuseUnreachableDevices } from './reachable-devices.ts';
 import { relayHandlers } from './relay-handlers.ts';
 import { ScratchWatch } from './scratch-watch.ts';
 
@@ -151,10 +152,12 @@ class Relay {
   }
 
   async #start(): Promise<void> {
-    const { options, command, seccomp } = this.#config;
+    const { options, command, seccomp, mountSources, overlays, devices } = this.#config;
     if (seccomp.length === 0)
       throw new BureauError('bad_config', 'Expected a seccomp program, found none; the sandbox would have no filter');
-    this.#payload = await Payload.start({ options, command, seccomp, stdio: this.#stdio }, this.#options.clock);
+    refuseUnreachableDevices(devices);
+    const wall = { options, command, mountSources, overlays, seccomp, stdio: this.#stdio };
+    this.#payload = await Payload.start(wall, this.#options.clock);
     // Before the payload is one: init stands still, and everything inside inherits from it.
     limitProcess(this.#payload.pid, this.#config.limits ?? {});
     this.#options.launcher.report({ type: 'started', pid: this.#payload.pid });

@@ -30,11 +30,13 @@ export {
 } from './scalars.ts';
 export type { SignalName } from './scalars.ts';
 export { ARGUMENTS_MAX, ARGUMENT_MAX, environmentName, exitReport, sandboxProfile, sandboxResources, sandboxSpec } from './sandbox-spec.ts';
-export type { ExitReport, Mount, SandboxProfile, SandboxResources, SandboxSpec } from './sandbox-spec.ts';
+export type { ExitReport, SandboxProfile, SandboxResources, SandboxSpec } from './sandbox-spec.ts';
 export { BUNDLE_MAX_BYTES, launcherContract, sandboxId } from './launcher-contract.ts';
 export type { ResourceFinding, SandboxInfo } from './launcher-contract.ts';
-export { TERMINAL_CHUNK_MAX, relayConfig, relayContract, relayReport } from './relay-contract.ts';
-export type { OutputChunk, RelayConfig, RelayReport } from './relay-contract.ts';
+export { MOUNT_SOURCE_FD, TERMINAL_CHUNK_MAX, relayConfig, relayContract, relayReport } from './relay-contract.ts';
+export type { MountSource, OutputChunk, OverlayPlan, RelayConfig, RelayReport } from './relay-contract.ts';
+export type { Mount } from './sandbox-mounts.ts';
+export { pathFault } from './sandbox-text.ts';
 export { HEADER_MAX_BYTES, SECRETS_MAX_BYTES, proxyContract } from './proxy-contract.ts';
 export { serviceStatus, standContract } from './stand-contract.ts';
 export type { ServiceStatus } from './stand-contract.ts';

@@ -57,6 +57,31 @@ export const relayContract = {
 } as const;
 
 /**
+ * The descriptor of bwrap that is `mountSources[0]`, the rest in order behind it: what stands in `--bind-fd`. Before it are 0 to 2 and
+ * bwrap's own four.
+ */
+export const MOUNT_SOURCE_FD = 7;
+
+/**
+ * A directory or file of the host as the launcher judged it and holds it. Whoever mounts it opens `path` without following links and goes
+ * on only when device and inode are those: then no swap between judgement and use can matter.
+ */
+export const mountSource = v.strictObject({
+  path: absolutePath,
+  /** Device and inode, decimal: `dev:ino`. */
+  identity: v.pipe(v.string(), v.regex(/^[0-9]{1,20}:[0-9]{1,20}$/)),
+});
+export type MountSource = v.InferOutput<typeof mountSource>;
+
+/** One overlay: `lower` below, written to `upper` (bytes of memory, or a directory that has `upper` and `work`), seen at `stage`/merged. */
+export const overlayPlan = v.strictObject({
+  lower: mountSource,
+  upper: v.union([integer(4_096, 2 ** 40), absolutePath]),
+  stage: absolutePath,
+});
+export type OverlayPlan = v.InferOutput<typeof overlayPlan>;
+
+/**
  * What the launcher writes on the relay's descriptor 3 as one frame (uint32 big-endian length, msgpack), once, behind the order that gave
  * the relay its uid and its descriptors (`packages/process/src/member-order.ts`). After it, one byte
  * `0x67` ("go") says that the payload's init is in its cgroup and may run; end of file before that byte means: give up.
@@ -69,6 +94,12 @@ export const relayConfig = v.strictObject({
   options: v.array(v.string()),
   /** The command behind `--`. */
   command: v.pipe(v.array(v.string()), v.minLength(1)),
+  /** What the relay opens for bwrap, in this order. */
+  mountSources: v.optional(v.array(mountSource), []),
+  /** What the relay puts together, in a user and mount namespace around bwrap's. */
+  overlays: v.optional(v.array(overlayPlan), []),
+  /** Device files that the payload's uid must be able to open, or the start fails. */
+  devices: v.optional(v.array(absolutePath), []),
   /** The seccomp program (array of `struct sock_filter`). */
   seccomp: bytes(64 * 1024),
   terminal: v.boolean(),

@@ -1,12 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from 'valibot';
 import { jsonObject } from './json-object.ts';
-import { absolutePath, integer, text } from './scalars.ts';
+import { sandboxMount } from './sandbox-mounts.ts';
+import { pathTemplate, shortName } from './sandbox-text.ts';
+import { integer, text } from './scalars.ts';
 
 /** Longest single argument or environment value. */
 export const ARGUMENT_MAX = 128 * 1024;
 /** Most arguments of a command. */
 export const ARGUMENTS_MAX = 4_096;
+/** Most mounts of a spec: each costs every start a fifth of a millisecond. */
+const MOUNTS_MAX = 128;
+/** Most directories that a spec wants made. */
+const DIRECTORIES_MAX = 64;
+/** Most roles, and most services. */
+const ROLES_MAX = 64;
 
 /** A variable's name as POSIX has it. */
 export const environmentName = v.pipe(
@@ -22,21 +30,31 @@ const argument = v.pipe(
   v.check((value) => !value.includes('\0'), 'expected text without NUL'),
 );
 
-/** A directory or file of the host inside the sandbox; the launcher's policy decides whether it may be. */
-const bindMount = v.strictObject({
-  type: v.literal('bind'),
-  source: absolutePath,
-  destination: absolutePath,
-  mode: v.optional(v.picklist(['ro', 'rw']), 'ro'),
-  optional: v.optional(v.boolean(), false),
-});
+const command = v.pipe(v.array(argument), v.minLength(1), v.maxLength(ARGUMENTS_MAX));
+const variables = v.record(environmentName, argument);
 
-/** A fresh memory file system inside the sandbox. */
-const tmpfsMount = v.strictObject({
-  type: v.literal('tmpfs'),
-  destination: absolutePath,
-  /** Bytes. */
-  size: v.optional(integer(4_096, 2 ** 40), 64 * 1024 * 1024),
+/** What the sandbox's `/usr`, `/bin`, `/lib…` are: always read-only. */
+const rootChoice = v.variant('type', [
+  v.strictObject({ type: v.literal('host') }),
+  /** A directory that the machine's policy lists, with `usr`, `bin/sh`, `usr/bin/setsid` and its own `etc/ld.so.cache`. */
+  v.strictObject({ type: v.literal('directory'), path: pathTemplate }),
+  /** The host's `/usr`, with `/nix/store` beside it and the environment's `bin` first in PATH. */
+  v.strictObject({ type: v.literal('nix'), environment: pathTemplate }),
+]);
+
+/** A guard that a spec may name but not take away. */
+function always<Value extends boolean | string>(value: Value, reason: string) {
+  return v.optional(v.literal(value, `expected ${JSON.stringify(value)} or nothing: ${reason}`));
+}
+
+/** All of them are unshared, always; the fields are here so that a spec that asks for less is told why not. */
+const namespaces = v.strictObject({
+  user: always(true, 'without its own user namespace a sandbox would have the capabilities of its starter'),
+  pid: always(true, 'a sandbox never sees processes of others'),
+  net: always(true, 'no sandbox has the host’s network; it reaches the world through its proxy'),
+  ipc: always(true, 'no sandbox shares memory with others'),
+  uts: always(true, 'a sandbox has its own host name'),
+  cgroup: always(true, 'a sandbox does not see the host’s cgroups'),
 });
 
 /** Which system calls a payload may make: `default` as in a container, `strict` fewer, `debug` with tracing of own children. */
@@ -66,20 +84,25 @@ export type SandboxResources = v.InferOutput<typeof sandboxResources>;
 const payloadLimit = v.picklist(['memory', 'pids', 'scratch', 'workspace']);
 
 /**
- * What runs in a sandbox. Everything that is not here is fixed by the launcher: the namespaces, the uid,
- * `/usr` read-only, `/proc`, `/dev`, `/tmp`, home, `/workspace`, `/run/bureau`.
+ * What runs in a sandbox. Everything that is not here is fixed by the launcher: the namespaces, the uid, seccomp, `/proc`, `/dev`, `/tmp`,
+ * home, `/workspace`, `/run/bureau`. Paths, environment values and prepended values may hold variables of a closed list (`${MACHINE_NAME}`;
+ * `$${` is a literal `${`), the command may not. New fields are optional without a default: a digest in `allowed_specs` stays what it was.
  */
 export const sandboxSpec = v.strictObject({
   v: v.literal(1),
   /** The command and its arguments; never a shell line. */
-  command: v.pipe(v.array(argument), v.minLength(1), v.maxLength(ARGUMENTS_MAX)),
-  environment: v.optional(v.record(environmentName, argument), {}),
-  mounts: v.optional(v.pipe(v.array(v.variant('type', [bindMount, tmpfsMount])), v.maxLength(128)), []),
+  command,
+  environment: v.optional(variables, {}),
+  /** Put before what the variable holds, with ":" between. */
+  prependVariables: v.optional(variables),
+  mounts: v.optional(v.pipe(v.array(sandboxMount), v.maxLength(MOUNTS_MAX)), []),
+  /** Directories that are there when the command starts, writable memory; below a mount of the host they are refused. */
+  createDirectories: v.optional(v.pipe(v.array(pathTemplate), v.maxLength(DIRECTORIES_MAX))),
   /** Where the command starts; inside the sandbox. */
-  directory: v.optional(absolutePath, '/workspace'),
+  directory: v.optional(pathTemplate, '/workspace'),
   /** A terminal of its own on 0, 1 and 2; without it three pipes. */
   terminal: v.optional(v.boolean(), true),
-  /** Bytes of `/tmp`, of `/dev/shm` and of home, each. */
+  /** Bytes of `/tmp`, of `/dev/shm` and of home, each; and of `/scratch` in memory. */
   scratchSize: v.optional(integer(4_096, 2 ** 40), 512 * 1024 * 1024),
   /** `debug` only where the machine's policy lists it. */
   profile: v.optional(sandboxProfile, 'default'),
@@ -88,9 +111,19 @@ export const sandboxSpec = v.strictObject({
   payload: v.optional(jsonObject),
   /** What set it off: `/run/bureau/trigger.json` inside, where there is one. Like `payload`. */
   trigger: v.optional(jsonObject),
+  /** `/scratch`: `memory` ends with the run, `disk` is kept like the workspace but is no part of what is copied out of it. */
+  scratch: v.optional(v.picklist(['memory', 'disk'])),
+  root: v.optional(rootChoice),
+  /** The graphics devices of this machine, as far as its policy lists them; one at least. */
+  gpu: v.optional(v.boolean()),
+  namespaces: v.optional(namespaces),
+  isolation: always('standard', 'there is no payload without a sandbox'),
+  /** Other commands of the same agent by name; nothing starts them yet. */
+  roles: v.optional(v.pipe(v.record(shortName, command), v.maxEntries(ROLES_MAX))),
+  /** Roles of services without which it must not start. */
+  requiredServices: v.optional(v.pipe(v.array(shortName), v.maxLength(ROLES_MAX))),
 });
 export type SandboxSpec = v.InferOutput<typeof sandboxSpec>;
-export type Mount = SandboxSpec['mounts'][number];
 
 /** How a payload ended: exactly one of `code` and `signal`. */
 export const exitReport = v.strictObject({

@@ -6,11 +6,13 @@ import { sandboxSpec, type SandboxSpec } from '@bureau/protocol';
 import fc from 'fast-check';
 import * as v from 'valibot';
 import { bwrapOptions, type SandboxPlan } from './bwrap-arguments.ts';
+import type { PlannedMount } from './mount-plan.ts';
 
 const HOST: SandboxPlan['host'] = {
   rootEntries: [
-    { path: '/bin', linkTo: 'usr/bin' },
-    { path: '/lib', linkTo: null },
+    { path: '/usr', source: '/usr', linkTo: null },
+    { path: '/bin', source: '/bin', linkTo: 'usr/bin' },
+    { path: '/lib', source: '/lib', linkTo: null },
   ],
   readOnlyProc: ['sys', 'irq'],
   maskedProc: [
@@ -19,9 +21,21 @@ const HOST: SandboxPlan['host'] = {
   ],
 };
 
-function plan(spec: Partial<v.InferInput<typeof sandboxSpec>> = {}, other: Partial<SandboxPlan> = {}): SandboxPlan {
+/** What `planMounts` makes of binds and tmpfs, without a look at any file. */
+function planned(mounts: SandboxSpec['mounts']): PlannedMount[] {
+  return mounts.flatMap((mount, source): PlannedMount[] => {
+    const field = `mounts[${source}]`;
+    if (mount.type === 'tmpfs') return [{ type: 'tmpfs', field, destination: mount.destination, size: mount.size }];
+    if (mount.type !== 'bind') return [];
+    return [{ type: 'bind', field, source, destination: mount.destination, writable: mount.mode === 'rw', directory: true }];
+  });
+}
+
+function plan(fields: Partial<v.InferInput<typeof sandboxSpec>> = {}, other: Partial<SandboxPlan> = {}): SandboxPlan {
+  const spec = v.parse(sandboxSpec, { v: 1, command: ['agent', '--fast'], ...fields });
   return {
-    spec: v.parse(sandboxSpec, { v: 1, command: ['agent', '--fast'], ...spec }),
+    spec,
+    mounts: planned(spec.mounts),
     principal: parsePrincipalName('iree/amdgpu/pm'),
     uid: 200_022,
     gid: 200_022,
@@ -29,6 +43,7 @@ function plan(spec: Partial<v.InferInput<typeof sandboxSpec>> = {}, other: Parti
     bridgeProgram: '/usr/lib/bureau/build/bin/bureau-bridge',
     workspaceDirectory: '/var/lib/bureau/workspace/iree',
     rootFilesDirectory: '/var/lib/bureau/launcher/root/3',
+    hostEtcDirectory: '/run/bureau/.etc/1',
     hostname: 'iree-amdgpu-pm',
     host: HOST,
     ...other,
@@ -52,7 +67,7 @@ const ARITY: Readonly<Record<string, number>> = {
     '--remount-ro': 1,
     '--chdir': 1,
   },
-  ...{ '--ro-bind': 2, '--ro-bind-try': 2, '--bind': 2, '--bind-try': 2, '--symlink': 2, '--setenv': 2 },
+  ...{ '--ro-bind': 2, '--ro-bind-fd': 2, '--bind-fd': 2, '--ro-bind-try': 2, '--bind': 2, '--bind-try': 2, '--symlink': 2, '--setenv': 2 },
 };
 
 /** Reads options as bubblewrap does. */
@@ -82,7 +97,7 @@ test('bwrapOptions has every namespace, no capability, no new session, and keeps
     assert.ok(!options.includes(name), name);
   assert.deepEqual(valuesOf(options, '--cap-drop'), [['ALL']]);
   assert.deepEqual([valuesOf(options, '--uid'), valuesOf(options, '--gid')], [[['200022']], [['200022']]]);
-  assert.deepEqual(valuesOf(options, '--chdir'), [['/workspace']]);
+  assert.deepEqual(valuesOf(options, '--chdir'), [['/']]);
 });
 
 test('bwrapOptions lays guards over /proc after it is mounted, and closes / after everything is in it', () => {
@@ -124,20 +139,15 @@ test('bwrapOptions gives every memory file system a size and a mode', () => {
   assert.deepEqual(sizes, { '/proc/acpi': '4096', '/dev/shm': '4096', '/tmp': '4096', '/home/agent': '4096', '/data': '8192' });
 });
 
-test('bwrapOptions binds the spec’s mounts read-only unless they say rw', () => {
+test('bwrapOptions binds the spec’s mounts by descriptor, read-only unless they say rw', () => {
   const mounts: SandboxSpec['mounts'] = [
     { type: 'bind', source: '/srv/a', destination: '/a', mode: 'ro', optional: false },
     { type: 'bind', source: '/srv/b', destination: '/b', mode: 'rw', optional: false },
-    { type: 'bind', source: '/srv/c', destination: '/c', mode: 'ro', optional: true },
-    { type: 'bind', source: '/srv/d', destination: '/d', mode: 'rw', optional: true },
   ];
-  const parsed = parse(bwrapOptions(plan({ mounts })).options).filter((words) => words[1]?.startsWith('/srv/') === true);
-  assert.deepEqual(parsed, [
-    ['--ro-bind', '/srv/a', '/a'],
-    ['--bind', '/srv/b', '/b'],
-    ['--ro-bind-try', '/srv/c', '/c'],
-    ['--bind-try', '/srv/d', '/d'],
-  ]);
+  const { options } = bwrapOptions(plan({ mounts }));
+  assert.deepEqual(valuesOf(options, '--ro-bind-fd'), [['7', '/a']]);
+  assert.deepEqual(valuesOf(options, '--bind-fd'), [['8', '/b']]);
+  assert.ok(!options.some((word) => word.startsWith('/srv/')), 'bubblewrap looks up no path of a spec');
 });
 
 test('bwrapOptions sets the environment: the spec over the defaults, Bureau over the spec', () => {
@@ -229,7 +239,7 @@ test('bwrapOptions lets no text of a spec become an option', () => {
           ]).size,
         );
         assert.deepEqual(made.command.slice(0, 2), ['/bin/sh', '-c']);
-        assert.deepEqual(made.command.slice(3), ['sh', ...command]);
+        assert.deepEqual(made.command.slice(3), ['sh', `/${at}`, ...command]);
         assert.equal(made.command[2], bwrapOptions(plan()).command[2], 'the shell’s line never depends on the spec');
       },
     ),

@@ -1,25 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 import { BureauError, type PrincipalName } from '@bureau/core';
-import type { Mount, SandboxSpec } from '@bureau/protocol';
+import { MOUNT_SOURCE_FD, type SandboxSpec } from '@bureau/protocol';
+import { sandboxEnvironment } from './environment.ts';
 import type { HostFacts } from './host-facts.ts';
 import {
   AGENT_DIRECTORY,
   BRIDGE_PROGRAM,
-  DEFAULT_PATH,
-  GENERATED_ETC,
-  HOME,
-  HOST_ETC,
+  HOST_ETC_MOUNT,
   PROXY_LINK,
   PROXY_SOCKET,
   SCRATCH,
-  USER,
+  SCRATCH_DIRECTORY,
   WORKSPACE,
 } from './layout.ts';
 import { judgeDestinations } from './mount-destinations.ts';
+import type { PlannedMount } from './mount-plan.ts';
 
 /** Everything that decides how bubblewrap is called. All paths are the host's, absolute, and already judged by policy. */
 export interface SandboxPlan {
   readonly spec: SandboxSpec;
+  /** What `planMounts` made of the spec. */
+  readonly mounts: readonly PlannedMount[];
   readonly principal: PrincipalName;
   /** Of relay, bwrap and payload alike; never 0. */
   readonly uid: number;
@@ -30,8 +31,12 @@ export interface SandboxPlan {
   readonly bridgeProgram: string;
   /** Owned by `uid`: what the payload sees at `/workspace`. */
   readonly workspaceDirectory: string;
-  /** Written by `writeRootFiles`; owned by root. */
+  /** Owned by `uid`: what the payload sees at `/scratch` when its spec wants it on disk. */
+  readonly scratchDirectory?: string;
+  /** Written by `writeRootFiles`; owned by root. Holds `etc` and `empty`. */
   readonly rootFilesDirectory: string;
+  /** Made by `HostEtc`; owned by root. */
+  readonly hostEtcDirectory: string;
   readonly hostname: string;
   readonly host: HostFacts;
 }
@@ -42,13 +47,21 @@ export interface BwrapArguments {
   readonly command: string[];
 }
 
-/** Runs its arguments as a command: 127 when there is none of that name, 126 when it cannot run, as a shell says. */
-const EXEC = 'case $1 in -*) printf \'%s: not found\\n\' "$1" >&2; exit 127;; esac; exec "$@"';
+/**
+ * Goes to the directory that the spec says and runs the rest as a command: 127 when there is none of that name, 126 when it cannot run, as
+ * a shell says; 125 when there is no such directory, since then Bureau was asked for what it cannot do.
+ */
+const EXEC = [
+  'cd -- "$1" 2>/dev/null || { printf \'bureau: cannot start in %s: there is no such directory in the sandbox (field "directory" of its spec)\\n\' "$1" >&2; exit 125; }',
+  'shift; unset OLDPWD',
+  'case $1 in -*) printf \'%s: not found\\n\' "$1" >&2; exit 127;; esac',
+  'exec "$@"',
+].join('; ');
 
 /**
  * The sandbox of a principal as arguments for bubblewrap 0.8.0, started by `uid` itself (a root-started bwrap leaves the payload at
- * host uid 0). Pure. The caller adds `--seccomp`, `--json-status-fd` and `--block-fd`, starts bwrap with an **empty environment**
- * (it stays readable in `/proc/1/environ` inside) and with no descriptor but those.
+ * host uid 0). Pure. The caller adds `--seccomp`, `--json-status-fd` and `--block-fd`, passes the mount sources from `MOUNT_SOURCE_FD` on, starts
+ * bwrap with an **empty environment** (it stays readable in `/proc/1/environ` inside) and with no descriptor but those.
  * Throws `mount_refused`, `environment_refused`, `hostname_refused`, `uid_refused` or `argument_refused`, with `data.field`.
  */
 export function bwrapOptions(plan: SandboxPlan): BwrapArguments {
@@ -73,18 +86,19 @@ export function bwrapOptions(plan: SandboxPlan): BwrapArguments {
     ...namespaces(plan),
     ...systemFiles(plan),
     ...processFiles(plan),
-    ...devices(),
-    ...scratch(spec.scratchSize),
-    ...configuration(plan),
+    ...['--dev', '/dev'],
+    ...memory(spec.scratchSize, spec.scratch === 'memory'),
+    ...['--ro-bind', `${plan.rootFilesDirectory}/etc`, '/etc', '--ro-bind', plan.hostEtcDirectory, HOST_ETC_MOUNT],
     ...['--ro-bind', plan.agentDirectory, AGENT_DIRECTORY, '--symlink', PROXY_SOCKET, PROXY_LINK],
     ...['--ro-bind-try', plan.bridgeProgram, BRIDGE_PROGRAM],
-    ...spec.mounts.flatMap(specMount),
+    ...plan.mounts.flatMap(mountOptions),
     ...['--bind', plan.workspaceDirectory, WORKSPACE],
+    ...(plan.scratchDirectory === undefined ? [] : ['--bind', plan.scratchDirectory, SCRATCH_DIRECTORY]),
     ...['--remount-ro', '/dev', '--remount-ro', '/'],
-    ...environment(plan),
-    ...['--chdir', spec.directory],
+    ...['--clearenv', ...sandboxEnvironment(plan).flatMap(({ name, value }) => ['--setenv', name, value])],
+    ...['--chdir', '/'],
   ];
-  const command = ['/bin/sh', '-c', EXEC, 'sh', ...spec.command];
+  const command = ['/bin/sh', '-c', EXEC, 'sh', spec.directory, ...spec.command];
   refuseNul('options', options);
   refuseNul('command', command);
   return { options, command };
@@ -99,8 +113,9 @@ function namespaces({ uid, gid, hostname }: SandboxPlan): string[] {
 }
 
 function systemFiles({ host }: SandboxPlan): string[] {
-  const root = host.rootEntries.flatMap(({ path, linkTo }) => (linkTo === null ? ['--ro-bind', path, path] : ['--symlink', linkTo, path]));
-  return ['--ro-bind', '/usr', '/usr', ...root];
+  return host.rootEntries.flatMap(({ path, source, linkTo }) =>
+    linkTo === null ? ['--ro-bind', source, path] : ['--symlink', linkTo, path],
+  );
 }
 
 /** The host's `/proc/sys` over the new one: bwrap can only bind what it finds outside; namespaced values follow the reader. */
@@ -116,56 +131,24 @@ function processFiles({ host, rootFilesDirectory }: SandboxPlan): string[] {
   ];
 }
 
-function devices(): string[] {
-  return ['--dev', '/dev'];
+function memory(bytes: number, scratch: boolean): string[] {
+  const places = scratch ? [...SCRATCH, { path: SCRATCH_DIRECTORY, mode: '0700' }] : SCRATCH;
+  return places.flatMap(({ path, mode }) => ['--perms', mode, '--size', String(bytes), '--tmpfs', path]);
 }
 
-function scratch(bytes: number): string[] {
-  return SCRATCH.flatMap(({ path, mode }) => ['--perms', mode, '--size', String(bytes), '--tmpfs', path]);
-}
-
-function configuration({ rootFilesDirectory }: SandboxPlan): string[] {
-  return [
-    ...GENERATED_ETC.flatMap((name) => ['--ro-bind', `${rootFilesDirectory}/${name}`, `/etc/${name}`]),
-    ...HOST_ETC.flatMap((name) => ['--ro-bind-try', `/etc/${name}`, `/etc/${name}`]),
-    ...['--symlink', '/proc/self/mounts', '/etc/mtab', '--symlink', '../usr/lib/os-release', '/etc/os-release'],
-  ];
-}
-
-function specMount(mount: Mount): string[] {
-  if (mount.type === 'tmpfs') return ['--perms', '0755', '--size', String(mount.size), '--tmpfs', mount.destination];
-  const option = `--${mount.mode === 'rw' ? '' : 'ro-'}bind${mount.optional ? '-try' : ''}`;
-  return [option, mount.source, mount.destination];
-}
-
-/** The spec may set anything but what Bureau says about itself. */
-function environment({ spec, principal }: SandboxPlan): string[] {
-  for (const name of Object.keys(spec.environment)) {
-    const field = `environment.${name}`;
-    if (name.startsWith('BUREAU_')) {
-      throw new BureauError('environment_refused', `Cannot set ${name}: names that start with "BUREAU_" are set by Bureau`, {
-        data: { field },
-      });
-    }
-    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
-      throw new BureauError('environment_refused', 'Cannot set a variable of that name: expected letters, digits and "_"', {
-        data: { field: 'environment' },
-      });
-    }
+function mountOptions(mount: PlannedMount): string[] {
+  switch (mount.type) {
+    case 'tmpfs':
+      return ['--perms', '0755', '--size', String(mount.size), '--tmpfs', mount.destination];
+    case 'directory':
+      return ['--dir', mount.destination];
+    case 'device':
+      return ['--dev-bind', mount.destination, mount.destination];
+    case 'overlay':
+      return ['--bind', `${mount.stage}/merged`, mount.destination];
+    case 'bind':
+      return [`--${mount.writable ? '' : 'ro-'}bind-fd`, String(MOUNT_SOURCE_FD + mount.source), mount.destination];
   }
-  const variables = new Map<string, string>([
-    ['PATH', DEFAULT_PATH],
-    ['HOME', HOME],
-    ['USER', USER],
-    ['LOGNAME', USER],
-    ['SHELL', '/bin/sh'],
-    ['LANG', 'C.UTF-8'],
-    ...(spec.terminal ? [['TERM', 'xterm-256color'] as const] : []),
-    ...Object.entries(spec.environment),
-    ['BUREAU_PRINCIPAL', principal],
-    ['BUREAU_PROXY_SOCKET', PROXY_SOCKET],
-  ]);
-  return ['--clearenv', ...[...variables].flatMap(([name, value]) => ['--setenv', name, value])];
 }
 
 /** A NUL would end one argument of `--args` and begin another, which an attacker could then choose. */

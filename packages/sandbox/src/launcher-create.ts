@@ -41,7 +41,9 @@ export async function startSandbox(deps: LauncherDeps, start: SandboxStart): Pro
   ensureWorkspace(paths, input.principal, number, uids);
   placePayloadFiles(places.agentDirectory, input.spec);
   faults.reached('create.directories');
-  const { config, limits } = planSandbox(input, number, opened.header, deps);
+  // Held until the sandbox stands: what was judged cannot become something else meanwhile.
+  using planned = planSandbox(input, number, opened.header, deps);
+  const { config, limits } = planned;
   faults.reached('create.planned');
 
   const record: SandboxRecord = { v: 1, principal: input.principal, number, id: input.id, startedAt: clock.now() };

@@ -7,6 +7,7 @@ import type { InputOf, launcherContract, SandboxProfile } from '@bureau/protocol
 import type { FaultPoints } from './faults.ts';
 import type { HostFacts } from './host-facts.ts';
 import type { LauncherCredentials } from './launcher-credentials.ts';
+import type { SpecVariables } from './spec-variables.ts';
 
 /** What `launcherContract.create` takes. */
 export type CreateInput = InputOf<typeof launcherContract, 'create'>;
@@ -17,6 +18,9 @@ export interface WallFacts {
   readonly seccomp: Readonly<Record<SandboxProfile, Uint8Array>>;
   readonly host: HostFacts;
   readonly policyFile: string;
+  /** The copy of the `/etc` below this root (empty: the host's) that sandboxes see parts of. */
+  readonly hostEtcOf: (root: string) => string;
+  readonly variables: SpecVariables;
 }
 
 /** What the launcher stands on; all of it is root's. */

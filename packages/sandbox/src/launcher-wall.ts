@@ -1,29 +1,50 @@
 // SPDX-License-Identifier: Apache-2.0
-import { BureauError, type PrincipalName } from '@bureau/core';
+import type { PrincipalName } from '@bureau/core';
 import type { InstancePaths } from '@bureau/instance';
 import type { BundleHeader, RelayConfig, SandboxSpec } from '@bureau/protocol';
-import { bwrapOptions } from './bwrap-arguments.ts';
+import { bwrapOptions, type SandboxPlan } from './bwrap-arguments.ts';
+import { decideSandbox } from './decide-sandbox.ts';
+import { HostEtc } from './host-etc.ts';
 import { readHostFacts } from './host-facts.ts';
 import type { CreateInput, LauncherDeps, WallFacts } from './launcher-deps.ts';
-import { resolveMountSources } from './mount-source.ts';
+import { PROXY_SOCKET, WORKSPACE } from './layout.ts';
+import { OpenMountSources } from './mount-source.ts';
+import { makePlaces } from './plan-places.ts';
 import { readPolicy, type LauncherPolicy } from './policy-file.ts';
-import { judgeSpec, type PolicyRule } from './policy.ts';
+import { refusal } from './policy.ts';
 import { effectiveLimits, processLimits, readMachine, refusedResource, unenforceable, type EffectiveLimits } from './resource-limits.ts';
-import { hostnameOf, writeRootFiles } from './root-files.ts';
 import { seccompPrograms } from './seccomp-profiles.ts';
 import { seccompArchitecture } from './seccomp.ts';
+import type { SpecVariables } from './spec-variables.ts';
 
-/** Reads the host once and assembles the seccomp programs. */
-export function openWall(paths: InstancePaths, architecture: string): WallFacts {
+/** Reads the host once and assembles the seccomp programs. `variables` are those that all sandboxes of this machine have in common. */
+export function openWall(paths: InstancePaths, architecture: string, variables: SpecVariables = {}): WallFacts {
+  const copies = new Map<string, HostEtc>();
   return {
     seccomp: seccompPrograms(seccompArchitecture(architecture)),
     host: readHostFacts(),
     policyFile: paths.policyFile,
+    hostEtcOf: (root) => {
+      const copy = copies.get(root) ?? new HostEtc(`${paths.runDir}/.etc`, `${root}/etc`);
+      copies.set(root, copy);
+      return copy.current();
+    },
+    variables: { ...fixedVariables(paths), ...variables },
   };
 }
 
-/** What one sandbox is started with. */
-export interface PlannedSandbox {
+/** What `${…}` means on this instance, whoever the principal is. */
+function fixedVariables(paths: InstancePaths): SpecVariables {
+  return {
+    WORKSPACE_ROOT: WORKSPACE,
+    CACHE_ROOT: `/var/cache/bureau${paths.name === '' ? '' : `-${paths.name}`}`,
+    PROXY_SOCKET,
+    TERM: 'xterm-256color',
+  };
+}
+
+/** What the launcher decided for one sandbox. Holds its mount sources open: dispose when the sandbox stands or has failed. */
+export interface PlannedSandbox extends Disposable {
   readonly config: RelayConfig;
   /** Of the payload's control group. */
   readonly limits: EffectiveLimits;
@@ -31,47 +52,43 @@ export interface PlannedSandbox {
 
 /**
  * The launcher's own judgement and the relay's instructions. Policy is read anew each time: what root wrote a moment ago counts.
- * Throws `spec_refused` with the rule's name, `mount_refused`.
+ * Throws `spec_refused` with the rule's name, `mount_refused`, `root_refused`.
  */
 export function planSandbox(input: CreateInput, number: number, header: BundleHeader, deps: LauncherDeps): PlannedSandbox {
-  const { paths, uids, wall, build } = deps;
-  const { principal, spec } = input;
+  const { paths, uids, wall } = deps;
+  using own = new DisposableStack();
+  const sources = own.use(new OpenMountSources());
   const policy = readPolicy(wall.policyFile);
-  const judgement = judgeSpec(spec, policy, header);
-  if (!judgement.ok) throw refused(principal, judgement.rule, judgement.message);
-  const limits = judgeResources(spec, policy, deps, principal);
-  resolveMountSources(spec);
-  const places = paths.principal(number);
-  const uid = uids.payload(number);
-  const rootFilesDirectory = `${places.directory}/etc`;
-  const hostname = hostnameOf(principal);
-  writeRootFiles(rootFilesDirectory, { uid, gid: uid, hostname });
-  const { options, command } = bwrapOptions({
-    spec,
-    principal,
-    uid,
-    gid: uid,
-    agentDirectory: places.agentDirectory,
-    bridgeProgram: `${deps.buildDirectory}/bin/bureau-bridge`,
-    workspaceDirectory: paths.workspaceOf(principal),
-    rootFilesDirectory,
-    hostname,
-    host: wall.host,
-  });
+  const plan = decideSandbox(
+    {
+      ...input,
+      number,
+      uid: uids.payload(number),
+      paths,
+      policy,
+      header,
+      bridgeProgram: `${deps.buildDirectory}/bin/bureau-bridge`,
+      ...wall,
+    },
+    sources,
+  );
+  const limits = judgeResources(plan.spec, policy, deps, input.principal);
+  makePlaces(plan);
   const config: RelayConfig = {
     v: 1,
-    build,
-    principal,
-    options,
-    command,
+    build: deps.build,
+    principal: input.principal,
+    ...bwrapOptions(plan),
+    ...relayMounts(plan, sources),
     limits: processLimits(limits),
-    seccomp: wall.seccomp[spec.profile],
-    terminal: spec.terminal,
+    seccomp: wall.seccomp[plan.spec.profile],
+    terminal: plan.spec.terminal,
     holdForObserver: input.holdForObserver,
-    exitFile: places.exitFile,
+    exitFile: paths.principal(number).exitFile,
     allowedUids: [0, uids.daemon],
   };
-  return { config, limits };
+  const held = own.move();
+  return { config, limits, [Symbol.dispose]: () => held.dispose() };
 }
 
 function judgeResources(
@@ -82,14 +99,20 @@ function judgeResources(
 ): EffectiveLimits {
   const machine = readMachine();
   const tooMuch = refusedResource(resources, policy.limits, machine);
-  if (tooMuch !== undefined) throw refused(principal, 'resource_limit', tooMuch);
+  if (tooMuch !== undefined) throw refusal('resource_limit', tooMuch, principal);
   const impossible = unenforceable(resources, tree.controllers);
-  if (impossible !== undefined) throw refused(principal, 'resource_unenforceable', impossible);
+  if (impossible !== undefined) throw refusal('resource_unenforceable', impossible, principal);
   return effectiveLimits(resources, policy.limits, machine);
 }
 
-function refused(principal: PrincipalName, rule: PolicyRule, message: string): BureauError {
-  return new BureauError('spec_refused', `The launcher's policy refuses this sandbox by its rule "${rule}": ${message}`, {
-    data: { rule, principal },
-  });
+/** What the relay opens, checks and puts together before bubblewrap. */
+function relayMounts(plan: SandboxPlan, sources: OpenMountSources): Pick<RelayConfig, 'mountSources' | 'overlays' | 'devices'> {
+  const named = sources.sources.map(({ path, identity }) => ({ path, identity }));
+  return {
+    mountSources: named,
+    overlays: plan.mounts.flatMap((mount) =>
+      mount.type === 'overlay' ? [{ lower: named[mount.lower]!, upper: mount.upper, stage: mount.stage }] : [],
+    ),
+    devices: plan.mounts.flatMap((mount) => (mount.type === 'device' ? [mount.destination] : [])),
+  };
 }

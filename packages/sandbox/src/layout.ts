@@ -14,6 +14,10 @@ export const PROXY_LINK = '/proxy.sock';
 const TOOLS_DIRECTORY = '/run/bureau-bin';
 /** Loopback TCP to the proxy's socket, for clients that speak nothing else. */
 export const BRIDGE_PROGRAM = '/run/bureau-bin/bureau-bridge';
+/** Room beside the workspace, when the spec asks for it. */
+export const SCRATCH_DIRECTORY = '/scratch';
+/** Inside `/etc`: the copy of the host's tables and certificates that links in `/etc` lead to. */
+export const HOST_ETC_MOUNT = '/etc/.host';
 /** The name of the payload's user and group inside. */
 export const USER = 'agent';
 /** Where commands are looked for unless the spec says otherwise. */
@@ -31,6 +35,7 @@ export const GENERATED_ETC: readonly string[] = ['passwd', 'group', 'hosts', 'ho
 
 /** What a payload sees of the host's `/etc`, where it exists: tables and public certificates, nothing that is a secret. */
 export const HOST_ETC: readonly string[] = [
+  'OpenCL/vendors',
   'alternatives',
   'ca-certificates',
   'ca-certificates.conf',
@@ -44,6 +49,7 @@ export const HOST_ETC: readonly string[] = [
   'ssl/certs',
   'ssl/openssl.cnf',
   'timezone',
+  'vulkan',
 ];
 
 /** Parts of `/proc` through which a kernel is steered: read-only. */
@@ -93,6 +99,8 @@ export const FIXED_DESTINATIONS: readonly string[] = [
   AGENT_DIRECTORY,
   TOOLS_DIRECTORY,
   PROXY_LINK,
+  SCRATCH_DIRECTORY,
+  HOST_ETC_MOUNT,
   '/etc/mtab',
   '/etc/os-release',
   '/etc/ld.so.preload',

@@ -4,12 +4,13 @@ import { BureauError } from '@bureau/core';
 import { readJson } from '@bureau/files';
 import { absolutePath, integer, sandboxProfile } from '@bureau/protocol';
 import * as v from 'valibot';
+import { forbiddenDevice } from './policy-devices.ts';
 import { forbiddenSource } from './policy-sources.ts';
 
 /** Largest policy file; it holds a list of directories. */
 const POLICY_FILE_MAX_BYTES = 256 * 1024;
-/** Most bind rules; each is looked at for each mount. */
-const POLICY_BINDS_MAX = 1_000;
+/** Most rules of one kind; each is looked at for each mount. */
+const POLICY_RULES_MAX = 1_000;
 
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
@@ -32,10 +33,34 @@ const bindRule = v.pipe(
   }),
 );
 
+/** A device, or several by a pattern in its last segment. */
+const deviceRule = v.pipe(
+  absolutePath,
+  v.rawCheck(({ dataset, addIssue }) => {
+    const fault = dataset.typed ? forbiddenDevice(dataset.value) : undefined;
+    if (fault !== undefined) addIssue({ message: `no policy can allow this device: ${fault}` });
+  }),
+);
+
+/** A directory that may stand in for the host's `/usr`, `/bin`, `/lib…`. */
+const rootRule = v.pipe(
+  absolutePath,
+  v.rawCheck(({ dataset, addIssue }) => {
+    const fault = dataset.typed ? forbiddenSource(dataset.value, 'ro') : undefined;
+    if (fault !== undefined) addIssue({ message: `no policy can allow this root: ${fault}` });
+  }),
+);
+
+/** Numbers of users; both included. */
+const uidRange = v.pipe(
+  v.strictObject({ first: integer(1_000, 2 ** 31 - 1), last: integer(1_000, 2 ** 31 - 1) }),
+  v.check(({ first, last }) => first <= last, 'expected "first" not above "last"'),
+);
+
 /** The most that a spec may ask for; bytes. */
 const policyLimits = v.strictObject({
   scratchSize: v.optional(integer(4_096, 2 ** 40), 4 * GIB),
-  /** Of all tmpfs mounts of one spec together. */
+  /** Of all that is memory in one spec together, but for the three above: tmpfs mounts, uppers, created directories, `/scratch`. */
   tmpfsSize: v.optional(integer(4_096, 2 ** 40), 4 * GIB),
   /** Bytes; without it three quarters of the machine's. */
   memory: v.optional(integer(16 * MIB, 2 ** 50)),
@@ -55,7 +80,13 @@ const policyLimits = v.strictObject({
  */
 export const launcherPolicy = v.strictObject({
   v: v.literal(1),
-  binds: v.optional(v.pipe(v.array(bindRule), v.maxLength(POLICY_BINDS_MAX)), []),
+  binds: v.optional(v.pipe(v.array(bindRule), v.maxLength(POLICY_RULES_MAX)), []),
+  /** Devices that a spec may have (`{"type":"device"}`, `gpu`). */
+  devices: v.optional(v.pipe(v.array(deviceRule), v.maxLength(POLICY_RULES_MAX)), []),
+  /** Directories that a spec may name as its `root`. */
+  roots: v.optional(v.pipe(v.array(rootRule), v.maxLength(POLICY_RULES_MAX)), []),
+  /** No payload runs under another uid, whatever `/etc/bureau/uids` says. */
+  uids: v.optional(uidRange),
   limits: v.optional(policyLimits, {}),
   /** Profiles of system calls that a spec may name. `debug` lets payloads trace their own children. */
   profiles: v.optional(v.array(sandboxProfile), ['strict', 'default']),

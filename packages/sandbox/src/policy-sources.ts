@@ -18,6 +18,15 @@ const FORBIDDEN: readonly string[] = [
   '/var/lib/containers',
   '/var/lib/systemd',
   '/var/lib/private',
+  '/var/lib/dbus',
+  '/var/lib/incus',
+  '/var/lib/kubelet',
+  '/var/lib/libvirt',
+  '/var/lib/lxc',
+  '/var/lib/lxd',
+  '/var/lib/machines',
+  '/var/lib/rancher',
+  '/lost+found',
 ];
 
 /** Ours, of every instance (`/var/lib/bureau`, `/var/lib/bureau-NAME`): other principals' files and our own state. */

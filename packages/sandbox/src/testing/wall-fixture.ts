@@ -9,11 +9,18 @@ import { parsePrincipalName } from '@bureau/core';
 import { closeOnExecFrom } from '@bureau/native';
 import { sandboxSpec } from '@bureau/protocol';
 import * as v from 'valibot';
-import { bwrapOptions } from '../bwrap-arguments.ts';
+import { bwrapOptions, type SandboxPlan } from '../bwrap-arguments.ts';
+import { HostEtc } from '../host-etc.ts';
 import { readHostFacts } from '../host-facts.ts';
-import { hostnameOf, writeRootFiles } from '../root-files.ts';
+import { planMounts } from '../mount-planner.ts';
+import { OpenMountSources } from '../mount-source.ts';
+import { makePlaces } from '../plan-places.ts';
+import { defaultPolicy, type LauncherPolicy } from '../policy-file.ts';
+import { demand, judgeSpec } from '../policy.ts';
+import { hostnameOf } from '../root-files.ts';
 import { seccompPrograms } from '../seccomp-profiles.ts';
 import { seccompArchitecture } from '../seccomp.ts';
+import { expandSpec } from '../spec-variables.ts';
 
 /** A payload's uid of an instance that nobody here has. */
 export const WALL_UID = 200_016 + 65_536 * 3;
@@ -27,6 +34,8 @@ export interface WallChange {
   readonly options?: (options: string[]) => string[];
   /** `null`: no filter at all. */
   readonly seccomp?: Uint8Array | null;
+  /** What the machine's owner allows; nothing of the host unless it is said. */
+  readonly policy?: LauncherPolicy;
   /** Start bwrap as root, as it must never be. */
   readonly asRoot?: boolean;
   /** bwrap's own environment, which production leaves empty. */
@@ -71,14 +80,24 @@ export class WallFixture implements Disposable {
     chownSync(this.workspace, WALL_UID, WALL_UID);
     mkdirSync(this.agent, { mode: 0o750 });
     chownSync(this.agent, 0, WALL_UID);
-    writeRootFiles(join(this.directory, 'root'), { uid: WALL_UID, gid: WALL_UID, hostname: 'wall-test' });
   }
 
-  /** bwrap's arguments for `spec`, exactly as the launcher computes them. */
-  plan(spec: v.InferInput<typeof sandboxSpec>): { options: string[]; command: string[] } {
+  /** bwrap's arguments for `spec`, exactly as the launcher computes them, its mount sources opened into `sources`. */
+  plan(
+    input: v.InferInput<typeof sandboxSpec>,
+    policy: LauncherPolicy = { ...defaultPolicy(), profiles: ['strict', 'default', 'debug'] },
+    sources: OpenMountSources = new OpenMountSources(),
+  ): { options: string[]; command: string[] } {
     const principal = parsePrincipalName('wall/test');
-    return bwrapOptions({
-      spec: v.parse(sandboxSpec, spec),
+    const spec = expandSpec(v.parse(sandboxSpec, input), { PRINCIPAL_NAME: principal });
+    demand(judgeSpec(spec, policy, {}));
+    const places = {
+      overlayDirectory: join(this.directory, 'overlay'),
+      keptDirectory: (name: string) => join(this.directory, 'kept', name),
+    };
+    const plan: SandboxPlan = {
+      spec,
+      mounts: planMounts(spec, policy, places, sources),
       principal,
       uid: WALL_UID,
       gid: WALL_UID,
@@ -86,9 +105,12 @@ export class WallFixture implements Disposable {
       bridgeProgram: '/nonexistent/bureau-bridge',
       workspaceDirectory: this.workspace,
       rootFilesDirectory: join(this.directory, 'root'),
+      hostEtcDirectory: new HostEtc(join(this.directory, 'host-etc')).current(),
       hostname: hostnameOf(principal),
       host: readHostFacts(),
-    });
+    };
+    makePlaces(plan);
+    return bwrapOptions(plan);
   }
 
   /** Runs `command` in the wall and returns when everything of it has ended. */
@@ -119,7 +141,8 @@ export class WallFixture implements Disposable {
   }
 
   async #start(command: readonly string[], change: WallChange, spec: SpecChange, look?: (payload: LivePayload) => void): Promise<WallRun> {
-    const plan = this.plan({ v: 1, command: [...command], terminal: false, ...spec });
+    using sources = new OpenMountSources();
+    const plan = this.plan({ v: 1, command: [...command], terminal: false, ...spec }, change.policy, sources);
     const options = change.options === undefined ? plan.options : change.options(plan.options);
     const programs = seccompPrograms(seccompArchitecture(process.arch));
     const seccomp = change.seccomp === undefined ? programs[spec.profile ?? 'default'] : change.seccomp;
@@ -141,10 +164,20 @@ export class WallFixture implements Disposable {
     ];
     const program = change.asRoot === true ? bwrap : ['setpriv', ...drop, '--', ...bwrap];
     if (change.leak === undefined) closeOnExecFrom(3);
+    const given = sources.descriptors;
     const child = spawn(`/usr/bin/${program[0] ?? ''}`, program.slice(1), {
       cwd: '/',
       env: change.environment ?? {},
-      stdio: ['pipe', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe', ...(change.leak ?? [])],
+      stdio: [
+        'pipe',
+        'pipe',
+        'pipe',
+        'pipe',
+        'pipe',
+        'pipe',
+        ...(given.length > 0 ? ['ignore' as const, ...given] : []),
+        ...(change.leak ?? []),
+      ],
       timeout: PAYLOAD_MILLISECONDS,
       killSignal: 'SIGKILL',
     });
