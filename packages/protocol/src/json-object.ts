@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 
 /** Longest as text, in UTF-16 units: an event of a room carries less than 64 KiB of it, a file that an operator names a little more. */
-export const JSON_OBJECT_MAX = 256 * 1024;
+const JSON_OBJECT_MAX = 256 * 1024;
 /** Deepest nesting: what people write has under ten levels, and a reader's stack has an end. */
 const DEPTH_MAX = 32;
 

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+import { execFileSync } from 'node:child_process';
+import { createPublicKey } from 'node:crypto';
+import {
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { parseInstanceName, parseMachineName, parsePrincipalName, parseServerName } from '@bureau/core';
+import {
+  ensureInstanceDirectories,
+  ensurePrincipalDirectories,
+  instancePaths,
+  uidsOf,
+  writeSettings,
+  type InstancePaths,
+} from '@bureau/instance';
+import { connect, serve, type IpcClient, type IpcServer } from '@bureau/ipc';
+import { listenUnix } from '@bureau/native';
+import { CgroupTree, endGroup, readProcessStatus, readProcesses, startChild, systemClock, type Child } from '@bureau/process';
+import { launcherContract, proxyContract, standContract, type InputOf } from '@bureau/protocol';
+import type { FaultPoint } from '@bureau/sandbox';
+import { generateOperatorKey, operatorSigner, sealBundle } from '@bureau/seal';
+
+export const PRINCIPAL = parsePrincipalName('iree/pm');
+const MACHINE = parseMachineName('machine/test');
+const ROOT = join(import.meta.dirname, '../../../..');
+/** A range that no instance of this machine has. */
+const UID_BASE = 200_000 + 903 * 65_536;
+const DAY = 86_400_000;
+
+/** A launcher in a process of its own, and a daemon's connection to it. */
+export interface RunningLauncher {
+  readonly child: Child;
+  readonly client: IpcClient<typeof launcherContract>;
+  /** SIGTERM, as a new build is put in its place. */
+  stop(): Promise<void>;
+}
+
+/** The real launcher process, relay, bubblewrap, cgroups and uids; the service manager and the proxies are stand-ins. */
+export class CrashStand {
+  readonly paths: InstancePaths;
+  readonly tree: CgroupTree;
+  readonly #uids = uidsOf(UID_BASE);
+  readonly #buildDirectory: string;
+  readonly #proxies = new Map<number, IpcServer>();
+  readonly #operator = generateOperatorKey();
+  #manager: IpcServer | undefined;
+  #running: RunningLauncher | undefined;
+
+  private constructor(name: string, buildDirectory: string) {
+    this.paths = instancePaths(parseInstanceName(name));
+    this.tree = CgroupTree.open(this.paths.cgroupName);
+    this.#buildDirectory = buildDirectory;
+  }
+
+  static async open(context: TestContext): Promise<CrashStand> {
+    const stand = new CrashStand(`c${process.pid}`, copyBuild());
+    context.after(() => stand.#end());
+    ensureInstanceDirectories(stand.paths, stand.#uids);
+    writeSettings(stand.paths, {
+      v: 1,
+      name: stand.paths.name,
+      uidBase: UID_BASE,
+      serverName: parseServerName('bureau.local'),
+      homeserverPort: 6_167,
+      homeserverUrl: 'http://127.0.0.1:6167',
+      machine: MACHINE,
+      build: 'test',
+      warm: { relays: 1, proxies: 0 },
+    });
+    const key = createPublicKey({ key: stand.#operator.privatePem.bytes, format: 'pem' });
+    writeFileSync(`${stand.paths.operatorsDirectory}/local.pub`, key.export({ format: 'pem', type: 'spki' }));
+    await stand.#serveManager();
+    return stand;
+  }
+
+  /** Starts the launcher; with a point, one that dies there. Resolves when it serves. */
+  async start(point?: FaultPoint): Promise<RunningLauncher> {
+    rmSync(this.paths.launcherSocket, { force: true });
+    const listener = listenUnix(this.paths.launcherSocket, { mode: 0o666 });
+    const log = openSync(`${this.paths.logDir}/launcher.log`, 'a');
+    const child = await startChild({
+      command: process.execPath,
+      args: [
+        join(import.meta.dirname, 'crashing-launcher.main.ts'),
+        this.paths.name,
+        this.#buildDirectory,
+        ...(point === undefined ? [] : [point]),
+      ],
+      env: { PATH: '/usr/bin:/bin', NODE_COMPILE_CACHE: `${this.#buildDirectory}/compile-cache` },
+      stdio: ['ignore', log, log, listener, 'pipe'],
+      readyFd: 4,
+      detached: true,
+      clock: systemClock,
+      logFile: `${this.paths.logDir}/launcher.log`,
+    });
+    closeSync(listener);
+    closeSync(log);
+    const client = await as(this.#uids.daemon, () =>
+      connect({
+        path: this.paths.launcherSocket,
+        contract: launcherContract,
+        role: 'daemon',
+        build: 'test',
+        expectUid: 0,
+        clock: systemClock,
+      }),
+    );
+    const running: RunningLauncher = {
+      child,
+      client,
+      stop: async () => {
+        client.close();
+        child.process.kill('SIGTERM');
+        await child.exited;
+      },
+    };
+    this.#running = running;
+    return running;
+  }
+
+  /** What the daemon sends for a sandbox that runs until it is told to end. */
+  async input(client: RunningLauncher['client'], id: string): Promise<InputOf<typeof launcherContract, 'create'>> {
+    const { recipient } = await client.call('status', {});
+    const now = Date.now();
+    const header = {
+      v: 1 as const,
+      principal: PRINCIPAL,
+      machine: MACHINE,
+      user_id: '@iree/pm:bureau.local' as never,
+      issued_at: now,
+      expires_at: now + DAY,
+      upstreams: {},
+    };
+    const sealed = { header, secrets: new Map([['MATRIX_TOKEN', Buffer.from('secret')]]) };
+    const bundle = await sealBundle(sealed, { signer: operatorSigner(this.#operator.privatePem), recipients: [recipient] });
+    return { principal: PRINCIPAL, id, bundle, spec: { v: 1, command: ['sleep', '4711'] } } as InputOf<typeof launcherContract, 'create'>;
+  }
+
+  /** Live processes under the payload's uid, by the name of their program. */
+  processes(number: number): string[] {
+    const uid = this.#uids.payload(number);
+    return readProcesses()
+      .filter(({ pid, zombie }) => !zombie && readProcessStatus(pid)?.uids.includes(uid) === true)
+      .map(({ pid }) => programOf(pid))
+      .sort();
+  }
+
+  /** Everything of this number that is on the machine, its record aside. Empty: nothing is left. */
+  remains(number: number): string[] {
+    const groups = [...this.tree.controllers.present.map(({ root }) => `${root}/${this.paths.cgroupName}`), this.tree.path].flatMap(
+      (directory) => [`relay-${number}`, `sandbox-${number}`].map((name) => `${directory}/${name}`),
+    );
+    const places = [...groups, this.paths.principal(number).directory, this.paths.socketLink(PRINCIPAL), `${this.paths.runDir}/iree`];
+    return [
+      ...places.filter((path) => existsSync(path)),
+      ...this.processes(number).map((name) => `process ${name}`),
+      ...(this.#proxies.has(number) ? [`proxy ${number}`] : []),
+    ];
+  }
+
+  /** Names of the launcher's own files. */
+  stateFiles(): string[] {
+    return readdirSync(this.paths.launcherStateDirectory).sort();
+  }
+
+  async #serveManager(): Promise<void> {
+    this.#manager = await serve({
+      path: this.paths.standSocket,
+      contract: standContract,
+      handlers: {
+        startProxy: async ({ number }) => {
+          ensurePrincipalDirectories(this.paths, number, this.#uids);
+          if (!this.#proxies.has(number)) this.#proxies.set(number, await this.#serveProxy(number));
+          return { pid: process.pid };
+        },
+        stopProxy: async ({ number }) => {
+          const proxy = this.#proxies.get(number);
+          this.#proxies.delete(number);
+          await proxy?.close();
+          return {};
+        },
+        status: () => ({ build: 'test', services: [] }),
+        start: () => ({}),
+        handOver: () => ({}),
+        shutDown: () => ({}),
+      },
+      role: 'stand',
+      build: 'test',
+      allowUids: [0],
+      clock: systemClock,
+    });
+  }
+
+  #serveProxy(number: number): Promise<IpcServer> {
+    const fd = listenUnix(this.paths.principal(number).adminSocket, { mode: 0o666 });
+    const handlers = {
+      configure: () => ({ digest: '0'.repeat(64) }),
+      authorize: () => ({}),
+      status: () => ({ build: 'test', principal: PRINCIPAL, requests: 0 }),
+    };
+    // The kernel tells a client the uid that called listen() last.
+    return as(this.#uids.proxy(number), () =>
+      serve({ fd, contract: proxyContract, handlers, role: 'proxy', build: 'test', allowUids: [0], clock: systemClock }),
+    );
+  }
+
+  async #end(): Promise<void> {
+    this.#running?.client.close();
+    await this.#running?.child.stop(0);
+    for (const name of this.tree.list()) await endGroup(this.tree.group(name), 0, systemClock);
+    for (const proxy of this.#proxies.values()) await proxy.close();
+    await this.#manager?.close();
+    this.tree.remove();
+    for (const place of [this.paths.runDir, this.paths.stateDir, this.paths.configDir, this.paths.logDir, this.#buildDirectory])
+      rmSync(place, { recursive: true, force: true });
+  }
+}
+
+/** Starts something under another uid, whose first system calls (connect, listen) come before the first turn of the event loop. */
+function as<Result>(uid: number, start: () => Promise<Result>): Promise<Result> {
+  process.setegid?.(uid);
+  process.seteuid?.(uid);
+  try {
+    return start();
+  } finally {
+    process.seteuid?.(0);
+    process.setegid?.(0);
+  }
+}
+
+/** This checkout's own build, where every uid may read it. */
+function copyBuild(): string {
+  const name = execFileSync(join(ROOT, 'script/build'), { encoding: 'utf8' }).trim().split('\n').at(-1) ?? '';
+  const directory = mkdtempSync(join(tmpdir(), 'bureau-crash-'));
+  chmodSync(directory, 0o755);
+  cpSync(join(ROOT, '.build', name), directory, { recursive: true });
+  rmSync(`${directory}/bin/node`);
+  copyFileSync(realpathSync(process.execPath), `${directory}/bin/node`);
+  return directory;
+}
+
+function programOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
+  } catch {
+    return 'gone';
+  }
+}
