@@ -27,7 +27,7 @@ import {
   writeSettings,
   type InstancePaths,
 } from '@bureau/instance';
-import { connect, serve, type IpcClient, type IpcServer } from '@bureau/ipc';
+import { connect, serve, type Handlers, type IpcClient, type IpcServer } from '@bureau/ipc';
 import { listenUnix } from '@bureau/native';
 import { CgroupTree, endGroup, readProcessStatus, readProcesses, startChild, systemClock, type Child } from '@bureau/process';
 import { launcherContract, proxyContract, standContract, type InputOf } from '@bureau/protocol';
@@ -207,11 +207,10 @@ export class CrashStand {
 
   #serveProxy(number: number): Promise<IpcServer> {
     const fd = listenUnix(this.paths.principal(number).adminSocket, { mode: 0o666 });
-    const handlers = {
-      configure: () => ({ digest: '0'.repeat(64) }),
-      authorize: () => ({}),
-      status: () => ({ build: 'test', principal: PRINCIPAL, requests: 0 }),
-    };
+    // What a launcher calls; the rest of the contract answers `internal` here.
+    const handlers = { configure: () => ({ digest: '0'.repeat(64) }), authorize: () => ({}), status: () => ({}) } as unknown as Handlers<
+      typeof proxyContract
+    >;
     // The kernel tells a client the uid that called listen() last.
     return as(this.#uids.proxy(number), () =>
       serve({ fd, contract: proxyContract, handlers, role: 'proxy', build: 'test', allowUids: [0], clock: systemClock }),
