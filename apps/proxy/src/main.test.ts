@@ -1,42 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, closeSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { connect } from '@bureau/ipc';
 import { listenUnix } from '@bureau/native';
-import { startChild, systemClock, type Child } from '@bureau/process';
+import { CgroupTree, PoolMember, systemClock } from '@bureau/process';
 import { proxyContract } from '@bureau/protocol';
 
 const MAIN = join(import.meta.dirname, 'main.ts');
 
-/** The process as the service manager starts it, but with the uid of this test. */
-class ProxyProcess implements AsyncDisposable {
-  readonly child: Child;
-  readonly directory: string;
+/** Below every instance's range; another one in each test process. */
+const UID = 197_000 + (process.pid % 1_000);
 
-  private constructor(child: Child, directory: string) {
-    this.child = child;
+/** The process as the service manager keeps it waiting, with its order given. */
+class ProxyProcess implements AsyncDisposable {
+  readonly member: PoolMember;
+  readonly directory: string;
+  readonly #tree: CgroupTree;
+
+  private constructor(member: PoolMember, directory: string, tree: CgroupTree) {
+    this.member = member;
     this.directory = directory;
+    this.#tree = tree;
   }
 
-  static async start(args = ['--number', '3', '--payload-uid', '0', '--build', 'hash']): Promise<ProxyProcess> {
+  static async start(numbers: readonly number[] = [UID, 3, 0]): Promise<ProxyProcess> {
     const directory = mkdtempSync(join(tmpdir(), 'bureau-proxy-app-'));
+    chmodSync(directory, 0o755);
     const agent = listenUnix(join(directory, 'proxy.sock'), { mode: 0o666 });
     const admin = listenUnix(join(directory, 'admin.sock'), { mode: 0o666 });
-    const log = openSync(join(directory, 'log'), 'a');
-    try {
-      const stdio = ['ignore', log, log, agent, admin, 'pipe'] as const;
-      const child = await startChild({ command: process.execPath, args: [MAIN, ...args], env: {}, stdio, readyFd: 5, clock: systemClock });
-      return new ProxyProcess(child, directory);
-    } catch (error) {
-      rmSync(directory, { recursive: true });
-      throw error;
-    } finally {
-      for (const fd of [agent, admin, log]) closeSync(fd);
-    }
+    const openLog = (): number => openSync(join(directory, 'log'), 'a');
+    const log = openLog();
+    const tree = CgroupTree.open(`bureau-test-${process.pid}`);
+    const member = await PoolMember.start(
+      { command: process.execPath, args: [MAIN], environment: {}, openLog },
+      tree.group('proxy'),
+      systemClock,
+    );
+    await member.warm;
+    member.order(numbers, [log, agent, admin]);
+    for (const fd of [agent, admin, log]) closeSync(fd);
+    return new ProxyProcess(member, directory, tree);
   }
 
   get(path: string): Promise<{ status: number; text: string }> {
@@ -52,26 +59,39 @@ class ProxyProcess implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.child.stop(1_000);
+    await this.member.end();
+    this.#tree.remove();
     rmSync(this.directory, { recursive: true });
   }
 }
 
-test('the process serves its inherited sockets, cannot be dumped, and ends with 0 on SIGTERM', async () => {
+test('the process serves the sockets of its order, cannot be dumped, and ends with 0 on SIGTERM', async () => {
   await using proxy = await ProxyProcess.start();
+  await proxy.member.ready();
   assert.deepEqual(await proxy.get('/healthz'), { status: 503, text: '{"status":"unconfigured"}' });
   using admin = await connect({
     path: join(proxy.directory, 'admin.sock'),
     contract: proxyContract,
     role: 'launcher',
     build: 'hash',
+    expectUid: UID,
     clock: systemClock,
   });
-  assert.deepEqual(await admin.call('status', {}), { build: 'hash', principal: null, requests: 1 });
-  assert.match(readFileSync(`/proc/${proxy.child.pid}/limits`, 'utf8'), /Max core file size +0 +0 /);
-  assert.deepEqual(await proxy.child.stop(5_000), { code: 0, signal: null });
+  assert.equal((await admin.call('status', {})).requests, 1);
+  const { pid } = proxy.member;
+  assert.match(readFileSync(`/proc/${pid}/limits`, 'utf8'), /Max core file size +0 +0 /);
+  assert.equal(statSync(`/proc/${pid}/environ`).uid, 0);
+  for (const task of readdirSync(`/proc/${pid}/task`)) {
+    const status = readFileSync(`/proc/${pid}/task/${task}/status`, 'utf8');
+    assert.match(status, new RegExp(`^Uid:(\\s+${UID}){4}$`, 'm'));
+    assert.match(status, /^CapPrm:\s+0+\nCapEff:\s+0+\nCapBnd:\s+0+\nCapAmb:\s+0+$/m);
+  }
+  process.kill(pid, 'SIGTERM');
+  assert.deepEqual(await proxy.member.exited, { code: 0, signal: null });
 });
 
-test('the process refuses to start without its arguments, and says which', async () => {
-  await assert.rejects(ProxyProcess.start(['--number', 'x']), { code: 'child_failed' });
+test('the process ends when its order would leave it root', async () => {
+  await using proxy = await ProxyProcess.start([0, 3, 0]);
+  assert.deepEqual(await proxy.member.exited, { code: 1, signal: null });
+  assert.match(readFileSync(join(proxy.directory, 'log'), 'utf8'), /Expected a uid/);
 });

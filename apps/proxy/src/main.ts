@@ -1,57 +1,55 @@
 // SPDX-License-Identifier: Apache-2.0
-// One principal's proxy. Started by the service manager with three descriptors: 3 = the agent's listener, 4 = the launcher's listener,
-// 5 = readiness pipe. Arguments: --number N --payload-uid UID --build HASH --access-log DIR. Ends with status 0 on SIGTERM.
-import { closeSync, writeSync } from 'node:fs';
+/**
+ * One principal's proxy. Started ahead by the service manager as root that can do nothing but become the proxy's uid, once: nothing secret
+ * is in memory before. Descriptors: 3 order, 4 "warm". Arguments: `--access-logs DIR`, of which proxy *n* writes in `DIR/proxy-<n>` (as
+ * `accessLogDirectory` of the instance's paths says). Ends with status 0 on SIGTERM.
+ */
+import { closeSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { parseArgs } from 'node:util';
-import { UsageError, describeError } from '@bureau/core';
+import { describeError } from '@bureau/core';
 import { createLogger } from '@bureau/log';
-import { disableCoreDumps, setDumpable } from '@bureau/native';
-import { systemClock } from '@bureau/process';
+import { disableCoreDumps, replaceDescriptor, setDumpable } from '@bureau/native';
+import { becomeUser, sayReady, systemClock, waitForOrder } from '@bureau/process';
 import { startProxy } from '@bureau/proxy';
 
-const AGENT_LISTENER = 3;
-const ADMIN_LISTENER = 4;
-const READINESS_PIPE = 5;
+const INSTRUCTIONS = 3;
+const REPORTS = 4;
+/** The proxy's uid, the principal's number, the payload's uid; log, the agent's listener, the launcher's listener. */
+const ORDER_NUMBERS = 3;
+const ORDER_DESCRIPTORS = 3;
 
-function readArguments(): { number: number; payloadUid: number; build: string; accessLog: string | undefined } {
-  const { values } = parseArgs({
-    options: { number: { type: 'string' }, 'payload-uid': { type: 'string' }, build: { type: 'string' }, 'access-log': { type: 'string' } },
-    strict: true,
-  });
-  return {
-    number: wholeNumber('--number', values.number),
-    payloadUid: wholeNumber('--payload-uid', values['payload-uid']),
-    build: values.build ?? 'unknown',
-    accessLog: values['access-log'],
-  };
-}
-
-function wholeNumber(name: string, text: string | undefined): number {
-  if (text === undefined || !/^(0|[1-9][0-9]{0,8})$/.test(text)) {
-    throw new UsageError(
-      'invalid_argument',
-      `Expected ${name} with a whole number, found ${JSON.stringify(text ?? null)}; the service manager starts this program`,
-    );
-  }
-  return Number(text);
-}
+// This file is <build>/lib/proxy.js when installed.
+const build = basename(dirname(import.meta.dirname));
 
 async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { 'access-logs': { type: 'string' } }, strict: true });
   // Before anything secret can be in memory: nobody of this uid may read it, and no core file may hold it.
   setDumpable(false);
   disableCoreDumps();
-  const { number, payloadUid, build, accessLog } = readArguments();
+  const order = waitForOrder(INSTRUCTIONS, REPORTS, ORDER_NUMBERS, ORDER_DESCRIPTORS);
+  if (order === null) process.exit(0);
+  await serve(order.numbers as unknown as Three, order.descriptors as unknown as Three, values['access-logs']);
+}
+
+type Three = readonly [number, number, number];
+
+async function serve([uid, number, payloadUid]: Three, [log, agent, admin]: Three, logs: string | undefined): Promise<void> {
+  for (const standard of [1, 2]) replaceDescriptor(log, standard);
+  closeSync(log);
+  becomeUser(uid);
   const logger = createLogger({ name: `proxy-${number}` });
   const proxy = await startProxy({
-    agent: { fd: AGENT_LISTENER },
-    admin: { fd: ADMIN_LISTENER },
+    agent: { fd: agent },
+    admin: { fd: admin },
     payloadUid,
     build,
     clock: systemClock,
     logger,
-    ...(accessLog === undefined ? {} : { accessLogDirectory: accessLog }),
+    ...(logs === undefined ? {} : { accessLogDirectory: `${logs}/proxy-${number}` }),
   });
+  sayReady(REPORTS);
+  for (const descriptor of [INSTRUCTIONS, REPORTS]) closeSync(descriptor);
   process.once('SIGTERM', () => {
     logger.info('stopping');
     proxy.stop().then(
@@ -62,12 +60,10 @@ async function main(): Promise<void> {
       },
     );
   });
-  writeSync(READINESS_PIPE, 'ready\n');
-  closeSync(READINESS_PIPE);
   logger.info({ build, payload_uid: payloadUid }, 'ready');
 }
 
-if (process.argv[2] === '--version') console.log(basename(dirname(import.meta.dirname)));
+if (process.argv[2] === '--version') console.log(build);
 else
   main().catch((error: unknown) => {
     process.stderr.write(`proxy: ${describeError(error)}\n`);

@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util';
 import { BureauError, describeError, parseInstanceName } from '@bureau/core';
 import { homeserverCommand, homeserverLayout } from '@bureau/homeserver';
-import { instancePaths, readSettings, uidsOf } from '@bureau/instance';
+import { instancePaths, readSettings, uidsOf, warmSizes } from '@bureau/instance';
 import { createLogger, type Logger } from '@bureau/log';
 import { setChildSubreaper, tryLockFile } from '@bureau/native';
 import { CgroupTree, OrphanReaper, systemClock } from '@bureau/process';
@@ -57,7 +57,7 @@ async function main(name: string, logger: Logger): Promise<void> {
       homeserverPort: settings.homeserverPort,
       homeserverCommand: homeserverCommand(homeserverLayout(paths.homeserverStateDirectory)),
     },
-    { clock: systemClock, logger, tree, leave },
+    { clock: systemClock, logger, tree, leave, warmProxies: warmSizes(settings).proxies },
   );
   const reaper = new OrphanReaper(() => stand.children());
   let reaping: NodeJS.Timeout | undefined;

@@ -25,7 +25,7 @@ export type { WarmPoolOptions } from './warm-pool.ts';
 export { PoolMember } from './pool-member.ts';
 export type { PoolProgram } from './pool-member.ts';
 export { identityPowers } from './identity-powers.ts';
-export { encodeOrder, waitForOrder } from './member-order.ts';
+export { encodeOrder, sayReady, waitForOrder } from './member-order.ts';
 export type { MemberOrder } from './member-order.ts';
 export { systemClock } from './system-clock.ts';
 export { CgroupTree } from './cgroup-tree.ts';

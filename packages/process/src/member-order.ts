@@ -25,6 +25,15 @@ export function encodeOrder(numbers: readonly number[]): Buffer {
   return Buffer.concat([MAGIC, ...words]);
 }
 
+/** Says on `reports` that the member serves now (`PoolMember.ready`). A parent that has gone is no error. */
+export function sayReady(reports: number): void {
+  try {
+    writeSync(reports, WAITING);
+  } catch {
+    // Nobody is left to hear it; whoever comes next connects.
+  }
+}
+
 /**
  * A member's wait, blocking its thread: says on `reports` that it is warm, then takes exactly `numbers` numbers and `descriptors`
  * descriptors from the socket `instructions`. Null when the parent has gone: the member is to end. Throws `bad_order` for anything else.

@@ -91,6 +91,11 @@ export class PoolMember {
     sendDescriptors(this.instructions, encodeOrder(numbers), descriptors);
   }
 
+  /** Resolves at the next byte that it writes to {@link reports} (`sayReady`), which is taken; rejects with `member_not_warm`. */
+  ready(): Promise<void> {
+    return firstByte(this.reports, this.#clock);
+  }
+
   /** Kills everything in its group; resolves when nothing is left. */
   async end(): Promise<void> {
     await this.#child.stop(0).catch(() => undefined);
@@ -114,7 +119,7 @@ function firstByte(stream: Socket, clock: Clock): Promise<void> {
       if (fault === undefined) resolve();
       else
         reject(
-          new BureauError('member_not_warm', `Expected a process of the pool to wait for its order, but it ${fault}; its log says why`),
+          new BureauError('member_not_warm', `Expected a process of the pool to say that it is ready, but it ${fault}; its log says why`),
         );
     };
     const look = (): void => {

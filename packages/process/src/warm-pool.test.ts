@@ -189,7 +189,7 @@ test('WarmPool tells of a program that does not come to wait, and take() says so
   writeFileSync(broken, 'process.exit(3)');
   await using own = openPool(1, broken);
   await own.pool.fill();
-  assert.match(own.failures[0] ?? '', /wait for its order/);
+  assert.match(own.failures[0] ?? '', /say that it is ready/);
   await assert.rejects(own.pool.take(), { code: 'member_not_warm' });
 });
 

@@ -5,8 +5,14 @@ export interface ListenerDefinition {
   readonly path: string;
 }
 
-/** How the service manager learns that a service answers: a line on a pipe behind the listeners, or a port on loopback that accepts. */
-export type Readiness = { readonly by: 'pipe' } | { readonly by: 'port'; readonly port: number };
+/**
+ * How the service manager learns that a service answers: a line on a pipe behind the listeners, or a port on loopback that accepts. By
+ * order: it is one of the processes that wait, and is given these numbers with its log and its listeners; who connects waits until it accepts.
+ */
+export type Readiness =
+  | { readonly by: 'pipe' }
+  | { readonly by: 'port'; readonly port: number }
+  | { readonly by: 'order'; readonly numbers: readonly number[] };
 
 /** One process that the service manager keeps: what to run, as whom, with which sockets. */
 export interface ServiceDefinition {

@@ -3,7 +3,7 @@ import { closeSync } from 'node:fs';
 import { BureauError, type Clock } from '@bureau/core';
 import { openLogFile } from '@bureau/files';
 import { listenUnix } from '@bureau/native';
-import { startChild, type Cgroup, type Child } from '@bureau/process';
+import { startChild, type Cgroup, type Child, type ChildExit, type PoolMember, type WarmPool } from '@bureau/process';
 import { READY_MILLISECONDS } from './limits.ts';
 import { isPortOpen, portOpen } from './port-open.ts';
 import type { ServiceDefinition } from './service-definition.ts';
@@ -17,6 +17,15 @@ export interface ServiceStart {
   readonly signal: AbortSignal;
   /** Told the process id before the service is ready. */
   readonly onSpawn: (pid: number) => void;
+  /** Where a service that is ready `by: 'order'` comes from. */
+  readonly pool: WarmPool | undefined;
+}
+
+/** A process that was taken from a pool: known by its cgroup, as one that was found. */
+export interface Taken {
+  readonly pid: number;
+  /** Never rejects. */
+  readonly exited: Promise<ChildExit>;
 }
 
 /** Sockets are open to connect; who may is decided by the directory's group and by SO_PEERCRED on each accept. */
@@ -26,8 +35,9 @@ const SOCKET_MODE = 0o666;
  * Starts one process of the stand in its cgroup, with its sockets and its log; resolves when it is ready. Throws `child_failed`,
  * `port_taken`; nothing of it is left then, no process and no descriptor.
  */
-export async function startService(definition: ServiceDefinition, start: ServiceStart): Promise<Child> {
+export async function startService(definition: ServiceDefinition, start: ServiceStart): Promise<Child | Taken> {
   const { ready, name } = definition;
+  if (ready.by === 'order') return takeService(definition, ready.numbers, start);
   if (ready.by === 'port' && (await isPortOpen(ready.port, start.signal))) {
     throw new BureauError(
       'port_taken',
@@ -38,6 +48,39 @@ export async function startService(definition: ServiceDefinition, start: Service
   const child = await spawnService(definition, start);
   if (ready.by === 'port') await portReady(child, ready.port, name, start);
   return child;
+}
+
+/**
+ * Listens first: who connects from now on waits for the process and is not refused. Resolves when the process serves: only then the kernel
+ * tells its uid to those who connect.
+ */
+async function takeService({ name, listeners }: ServiceDefinition, numbers: readonly number[], start: ServiceStart): Promise<Taken> {
+  if (start.pool === undefined) throw new Error(`No pool to take ${name} from`);
+  using own = new DisposableStack();
+  const log = closedWith(own, openLogFile(start.logFile));
+  const sockets = listeners.map(({ path }) => closedWith(own, listenUnix(path, { mode: SOCKET_MODE })));
+  const member = await start.pool.take();
+  try {
+    start.onSpawn(member.pid);
+    start.signal.throwIfAborted();
+    await member.enter(start.cgroup);
+    member.order(numbers, [log, ...sockets]);
+    await member.ready();
+    start.signal.throwIfAborted();
+  } catch (cause) {
+    await member.end();
+    if (start.signal.aborted) throw cause;
+    throw new BureauError('child_failed', `Could not start ${name}: the process that waited for it is gone; see ${start.logFile}`, { cause });
+  }
+  void leaveAlone(member);
+  return { pid: member.pid, exited: member.exited };
+}
+
+/** After its order it needs nothing of us; what it would say on its socket nobody reads. */
+async function leaveAlone(member: PoolMember): Promise<void> {
+  member.reports.resume();
+  await member.exited;
+  member.close();
 }
 
 /** The descriptors that it passes are closed here in any case; the child has its own copies. */

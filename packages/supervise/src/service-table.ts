@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import { openLogFile } from '@bureau/files';
 import type { InstancePaths, InstanceUids } from '@bureau/instance';
-import { dropPrivileges } from '@bureau/process';
+import { dropPrivileges, type PoolProgram } from '@bureau/process';
 import type { ServiceDefinition } from './service-definition.ts';
 
 /** What the table is made from; all of it comes from root-owned files. */
@@ -96,23 +97,32 @@ export function daemonService(facts: StandFacts): ServiceDefinition {
   };
 }
 
+/** What waits to be a proxy: the same for all of them. */
+export function proxyProgram(facts: StandFacts): PoolProgram {
+  const { command, args } = node(facts, 'proxy', ['--access-logs', facts.paths.logDir]);
+  return {
+    command,
+    // Small young generation: a proxy of an idle agent gives its memory back instead of waiting for a rare full collection. No debugger by
+    // a signal: it would listen on the host's loopback, in the process that holds the keys.
+    args: ['--max-semi-space-size=1', '--disable-sigusr1', ...args],
+    environment: environment(facts),
+    openLog: () => openLogFile(`${facts.paths.logDir}/proxy-pool.log`),
+  };
+}
+
 /** Proxy *n*: its own uid, host network, two listeners. It learns whom it serves on its admin socket. */
 export function proxyService(facts: StandFacts, number: number): ServiceDefinition {
   const uid = facts.uids.proxy(number);
-  const payload = String(facts.uids.payload(number));
-  const flags = ['--number', String(number), '--payload-uid', payload, '--build', facts.build];
-  flags.push('--access-log', facts.paths.accessLogDirectory(number));
-  // Small young generation: a proxy of an idle agent gives its memory back instead of waiting for a rare full collection.
-  const app = node(facts, 'proxy', flags);
-  const proxy = { command: app.command, args: ['--max-semi-space-size=1', ...app.args] };
   const places = facts.paths.principal(number);
+  const { command, args, environment: env } = proxyProgram(facts);
   return {
     name: `proxy-${number}`,
     uid,
-    ...dropPrivileges(uid, proxy.command, proxy.args),
-    env: environment(facts),
+    command,
+    args,
+    env,
     listeners: [{ path: places.proxySocket }, { path: places.adminSocket }],
-    ready: { by: 'pipe' },
+    ready: { by: 'order', numbers: [uid, number, facts.uids.payload(number)] },
     mark: `${facts.buildDirectory}/`,
     outlivesHandOver: true,
     restarts: false,

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { BureauError, describeError, type Clock, type Timer } from '@bureau/core';
 import type { Logger } from '@bureau/log';
-import { endGroup, type Cgroup, type Child } from '@bureau/process';
+import { endGroup, type Cgroup, type Child, type WarmPool } from '@bureau/process';
 import type { ServiceStatus } from '@bureau/protocol';
 import { adoptFrom, type Adopted } from './adopted.ts';
 import { LAST_EXIT_CHARACTERS, STOP_GRACE_MILLISECONDS } from './limits.ts';
 import { nextRestartPause } from './restart-pause.ts';
 import type { ServiceDefinition } from './service-definition.ts';
-import { startService } from './service-start.ts';
+import { startService, type Taken } from './service-start.ts';
 
 /** What a service needs from outside. */
 export interface ServiceDeps {
@@ -15,6 +15,8 @@ export interface ServiceDeps {
   readonly logger: Logger;
   readonly cgroup: Cgroup;
   readonly logFile: string;
+  /** See `ServiceStart.pool`. */
+  readonly pool?: WarmPool;
 }
 
 interface PendingStart {
@@ -30,7 +32,7 @@ interface PendingStart {
 export class Service {
   readonly definition: ServiceDefinition;
   readonly #deps: ServiceDeps;
-  #running: Child | Adopted | undefined;
+  #running: Child | Taken | Adopted | undefined;
   #startingPid: number | undefined;
   #state: ServiceStatus['state'] = 'stopped';
   #restarts = 0;
@@ -139,7 +141,7 @@ export class Service {
     this.#change('starting');
     try {
       const left = await this.#takeOver();
-      this.#follow(left ?? (await startService(this.definition, { ...this.#deps, signal, onSpawn: (pid) => (this.#startingPid = pid) })));
+      this.#follow(left ?? (await this.#startNew(signal)));
       logger.info({ service: this.definition.name, pid: this.pid }, left === undefined ? 'running' : 'taken over');
     } catch (error) {
       if (signal.aborted) {
@@ -153,6 +155,10 @@ export class Service {
     } finally {
       this.#startingPid = undefined;
     }
+  }
+
+  #startNew(signal: AbortSignal): Promise<Child | Taken> {
+    return startService(this.definition, { pool: undefined, ...this.#deps, signal, onSpawn: (pid) => (this.#startingPid = pid) });
   }
 
   /** What an earlier service manager left of the same build; anything else in the cgroup is ended. */
@@ -178,7 +184,7 @@ export class Service {
     this.#change('stopped');
   }
 
-  #follow(running: Child | Adopted): void {
+  #follow(running: Child | Taken | Adopted): void {
     this.#running = running;
     this.#mayAdopt = false;
     this.#startedMonotonic = this.#deps.clock.monotonic();

@@ -16,7 +16,7 @@ import { HeardLog } from './testing/supervise-fixture.ts';
 
 /** Stands in for Node: says that it is ready where the program would, and stays. */
 const FAKE_NODE = `#!/bin/sh
-case "$*" in *proxy.js*) echo ready >&5; exec 5>&-;; *) echo ready >&4; exec 4>&-;; esac
+case "$*" in *proxy.js*) printf w >&4; head -c 1 <&3 >/dev/null; printf w >&4;; *) echo ready >&4; exec 4>&-;; esac
 while :; do sleep 1000 & wait; done
 `;
 const LISTENS =
@@ -67,7 +67,7 @@ function standOf(
 ): { stand: Stand; log: HeardLog; left: Promise<void> } {
   const log = new HeardLog();
   const { promise: left, resolve: leave } = Promise.withResolvers<void>();
-  const stand = new Stand(made.facts, { clock: systemClock, logger: log.logger, tree: made.tree, leave });
+  const stand = new Stand(made.facts, { clock: systemClock, logger: log.logger, tree: made.tree, leave, warmProxies: 1 });
   context.after(() => stand[Symbol.asyncDispose]());
   return { stand, log, left };
 }

@@ -5,12 +5,12 @@ import { ensureInstanceDirectories, ensurePrincipalDirectories } from '@bureau/i
 import { serve, type Handlers, type IpcServer } from '@bureau/ipc';
 import type { Logger } from '@bureau/log';
 import { listenUnix } from '@bureau/native';
-import type { CgroupTree } from '@bureau/process';
+import { WarmPool, type CgroupTree } from '@bureau/process';
 import { standContract } from '@bureau/protocol';
 import { MANAGER_GROUP, endEverything } from './end-everything.ts';
 import { STOP_GRACE_MILLISECONDS } from './limits.ts';
 import type { ServiceDefinition } from './service-definition.ts';
-import { daemonService, homeserverService, launcherService, proxyService, type StandFacts } from './service-table.ts';
+import { daemonService, homeserverService, launcherService, proxyProgram, proxyService, type StandFacts } from './service-table.ts';
 import { Service } from './service.ts';
 
 export interface StandDeps {
@@ -19,6 +19,8 @@ export interface StandDeps {
   readonly tree: CgroupTree;
   /** Called when the service manager shall leave: after `handOver` or `shutDown` was answered. */
   readonly leave: () => void;
+  /** Proxies that wait at rest. */
+  readonly warmProxies: number;
 }
 
 /**
@@ -29,12 +31,21 @@ export class Stand implements AsyncDisposable {
   readonly #facts: StandFacts;
   readonly #deps: StandDeps;
   readonly #services = new Map<string, Service>();
+  readonly #proxies: WarmPool;
   #server: IpcServer | undefined;
   #leaving = false;
 
   constructor(facts: StandFacts, deps: StandDeps) {
     this.#facts = facts;
     this.#deps = deps;
+    this.#proxies = new WarmPool({
+      size: deps.warmProxies,
+      program: proxyProgram(facts),
+      tree: deps.tree,
+      prefix: 'proxy-pool',
+      clock: deps.clock,
+      onFailure: (message) => deps.logger.error({ error: message }, 'a waiting proxy was lost'),
+    });
     for (const definition of [homeserverService(facts), launcherService(facts), daemonService(facts)]) this.#add(definition);
     for (const number of this.#proxiesLeft()) this.#add(proxyService(facts, number));
   }
@@ -59,6 +70,8 @@ export class Stand implements AsyncDisposable {
     });
     // Side by side: proxies of an older build are replaced one after the other, and nobody's start waits for that.
     await Promise.all([this.#startProxies(), this.#startOwn()]);
+    await this.#proxies.clear().catch((error: unknown) => logger.error({ error: describeError(error) }, 'old proxies were not ended'));
+    await this.#proxies.fill();
   }
 
   /** Ends everything of the stand: daemon and launcher first, so that nobody starts anew what is being ended. May be called again after a failure. */
@@ -71,7 +84,8 @@ export class Stand implements AsyncDisposable {
 
   /** Process ids that this service manager started, is starting, or took over. */
   children(): number[] {
-    return [...this.#services.values()].flatMap(({ pid }) => (pid === undefined ? [] : [pid]));
+    const waiting = this.#proxies.waiting.map(({ pid }) => pid);
+    return [...waiting, ...[...this.#services.values()].flatMap(({ pid }) => (pid === undefined ? [] : [pid]))];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -120,6 +134,7 @@ export class Stand implements AsyncDisposable {
   /** Stops what is not to outlive us. One that cannot be stopped is reported: the next service manager finds it by its cgroup. */
   async #handOver(): Promise<void> {
     this.#leaving = true;
+    await this.#proxies.close();
     const all = [...this.#services.values()];
     await Promise.all(all.filter(({ definition }) => definition.outlivesHandOver).map((service) => service.release()));
     for (const service of all.toReversed()) {
@@ -131,7 +146,7 @@ export class Stand implements AsyncDisposable {
   }
 
   async #releaseAll(): Promise<void> {
-    await Promise.all([...this.#services.values()].map((service) => service.release()));
+    await Promise.all([...[...this.#services.values()].map((service) => service.release()), this.#proxies.close()]);
   }
 
   async #startProxies(): Promise<void> {
@@ -170,6 +185,7 @@ export class Stand implements AsyncDisposable {
       logger: this.#deps.logger,
       cgroup: this.#deps.tree.group(definition.name),
       logFile: `${this.#facts.paths.logDir}/${definition.name}.log`,
+      pool: this.#proxies,
     });
     this.#services.set(definition.name, service);
     return service;

@@ -7,6 +7,8 @@ import { instanceProcesses, type InstanceProcess } from './instance-processes.ts
 /** `__SO_ACCEPTCON` in /proc/net/unix: a socket that listens. */
 const LISTENS = 0x10000;
 const CGROUP_ROOT = '/sys/fs/cgroup';
+/** A process that waits for its order. */
+const POOL_GROUP = /\/(relay|proxy)-pool-[0-9]+-[0-9]+$/;
 
 /**
  * Everything of an instance that the machine holds at one moment, written so that two moments compare: roles instead of pids, no
@@ -40,7 +42,10 @@ export interface Sighting {
 /** Looks at the machine. `uidBase` is given because a purged instance no longer knows it. */
 export function lookAt(paths: InstancePaths, uidBase: number): Sighting {
   const all = instanceProcesses({ name: paths.name, uidBase });
-  const live = all.filter(({ zombie }) => !zombie);
+  const there = all.filter(({ zombie }) => !zombie);
+  const keepers = new Set(there.filter(({ role }) => role === 'stand' || role === 'launcher').map(({ pid }) => pid));
+  // Those that wait for their order come and go with what was taken last; without their keeper they are left over like any other.
+  const live = there.filter(({ role, parent }) => !role.endsWith(':waiting') || !keepers.has(parent));
   const directories = [paths.runDir, paths.stateDir, paths.configDir, paths.logDir];
   const footprint: Footprint = {
     processes: live.map(({ role, program }) => `${role} ${program}`).toSorted(),
@@ -50,7 +55,7 @@ export function lookAt(paths: InstancePaths, uidBase: number): Sighting {
       .toSorted(),
     sockets: socketsOf(paths, live),
     networkNamespaces: namespacesOf(live),
-    cgroups: cgroupsOf(paths.cgroupName),
+    cgroups: cgroupsOf(paths.cgroupName).filter((directory) => keepers.size === 0 || !POOL_GROUP.test(directory)),
     runFiles: existsSync(paths.runDir) ? readdirSync(paths.runDir, { recursive: true, encoding: 'utf8' }).toSorted() : [],
     uidRanges: existsSync(UIDS_FILE)
       ? readFileSync(UIDS_FILE, 'utf8')

@@ -18,7 +18,7 @@ export interface InstanceProcess {
   readonly pid: number;
   readonly parent: number;
   readonly uid: number;
-  /** `stand`, `launcher`, `daemon`, `homeserver`, `proxy:N`, `relay:N`, `payload:N` (bwrap included), `command` (a command line), `other`. */
+  /** `stand`, `launcher`, `daemon`, `homeserver`, `proxy:N`, `relay:N`, `payload:N` (bwrap included), `relay:waiting` and `proxy:waiting` (nobody's yet), `command` (a command line), `other`. */
   readonly role: string;
   /** The kernel's name of the program: `node`, `bwrap`, `sleep`. */
   readonly program: string;
@@ -67,6 +67,7 @@ function belongs(marks: InstanceMarks, status: ProcessStatus, args: readonly str
 
 function roleOf({ uidBase }: InstanceMarks, uid: number, args: readonly string[]): string {
   const script = args.find((arg) => /\/lib\/[a-z-]+\.js$/.test(arg))?.replace(/^.*\/lib\/|\.js$/g, '');
+  if (uid === 0 && (script === 'relay' || script === 'proxy')) return `${script}:waiting`;
   if (uid === 0) return script === 'stand' || script === 'launcher' ? script : args.length > 0 ? 'command' : 'other';
   const offset = uid - uidBase;
   if (offset === 0) return 'daemon';
