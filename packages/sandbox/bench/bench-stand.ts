@@ -4,7 +4,15 @@ import { appendFileSync, closeSync, openSync, readFileSync, readdirSync, rmSync,
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { parseInstanceName, parsePrincipalName, type PrincipalName } from '@bureau/core';
-import { PrincipalNumbers, instancePaths, readSettings, uidsOf, writeSettings, type InstancePaths, type InstanceUids } from '@bureau/instance';
+import {
+  PrincipalNumbers,
+  instancePaths,
+  readSettings,
+  uidsOf,
+  writeSettings,
+  type InstancePaths,
+  type InstanceUids,
+} from '@bureau/instance';
 import { connect, type IpcClient } from '@bureau/ipc';
 import { CgroupTree, systemClock } from '@bureau/process';
 import { launcherContract, type InputOf } from '@bureau/protocol';
@@ -119,19 +127,36 @@ export class BenchStand implements AsyncDisposable {
   /** Asks for a sandbox; its id and the launcher's answer. */
   async create(principal: BenchPrincipal, command: readonly string[], more: Partial<InputOf<typeof launcherContract, 'create'>> = {}) {
     this.#serial += 1;
-    const spec = { v: 1 as const, command: [...command], environment: {}, mounts: [], directory: '/workspace', terminal: false, scratchSize: 1 << 20, profile: 'default' as const };
+    const spec = {
+      v: 1 as const,
+      command: [...command],
+      environment: {},
+      mounts: [],
+      directory: '/workspace',
+      terminal: false,
+      scratchSize: 1 << 20,
+      profile: 'default' as const,
+    };
     return this.launcher.call(
       'create',
-      { principal: principal.name, id: `b-${process.pid}-${this.#serial}`, spec, bundle: principal.bundle, holdForObserver: false, ...more } as InputOf<
-        typeof launcherContract,
-        'create'
-      >,
+      {
+        principal: principal.name,
+        id: `b-${process.pid}-${this.#serial}`,
+        spec,
+        bundle: principal.bundle,
+        holdForObserver: false,
+        ...more,
+      } as InputOf<typeof launcherContract, 'create'>,
       { deadlineMilliseconds: WAIT_MILLISECONDS },
     );
   }
 
   async destroy(principal: BenchPrincipal, id: string): Promise<void> {
-    await this.launcher.call('destroy', { principal: principal.name, id, graceMilliseconds: 5_000 }, { deadlineMilliseconds: WAIT_MILLISECONDS });
+    await this.launcher.call(
+      'destroy',
+      { principal: principal.name, id, graceMilliseconds: 5_000 },
+      { deadlineMilliseconds: WAIT_MILLISECONDS },
+    );
   }
 
   async forget(principal: BenchPrincipal, id: string): Promise<void> {

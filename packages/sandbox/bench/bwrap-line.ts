@@ -25,7 +25,12 @@ export async function bwrapLine(seccomp: Uint8Array, command: readonly string[])
 }
 
 /** Any command line under the ordinary uid, with `seccomp` on descriptor 3. */
-export async function timed(command: string, args: readonly string[], input: Uint8Array, uid = UID): Promise<{ first: number; ended: number }> {
+export async function timed(
+  command: string,
+  args: readonly string[],
+  input: Uint8Array,
+  uid = UID,
+): Promise<{ first: number; ended: number }> {
   const started = performance.now();
   const child = spawn(command, [...args], { stdio: ['ignore', 'pipe', 'inherit', 'pipe'], uid, gid: uid, env: {}, cwd: '/' });
   const pipe = child.stdio[3] as Writable;

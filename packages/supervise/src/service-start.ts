@@ -70,7 +70,9 @@ async function takeService({ name, listeners }: ServiceDefinition, numbers: read
   } catch (cause) {
     await member.end();
     if (start.signal.aborted) throw cause;
-    throw new BureauError('child_failed', `Could not start ${name}: the process that waited for it is gone; see ${start.logFile}`, { cause });
+    throw new BureauError('child_failed', `Could not start ${name}: the process that waited for it is gone; see ${start.logFile}`, {
+      cause,
+    });
   }
   void leaveAlone(member);
   return { pid: member.pid, exited: member.exited };
