@@ -10,6 +10,7 @@ import { bazelCheck } from './checks/bazel.ts';
 import { bazelFilesCheck } from './checks/bazel-files.ts';
 import { cliReferenceCheck } from './checks/cli-reference.ts';
 import { dependenciesCheck } from './checks/dependencies.ts';
+import { faultTableCheck } from './checks/fault-table.ts';
 import { describeFinding } from './checks/finding.ts';
 import type { Check, CheckOptions, Finding } from './checks/finding.ts';
 import { forbiddenCheck } from './checks/forbidden.ts';
@@ -41,6 +42,7 @@ const CHECKS: readonly Check[] = [
   packageTableCheck,
   processTableCheck,
   cliReferenceCheck,
+  faultTableCheck,
   linksCheck,
   sourcesCheck,
   unusedCheck,

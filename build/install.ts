@@ -115,7 +115,11 @@ if (import.meta.main) {
   try {
     await main();
   } catch (error) {
-    console.error(`script/install: ${error instanceof Error ? error.message : String(error)}`);
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    const remedy = ['ENOSPC', 'EDQUOT', 'EROFS'].includes(code)
+      ? '. Make room, or the disk writable, and run it again; what is half made is not used'
+      : '';
+    console.error(`script/install: ${error instanceof Error ? error.message : String(error)}${remedy}`);
     process.exitCode = 1;
   }
 }

@@ -5,9 +5,12 @@ import { join, relative } from 'node:path';
 /** A test file that belongs to `NAME` (its package, application, `build` or `integration`), relative to the root. */
 export interface TestFile {
   readonly name: string;
-  readonly kind: 'unit' | 'integration';
+  readonly kind: 'unit' | 'integration' | 'deep';
   readonly file: string;
 }
+
+/** Tests that walk hundreds of faults, each with a whole command: by name only, since they take longer than all others together. */
+const DEEP = /^integration\/faults\/deep-writes-/;
 
 /** Finds every `*.test.ts` of a checkout, sorted: beside the sources (unit), and below `integration/`. */
 export function findTestFiles(root: string): TestFile[] {
@@ -18,8 +21,9 @@ export function findTestFiles(root: string): TestFile[] {
 }
 
 /**
- * Returns the files of the suites that were asked for (all of them for none), or the first name that is no suite.
- * A suite is `unit`, `integration`, a package, an application, a folder of `integration/` (`escape`), or a part of a file's path with a slash or `.test.ts` in it.
+ * Returns the files of the suites that were asked for (for none: all but the deep ones), or the first name that is no suite.
+ * A suite is `unit`, `integration`, `deep`, a package, an application, a folder of `integration/` (`escape`), or a part of a file's
+ * path with a slash or `.test.ts` in it.
  */
 export function selectTestFiles(
   all: readonly TestFile[],
@@ -33,7 +37,10 @@ export function selectTestFiles(
     (/\/|\.test\.ts$/.test(suite) && test.file.includes(suite));
   const unknown = suites.find((suite) => !known.includes(suite) && !all.some((test) => belongs(test, suite)));
   if (unknown !== undefined) return { unknown, known };
-  return { files: suites.length === 0 ? [...all] : all.filter((test) => suites.some((suite) => belongs(test, suite))) };
+  return {
+    files:
+      suites.length === 0 ? all.filter(({ kind }) => kind !== 'deep') : all.filter((test) => suites.some((suite) => belongs(test, suite))),
+  };
 }
 
 /** The folder below `integration/`, which is a suite of its own, where no package has its name. */
@@ -47,7 +54,9 @@ function testFiles(root: string, folder: string, name: string, kind: TestFile['k
   const found = entries.flatMap((entry): TestFile[] => {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) return entry.name === 'node_modules' ? [] : testFiles(root, path, name, kind);
-    return entry.isFile() && entry.name.endsWith('.test.ts') ? [{ name, kind, file: relative(root, join(root, path)) }] : [];
+    if (!entry.isFile() || !entry.name.endsWith('.test.ts')) return [];
+    const file = relative(root, join(root, path));
+    return [DEEP.test(file) ? { name: 'deep', kind: 'deep', file } : { name, kind, file }];
   });
   return found.toSorted((a, b) => (a.file < b.file ? -1 : 1));
 }

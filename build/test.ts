@@ -13,10 +13,10 @@ import { TestTotals } from './test-totals.ts';
 import type { TestEnd, TestFailure } from './test-totals.ts';
 
 /** A test that takes longer hangs. Integration starts a homeserver and whole stands. */
-const TEST_MILLISECONDS = { unit: 120_000, integration: 600_000 };
+const TEST_MILLISECONDS = { unit: 120_000, integration: 600_000, deep: 1_200_000 };
 
 /** Files at a time. Integration: one, as each has whole stands and measures times. */
-const FILES_AT_A_TIME = { unit: 2, integration: 1 };
+const FILES_AT_A_TIME = { unit: 2, integration: 1, deep: 1 };
 
 async function runFiles(
   root: string,
@@ -84,7 +84,7 @@ export async function runTests(root: string, args: readonly string[]): Promise<n
     root,
     selected.files.map((test) => test.file),
   );
-  for (const kind of ['unit', 'integration'] as const) {
+  for (const kind of ['unit', 'integration', 'deep'] as const) {
     const files = selected.files.filter((test) => test.kind === kind).map((test) => test.file);
     if (files.length > 0) await runFiles(root, kind, files, totals, print);
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
-import { after, before, test } from 'node:test';
+import { after, before, test, type TestContext } from 'node:test';
 import { runCommand, startStand, until, type Stand } from '@bureau/testkit';
 
 const BACK_MILLISECONDS = 20_000;
@@ -70,33 +70,49 @@ test('a full disk under the daemon: the stand comes up, works from memory and re
   await until(`${KEPT} runs`, BACK_MILLISECONDS, async () => /fault\/kept +running/.test((await stand.bureau(['agent', 'list'])).stdout));
 });
 
-const DATA_FAULTS: readonly [what: string, begin: (data: string) => string, end: (data: string) => string][] = [
-  ['full', (data) => `directory=${data}; ${FILL}`, (data) => `rm ${data}/fill`],
-  // What is open stays open, as on a real disk; what is opened from now on is read-only.
-  ['read-only', (data) => `mount --bind ${data} ${data}; mount -o remount,bind,ro ${data}`, (data) => `umount ${data}`],
-];
-for (const [what, begin, end] of DATA_FAULTS)
-  test(`a ${what} disk under the homeserver: what must be stored is refused, what runs goes on, and all works when there is room again`, async (t) => {
-    const data = `${stand.paths.homeserverStateDirectory}/data`;
-    await stand.down();
-    await upOn(data, ROOMY, ':');
-    await until(`${KEPT} runs`, BACK_MILLISECONDS, async () => /fault\/kept +running/.test((await stand.bureau(['agent', 'list'])).stdout));
-    const before = living();
-    await within(begin(data));
-    const refused = await stand.bureau(['agent', 'deploy', 'fault/late', '--', 'sleep', '1000']);
-    t.diagnostic(refused.stderr.trim());
-    assert.equal(refused.code, 1, refused.stderr);
-    assert.match(refused.stderr, /homeserver|matrix/i);
-    assert.match((await stand.bureau(['agent', 'list'])).stdout, /fault\/kept +running/);
-    assert.deepEqual(living(), before, 'nothing of ours ended');
-    await within(end(data));
-    await until('deploy works again', BACK_MILLISECONDS, async () => {
-      return (await stand.bureau(['agent', 'deploy', 'fault/late', '--', 'sleep', '1000'])).code === 0;
-    });
-    assert.deepEqual(
-      living().filter((each) => before.includes(each)),
-      before,
-      'nothing of ours ended',
-    );
-    assert.equal((await stand.bureau(['agent', 'remove', 'fault/late'])).code, 0);
+/** Refused as long as the homeserver cannot store it. */
+async function deployIsRefused(t: TestContext, expected: RegExp): Promise<void> {
+  const before = living();
+  const refused = await stand.bureau(['agent', 'deploy', 'fault/late', '--', 'sleep', '1000']);
+  t.diagnostic(refused.stderr.trim());
+  assert.equal(refused.code, 1, refused.stderr);
+  assert.match(refused.stderr, expected);
+  assert.match((await stand.bureau(['agent', 'list'])).stdout, /fault\/kept +running/);
+  assert.deepEqual(living(), before, 'nothing of ours ended');
+}
+
+async function deployWorks(): Promise<void> {
+  const before = living();
+  await until('deploy works again', UP_MILLISECONDS, async () => {
+    return (await stand.bureau(['agent', 'deploy', 'fault/late', '--', 'sleep', '1000'])).code === 0;
   });
+  const now = living();
+  assert.deepEqual(
+    before.filter((each) => !now.includes(each)),
+    [],
+    'nothing of ours ended',
+  );
+  assert.equal((await stand.bureau(['agent', 'remove', 'fault/late'])).code, 0);
+}
+
+test('a full disk under the homeserver: what must be stored is refused, what runs goes on, all works when there is room again', async (t) => {
+  const data = `${stand.paths.homeserverStateDirectory}/data`;
+  await stand.down();
+  await upOn(data, ROOMY, ':');
+  await until(`${KEPT} runs`, BACK_MILLISECONDS, async () => /fault\/kept +running/.test((await stand.bureau(['agent', 'list'])).stdout));
+  await within(`directory=${data}; ${FILL}`);
+  await deployIsRefused(t, /The homeserver refused .*: 500 /);
+  await within(`rm ${data}/fill`);
+  await deployWorks();
+});
+
+test('a homeserver that must start on a read-only disk: it is tried again until it can, what runs goes on', async (t) => {
+  const data = `${stand.paths.homeserverStateDirectory}/data`;
+  await within(`mount --bind ${data} ${data}; mount -o remount,bind,ro ${data}`);
+  const { pid } = stand.process('homeserver');
+  process.kill(pid, 'SIGKILL');
+  await until('its end', BACK_MILLISECONDS, () => !stand.processes().some((each) => each.pid === pid && !each.zombie));
+  await deployIsRefused(t, /homeserver/);
+  await within(`umount ${data}`);
+  await deployWorks();
+});

@@ -6,7 +6,7 @@ import { startStand, until, type CommandResult, type Stand } from '@bureau/testk
 
 /** Measured: 1 to 2 s. */
 const BACK_MILLISECONDS = 20_000;
-const CYCLES = 10;
+const CYCLES = 20;
 const KEPT = 'fault/kept';
 
 let stand: Stand;
@@ -52,9 +52,16 @@ async function withFile(path: string, changed: string | undefined, work: () => P
   }
 }
 
-test('ten times down and up: the stand holds each time what it held at first, and nothing between', async (t) => {
+/** How many descriptors each live process has open, by its role. */
+function descriptors(): Map<string, number> {
+  const live = stand.processes().filter(({ zombie, role }) => !zombie && role !== 'command');
+  return new Map(live.map(({ role, pid }) => [role, readdirSync(`/proc/${pid}/fd`).length]));
+}
+
+test('twenty times down and up: the stand holds each time what it held at first, and nothing between', async (t) => {
   const footprint = stand.start;
   const taken: string[] = [];
+  const open = descriptors();
   for (let cycle = 0; cycle < CYCLES; cycle += 1) {
     const down = await stand.down();
     assert.deepEqual(
@@ -63,6 +70,10 @@ test('ten times down and up: the stand holds each time what it held at first, an
     );
     const up = await upAgain();
     await stand.leaks.assertUnchanged(footprint);
+    await until('no more descriptors than at first', BACK_MILLISECONDS, () => {
+      const now = descriptors();
+      return now.size === open.size && [...now].every(([role, count]) => count <= (open.get(role) ?? 0));
+    });
     taken.push(`${(down.milliseconds / 1_000).toFixed(1)}+${(up.milliseconds / 1_000).toFixed(1)}`);
   }
   t.diagnostic(`down+up in seconds: ${taken.join(' ')}`);

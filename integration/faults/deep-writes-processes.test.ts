@@ -14,6 +14,10 @@ const RUN_MILLISECONDS = 55_000;
 const WRITES_MAX = 60;
 const KEPT = 'fault/kept';
 
+interface MachineStatus {
+  readonly daemon: { readonly sync: string; readonly launcher: string } | null;
+}
+
 let stand: Stand;
 let build: FaultyBuild;
 before(async () => {
@@ -47,18 +51,35 @@ function kept(): string[] {
     .toSorted();
 }
 
-async function restart(program: string): Promise<void> {
-  const found = stand.processes().find(({ role, zombie }) => role === program && !zombie);
-  if (found !== undefined) process.kill(found.pid, 'SIGKILL');
-  await until(
-    `the end of ${program}`,
-    BACK_MILLISECONDS,
-    () => !stand.processes().some(({ pid, zombie }) => pid === found?.pid && !zombie),
-  );
+/** Kills it; resolves when its successor serves, or has failed at a write. */
+async function restart(program: string, known: number): Promise<void> {
+  const found = stand.process(program);
+  process.kill(found.pid, 'SIGKILL');
+  await until(`the end of ${program}`, BACK_MILLISECONDS, () => !stand.processes().some(({ pid, zombie }) => pid === found.pid && !zombie));
+  if (program === 'stand') return;
+  await until(`another ${program}`, BACK_MILLISECONDS, async () => {
+    if (build.failed().length > known) return true;
+    const { code, stdout } = await stand.bureau(['machine', 'status', '--json']);
+    const { daemon } = code === 0 ? (JSON.parse(stdout) as MachineStatus) : { daemon: null };
+    return daemon?.sync === 'live' && daemon.launcher === 'connected';
+  });
 }
 
-function run(): Promise<CommandResult> {
-  return stand.bureau(['run', 'fault/turn', '--', 'echo', 'works'], { timeoutMilliseconds: RUN_MILLISECONDS });
+function run(principal = 'fault/turn'): Promise<CommandResult> {
+  return stand.bureau(['run', principal, '--', 'echo', 'works'], { timeoutMilliseconds: RUN_MILLISECONDS });
+}
+
+function lastLine(text: string): string {
+  return text.trim().split('\n').at(-1) ?? '';
+}
+
+/** Works all the same, or says in one line what is wrong and where to look or what to do. */
+function assertTold(point: string, code: string, { code: exit, stdout, stderr }: CommandResult): void {
+  if (exit === 0) return assert.equal(stdout, 'works\n', point);
+  assert.equal(exit, 125, `${point}: ${stderr}`);
+  const message = lastLine(stderr);
+  assert.match(message, /^bureau: /, point);
+  assert.match(message, new RegExp(`${code}|script/up|try again|starts it again|nobody listens`), `${point}: ${message}`);
 }
 
 /** Nothing that has the name of a file of ours is half of one. */
@@ -81,16 +102,18 @@ for (const program of ['stand', 'launcher', 'daemon', 'proxy', 'relay'])
         assert.ok(turn < WRITES_MAX, build.failed().join('\n'));
         const known = build.failed().length;
         build.set({ program, code });
-        if (['stand', 'launcher', 'daemon'].includes(program)) await restart(program);
-        if (program === 'stand') await standUp().catch((error: unknown) => t.diagnostic(`script/up: ${String(error).slice(0, 400)}`));
-        const result = await run();
+        if (['stand', 'launcher', 'daemon'].includes(program)) await restart(program, known);
+        if (program === 'stand') await standUp().catch((error: Error) => t.diagnostic(`script/up: ${lastLine(String(error.message))}`));
+        // A number is given once: the launcher writes it down for a principal that it does not know.
+        const result = await run(program === 'launcher' ? `fault/turn${code.toLowerCase()}${turn}` : undefined);
         build.clear();
         const point = build.failed()[known];
         if (point === undefined) {
           assert.deepEqual({ code: result.code, stdout: result.stdout }, { code: 0, stdout: 'works\n' }, result.stderr);
           break;
         }
-        t.diagnostic(`${point.replaceAll(stand.name, 'X')}: ${result.code} ${result.stderr.trim().split('\n').at(-1) ?? ''}`);
+        t.diagnostic(`${point.replaceAll(stand.name, 'X')}: ${result.code} ${lastLine(result.stderr)}`);
+        assertTold(point, code, result);
         assertWhole(point);
         if (program === 'stand') await standUp();
         await until(`a run works after ${point}`, BACK_MILLISECONDS, async () => (await run()).code === 0);

@@ -116,3 +116,28 @@ for (const code of ['ENOSPC', 'EROFS', 'SIGKILL'] as const) {
     assert.deepEqual(sandboxes(), living);
   });
 }
+
+/** EROFS fails where ENOSPC does, and at more writes; each turn begins with nothing, which takes its time. */
+for (const program of ['stand', 'launcher', 'daemon'])
+  test(`EROFS at each write of ${program} under a first script/up: it says so or does without, and the next one succeeds`, async (t) => {
+    build.begin();
+    for (let known = 0; known < WRITES_MAX; known += 1) {
+      await stand.down({ purge: true });
+      build.set({ program, code: 'EROFS' });
+      const first = await standUp(['--no-demo']);
+      build.clear();
+      const point = build.failed()[known];
+      if (point === undefined) {
+        assert.equal(first.code, 0, first.stderr);
+        assert.ok(known > 0, 'no write was found');
+        return;
+      }
+      const message = first.stderr.trimEnd().split('\n').at(-1) ?? '';
+      t.diagnostic(`${point.replaceAll(stand.name, 'X')}: ${first.code} ${message.replaceAll(stand.name, 'X')}`);
+      if (first.code !== 0) assert.match(message, /Step "\w+" failed: .*Log: .*[Rr]unning script\/up again goes on from here/, point);
+      assertWhole(point, 'EROFS');
+      const second = await standUp(['--no-demo']);
+      assert.equal(second.code, 0, `${point}: ${second.stderr}`);
+      assert.equal((await stand.bureau(['run', 'fault/after', '--', 'true'])).code, 0, point);
+    }
+  });

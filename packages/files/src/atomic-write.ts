@@ -72,7 +72,7 @@ export function writeFileAtomicWith(calls: WriteCalls, path: string, data: strin
     const state = step === 'sync directory' ? 'The new content is in place, but may be lost in a power cut' : 'The old content stands';
     throw new BureauError(
       'file_write_failed',
-      `Cannot write ${basename(path)} in ${directory} (step: ${step}). ${state}; check space, permissions and the directory`,
+      `Cannot write ${basename(path)} in ${directory} (step: ${step}${errnoOf(cause)}). ${state}; check space, permissions and the directory`,
       {
         data: { path, step },
         cause,
@@ -83,6 +83,11 @@ export function writeFileAtomicWith(calls: WriteCalls, path: string, data: strin
     if (directoryDescriptor !== undefined) quietly(() => calls.closeSync(directoryDescriptor as number));
     if (made) quietly(() => calls.unlinkSync(temporary));
   }
+}
+
+/** `, ENOSPC`: in the message itself, since causes do not cross to another process. */
+export function errnoOf(cause: unknown): string {
+  return cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? `, ${cause.code}` : '';
 }
 
 /** A write may take only a part: a disk quota or a signal ends it early without an error. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as fs from 'node:fs';
 import { BureauError } from '@bureau/core';
+import { errnoOf } from './atomic-write.ts';
 
 /** Who owns a directory and who may enter it. */
 export interface DirectoryOptions {
@@ -65,8 +66,12 @@ function unsafe(path: string, found: string): BureauError {
 }
 
 function failed(path: string, cause: unknown): BureauError {
-  return new BureauError('directory_failed', `Cannot make the directory ${path}: check that its parent exists and that there is space`, {
-    data: { path },
-    cause,
-  });
+  return new BureauError(
+    'directory_failed',
+    `Cannot make the directory ${path}${errnoOf(cause)}: check that its parent exists and that there is space`,
+    {
+      data: { path },
+      cause,
+    },
+  );
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as fs from 'node:fs';
 import { BureauError } from '@bureau/core';
+import { errnoOf } from './atomic-write.ts';
 
 /**
  * Points the symlink at `path` to `target`, whatever was there before: a reader sees the old link or the new one. One caller at a
@@ -21,7 +22,7 @@ export function replaceSymlink(target: string, path: string): void {
   } catch (cause) {
     throw new BureauError(
       'file_write_failed',
-      `Cannot point the link ${path} to ${target} (step: ${step}). What was there stands; check space, permissions and the directory`,
+      `Cannot point the link ${path} to ${target} (step: ${step}${errnoOf(cause)}). What was there stands; check space, permissions and the directory`,
       { data: { path, step }, cause },
     );
   } finally {

@@ -32,6 +32,15 @@ export interface ServerOptions {
 }
 
 /** The server's end of one connection whose peer was accepted: hello, requests, streams, drain. */
+/** Kinds of exhaustion that a caller is told. */
+const EXHAUSTED: Readonly<Record<string, string>> = {
+  ENOSPC: 'no space left on device',
+  EDQUOT: 'disk quota exceeded',
+  EROFS: 'read-only file system',
+  EMFILE: 'too many open files',
+  ENFILE: 'too many open files on the machine',
+};
+
 export class ServerConnection {
   readonly #options: ServerOptions;
   readonly #peer: Peer;
@@ -213,7 +222,7 @@ export class ServerConnection {
       this.#logInternal(call, error);
       known = new BureauError(
         'internal',
-        `${this.#nameOf(call)} failed inside; the log of "${this.#options.role}" has trace ${call.traceId}.`,
+        `${this.#nameOf(call)} failed inside${exhausted(error)}; the log of "${this.#options.role}" has trace ${call.traceId}.`,
         {
           data: { trace: call.traceId },
         },
@@ -268,4 +277,11 @@ export class ServerConnection {
 
 function isAbort(error: unknown): boolean {
   return error instanceof Error && error.name === 'AbortError';
+}
+
+/** What the machine ran out of, which the caller may have to mend before any log can be written; nothing else of the error is told. */
+function exhausted(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const words = EXHAUSTED[code];
+  return words === undefined ? '' : ` (${code}: ${words})`;
 }

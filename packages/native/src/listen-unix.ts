@@ -45,9 +45,18 @@ export function listenUnix(path: string, options: ListenUnixOptions): number {
     renameSync(temporary, path);
     return fd;
   } catch (error) {
-    if (temporary !== undefined) unlinkSync(temporary);
     closeSync(fd);
+    if (temporary !== undefined) unlinkQuietly(temporary);
     throw error;
+  }
+}
+
+/** A disk that has become read-only keeps it; the first failure is the one that is reported. */
+function unlinkQuietly(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // It holds nothing but a name.
   }
 }
 

@@ -17,8 +17,15 @@ export async function connectDaemon(context: OperationContext): Promise<DaemonCl
     return await connect({ path: paths.daemonSocket, contract: daemonContract, role: 'cli', build, expectUid, clock, signal });
   } catch (error) {
     if (hasCode(error, 'file_missing')) throw noStand(context, error);
+    if (isStarting(error))
+      throw new BureauError('daemon_starting', 'The daemon is just being started; try again in a moment', { cause: error });
     throw hasCode(error, 'connection_refused') || hasCode(error, 'connection_lost') ? standDown('daemon', context, error) : error;
   }
+}
+
+/** Root's service manager listens for the daemon until the daemon itself does: nobody serves that connection yet. */
+function isStarting(error: unknown): boolean {
+  return error instanceof BureauError && error.code === 'peer_refused' && error.data['found'] === 0;
 }
 
 /** A connection to this stand's service manager. Throws `stand_down`; the caller closes it. */

@@ -39,18 +39,20 @@ function lines(): string[] {
   return readFileSync(join(directory, 'seen'), 'utf8').split('\n');
 }
 
-/** Temporary names differ from run to run. */
-function nameless(path: string): string {
-  return path.replaceAll(/\.bureau-[0-9a-f]+/g, '.bureau-*').replaceAll(/\.\d+\.new\b/g, '.*.new');
+/** Names without what differs from run to run: temporary names, numbers of principals and processes. */
+function nameless(root: string, path: string): string {
+  const rest = path.slice(root.length).replaceAll(/\.bureau-[0-9a-f]+/g, '.bureau-*');
+  return root + rest.replaceAll(/\d+/g, 'N');
 }
 
 /** Throws when this write is to fail. */
 function write(call: string, path: string, onlyReadOnly = false): void {
   const fault = currentFault();
   if (fault === undefined || (onlyReadOnly && fault.code !== 'EROFS')) return;
-  if (!fault.directories.some((each) => path === each || path.startsWith(`${each}/`))) return;
+  const root = fault.directories.find((each) => path === each || path.startsWith(`${each}/`));
+  if (root === undefined) return;
   if (state.tripped !== fault.id) {
-    const point = `${call} ${nameless(path)}`;
+    const point = `${call} ${nameless(root, path)}`;
     if (lines().includes(point)) return;
     appendFileSync(join(directory, 'seen'), `${point}\n`);
     state.tripped = fault.id;

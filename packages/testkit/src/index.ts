@@ -35,4 +35,5 @@ export type { Pulse, PulseCall } from './pulse.ts';
 export { speakAs } from './peer.ts';
 export type { PeerOutcome, PeerStep } from './peer.ts';
 export { FaultyBuild } from './faulty-build.ts';
-export type { WriteFault } from './faulty-build.ts';
+export { WriteFaults } from './write-faults.ts';
+export type { WriteFault } from './write-faults.ts';

@@ -84,13 +84,14 @@ function start({ paths, buildDirectory }: OperationContext): ChildProcess {
   return child;
 }
 
-/** `: ERROR` of the last line of a log that has one; empty on a disk that took none. */
+/** `: ERROR` of the last line of the log; a disk that took none is what to look at. */
 function lastWords(path: string): string {
   try {
     const line = readBounded(path, LOG_MAX_BYTES).toString('utf8').trimEnd().split('\n').at(-1) ?? '';
     const { error } = JSON.parse(line) as { readonly error?: unknown };
-    return typeof error === 'string' ? `: ${error}` : '';
+    if (typeof error === 'string') return `: ${error}`;
   } catch {
-    return '';
+    // No line of it, or another's: the same.
   }
+  return `, and ${path} does not say why; see that its disk has room and can be written`;
 }

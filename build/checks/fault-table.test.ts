@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { faultTable } from './fault-table.ts';
+
+test('faultTable has a row for each title of a test or group, split where fault and result are', () => {
+  const text = [
+    "test('disk full: it says so', async () => {",
+    '    test(`${code} at each write of ${program}: told`, async (t) => {',
+    "describe('two at once', () => {",
+    "  check(name, () => test('not at the beginning of a line'));",
+  ].join('\n');
+  const rows = faultTable([{ file: 'integration/faults/disk.test.ts', text }])
+    .split('\n')
+    .slice(8);
+  const place = '[disk](../../integration/faults/disk.test.ts)';
+  assert.deepEqual(rows, [
+    `| disk full | it says so | ${place} |`,
+    `| *code* at each write of *program* | told | ${place} |`,
+    `| two at once |  | ${place} |`,
+    '',
+  ]);
+});

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { checkoutFiles } from './checkout-files.ts';
+import type { Check } from './finding.ts';
+
+const DOCUMENT = 'docs/reference/faults.md';
+const TESTS = /^integration\/faults\/[a-z-]+\.test\.ts$/;
+
+/** The table of injected faults is what the tests of integration/faults are called. */
+export const faultTableCheck: Check = {
+  name: 'fault-table',
+  run({ root, write }) {
+    const files = checkoutFiles(root).filter((file) => TESTS.test(file));
+    const wanted = faultTable(files.map((file) => ({ file, text: readFileSync(join(root, file), 'utf8') })));
+    const path = join(root, DOCUMENT);
+    if (write) {
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, wanted);
+    }
+    if (checkoutFiles(root).includes(DOCUMENT) && readFileSync(path, 'utf8') === wanted) return [];
+    return [
+      {
+        file: DOCUMENT,
+        problem: 'it is not what the tests are called',
+        remedy: 'run script/check --write fault-table and read the change',
+      },
+    ];
+  },
+};
+
+/** The page, from the titles `FAULT: RESULT` of tests and groups; a title made from parts has their names in italics. */
+export function faultTable(files: readonly { readonly file: string; readonly text: string }[]): string {
+  const rows = files.flatMap(({ file, text }) =>
+    titlesOf(text).map((title) => {
+      const at = title.indexOf(': ');
+      const [fault, result] = at < 0 ? [title, ''] : [title.slice(0, at), title.slice(at + 2)];
+      return `| ${cell(fault)} | ${cell(result)} | [${basename(file, '.test.ts')}](../../${file}) |`;
+    }),
+  );
+  return [
+    '# Injected faults',
+    '',
+    'Written by `script/check --write fault-table` from the titles of the tests in `integration/faults`; `script/test integration/faults/`',
+    'injects each of them into a real stand. What a person sees of them, and what to do:',
+    '[operations.md](../operations.md#faults-that-were-tried).',
+    '',
+    '| fault | result | test |',
+    '| --- | --- | --- |',
+    ...rows,
+    '',
+  ].join('\n');
+}
+
+function titlesOf(text: string): string[] {
+  const titles = [...text.matchAll(/^ *(?:test|describe)\(\s*(?:'([^'\n]*)'|`([^`\n]*)`)/gm)];
+  return titles.map((match) => match[1] ?? match[2] ?? '');
+}
+
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|').replaceAll(/\$\{(\w+)\}/g, '*$1*');
+}
