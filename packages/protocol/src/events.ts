@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from 'valibot';
+import { authorizationList } from './authorization.ts';
 import { BUNDLE_MAX_BYTES, sandboxId } from './launcher-contract.ts';
 import { ARGUMENTS_MAX, ARGUMENT_MAX, environmentName, exitReport, sandboxSpec } from './sandbox-spec.ts';
 import { integer, principalName, text, timestamp } from './scalars.ts';
@@ -35,6 +36,8 @@ export const assignmentContent = v.object({
   restart: v.optional(v.picklist(['always', 'on-failure', 'never']), 'always'),
   /** A run: wanted only while the command line that asked for it is there. */
   run: v.optional(v.object({ id: v.pipe(v.string(), v.regex(/^[a-z0-9]{8,40}$/)), terminal: v.boolean() })),
+  /** What it may do; in force in its proxy at once, without a restart. Absent: `DEFAULT_AUTHORIZATION`. */
+  authorization: v.optional(authorizationList),
   /** Reserved for policy `require_signed`. */
   signature: v.optional(v.string()),
 });

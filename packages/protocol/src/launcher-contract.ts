@@ -61,6 +61,8 @@ export const launcherContract = {
         spec: sandboxSpec,
         /** age ciphertext; without it the last accepted one is used. */
         bundle: v.optional(bytes(BUNDLE_MAX_BYTES)),
+        /** As `authorize` before it, in one call: in force when the payload begins. */
+        authorization: v.optional(authorizationList),
         /** The payload does not start before an observer with `control` attaches (a `run` loses no byte). */
         holdForObserver: v.optional(v.boolean(), false),
       }),

@@ -2,22 +2,30 @@
 import { hasCode } from '@bureau/core';
 import type { LauncherLink } from './launcher-link.ts';
 import { CREATE_MILLISECONDS, STOP_GRACE_MILLISECONDS } from './limits.ts';
-import type { Action } from './plan.ts';
+import { authorizationKey, type Action } from './plan.ts';
 
 /** What came of an action, for the reconciler's memory. */
 export interface Outcome {
   /** The credentials event that the launcher has now. */
   readonly fed?: string;
+  /** The grants and denials that it has now, as `authorizationKey` names them. */
+  readonly authorized?: string;
 }
 
 /** Carries out one action through the launcher. Throws what the launcher answered. */
 export async function execute(action: Action, launcher: LauncherLink): Promise<Outcome> {
   switch (action.action) {
     case 'create': {
-      const { principal, id, spec, holdForObserver, bundle } = action;
-      const input = { principal, id, spec, holdForObserver, ...(bundle === undefined ? {} : { bundle }) };
+      const { principal, id, spec, holdForObserver, authorization, bundle } = action;
+      const input = { principal, id, spec, holdForObserver, authorization, ...(bundle === undefined ? {} : { bundle }) };
       launcher.note(await launcher.client.call('create', input, { deadlineMilliseconds: CREATE_MILLISECONDS }));
-      return action.bundleEvent === undefined ? {} : { fed: action.bundleEvent };
+      const authorized = authorizationKey(authorization);
+      return action.bundleEvent === undefined ? { authorized } : { fed: action.bundleEvent, authorized };
+    }
+    case 'authorize': {
+      const { principal, authorization } = action;
+      await launcher.client.call('authorize', { principal, authorization }, { deadlineMilliseconds: CREATE_MILLISECONDS });
+      return { authorized: authorizationKey(authorization) };
     }
     case 'destroy': {
       const input = { principal: action.principal, id: action.id, graceMilliseconds: STOP_GRACE_MILLISECONDS };

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parsePrincipalName } from '@bureau/core';
-import type { SandboxInfo } from '@bureau/protocol';
+import { DEFAULT_AUTHORIZATION, type SandboxInfo } from '@bureau/protocol';
 import { readDesired, type Facts } from './desired.ts';
-import { plan, type Memory, type PlanInput } from './plan.ts';
+import { authorizationKey, plan, type Memory, type PlanInput } from './plan.ts';
 
 const HELLO = parsePrincipalName('demo/hello');
 const NOW = 1_000_000;
@@ -42,7 +42,9 @@ function there(id: string, state: SandboxInfo['state'], exit?: SandboxInfo['exit
   };
 }
 
-const FED: ReadonlyMap<typeof HELLO, Memory> = new Map([[HELLO, { fed: '$credentials' }]]);
+const FED: ReadonlyMap<typeof HELLO, Memory> = new Map([
+  [HELLO, { fed: '$credentials', authorized: authorizationKey(DEFAULT_AUTHORIZATION) }],
+]);
 
 test('plan() creates what is assigned and not there', () => {
   const { actions, statuses } = plan(input(ASSIGNMENT));
@@ -55,6 +57,19 @@ test('plan() creates what is assigned and not there', () => {
 test('plan() is empty when all is as desired', () => {
   const observed = [there(createdId(ASSIGNMENT), 'running')];
   assert.deepEqual(plan(input(ASSIGNMENT, { observed, memory: FED })).actions, []);
+});
+
+test('plan() tells grants and denials to a running proxy when they have changed, without a restart; a new sandbox has them from its start', () => {
+  const denied = { ...ASSIGNMENT, authorization: { grants: [], denials: [{ actions: ['**'], targets: ['**'] }] } };
+  const [create] = plan(input(denied)).actions;
+  assert.deepEqual(create?.action === 'create' && create.authorization, denied.authorization);
+  const observed = [there(createdId(ASSIGNMENT), 'running')];
+  const [step] = plan(input(denied, { observed, memory: FED })).actions;
+  assert.deepEqual(step?.action === 'authorize' && step.authorization, denied.authorization);
+  const told = new Map([[HELLO, { ...FED.get(HELLO), authorized: authorizationKey(denied.authorization) }]]);
+  assert.deepEqual(plan(input(denied, { observed, memory: told })).actions, []);
+  const [back] = plan(input(ASSIGNMENT, { observed, memory: told })).actions;
+  assert.deepEqual(back?.action === 'authorize' && back.authorization, DEFAULT_AUTHORIZATION);
 });
 
 test('plan() says the same for the same input', () => {
@@ -123,8 +138,9 @@ test('plan() does not run a run twice', () => {
 });
 
 test('plan() rotates when the credentials are newer than those that were accepted', () => {
+  const authorized = authorizationKey(DEFAULT_AUTHORIZATION);
   const observed = [there(createdId(ASSIGNMENT), 'running')];
-  const memory = new Map([[HELLO, { fed: '$older' }]]);
+  const memory = new Map([[HELLO, { fed: '$older', authorized }]]);
   assert.equal(plan(input(ASSIGNMENT, { observed, memory })).actions[0]?.action, 'rotate');
 });
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { PrincipalName } from '@bureau/core';
-import type { PrincipalStatus, SandboxInfo, SandboxSpec } from '@bureau/protocol';
+import { DEFAULT_AUTHORIZATION, type AuthorizationList, type PrincipalStatus, type SandboxInfo, type SandboxSpec } from '@bureau/protocol';
 import { backOffPause, shallRestart } from './back-off.ts';
 import type { Desired } from './desired.ts';
 import { MESSAGE_MAX } from './limits.ts';
@@ -13,6 +13,8 @@ export interface Memory {
   readonly exit?: { readonly id: string; readonly at: number; readonly quickExits: number };
   /** The credentials event that the launcher has accepted last. */
   readonly fed?: string;
+  /** The grants and denials that the launcher has taken last, as `authorizationKey` names them. */
+  readonly authorized?: string;
   /** The last action failed; `key` is its `actionKey`. */
   readonly failure?: { readonly key: string; readonly message: string; readonly retryAt: number };
 }
@@ -35,8 +37,10 @@ export type Action = { readonly principal: PrincipalName; readonly reason: strin
       readonly spec: SandboxSpec;
       readonly bundle?: Uint8Array;
       readonly bundleEvent?: string;
+      readonly authorization: AuthorizationList;
       readonly holdForObserver: boolean;
     }
+  | { readonly action: 'authorize'; readonly authorization: AuthorizationList }
   | { readonly action: 'destroy'; readonly id: string }
   | { readonly action: 'forget'; readonly id: string }
   | { readonly action: 'rotate'; readonly bundle: Uint8Array; readonly bundleEvent: string }
@@ -75,6 +79,8 @@ export function actionKey(action: Action): string {
   switch (action.action) {
     case 'rotate':
       return `rotate ${action.bundleEvent}`;
+    case 'authorize':
+      return `authorize ${authorizationKey(action.authorization)}`;
     case 'create':
     case 'destroy':
     case 'forget':
@@ -83,6 +89,11 @@ export function actionKey(action: Action): string {
     case 'block':
       return action.action;
   }
+}
+
+/** Names one list of grants and denials: the same list, the same name. */
+export function authorizationKey(list: AuthorizationList): string {
+  return JSON.stringify(list);
 }
 
 /** An action that has just failed waits before it is tried again, whatever it was. */
@@ -142,6 +153,7 @@ function planOne(desired: Desired, info: SandboxInfo | undefined, input: PlanInp
   if ('fault' in resolved) return blocked(resolved.fault);
 
   const key = specKey(assignment, resolved.spec);
+  const authorization = assignment.authorization ?? DEFAULT_AUTHORIZATION;
   const create = (id: string, reason: string): Step => {
     if (memory.failure?.key === `create ${id}` && memory.failure.retryAt > input.now) {
       const { message, retryAt } = memory.failure;
@@ -160,6 +172,7 @@ function planOne(desired: Desired, info: SandboxInfo | undefined, input: PlanInp
         id,
         spec: resolved.spec,
         ...bundle,
+        authorization,
         holdForObserver: assignment.run !== undefined,
       },
       status: say('pending'),
@@ -176,6 +189,10 @@ function planOne(desired: Desired, info: SandboxInfo | undefined, input: PlanInp
     };
   }
   if (info.state !== 'exited') {
+    if (memory.authorized !== authorizationKey(authorization)) {
+      const reason = 'its grants and denials are to be told to its proxy';
+      return { action: { action: 'authorize', principal, event, reason, authorization }, status: say(info.state) };
+    }
     if (desired.bundle !== undefined && memory.fed !== desired.bundle.event) {
       const rotate: Action = {
         action: 'rotate',

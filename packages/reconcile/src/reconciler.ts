@@ -106,9 +106,13 @@ export class Reconciler {
     this.#busy.add(principal);
     this.#deps.logger.info({ action: action.action, principal, reason: action.reason }, 'acting');
     try {
-      const { fed } = await execute(action, this.#deps.launcher);
+      const { fed, authorized } = await execute(action, this.#deps.launcher);
       const { failure: _gone, ...memory } = this.#memory.get(principal) ?? {};
-      this.#memory.set(principal, { ...memory, ...(fed === undefined ? {} : { fed }) });
+      this.#memory.set(principal, {
+        ...memory,
+        ...(fed === undefined ? {} : { fed }),
+        ...(authorized === undefined ? {} : { authorized }),
+      });
     } catch (error) {
       this.#deps.logger.warn({ action: action.action, principal, error: describeError(error) }, 'did not succeed');
       this.#noteFailure(action, error);

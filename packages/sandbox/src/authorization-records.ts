@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { existsSync } from 'node:fs';
 import { readJson, writeFileAtomic } from '@bureau/files';
-import { authorizationList, type AuthorizationList } from '@bureau/protocol';
+import { DEFAULT_AUTHORIZATION, authorizationList, type AuthorizationList } from '@bureau/protocol';
 
 /** Bytes of one list as it is kept: 512 rules with long patterns. */
 const AUTHORIZATION_MAX_BYTES = 4 * 1024 * 1024;
@@ -22,9 +22,12 @@ export class AuthorizationRecords {
     this.#onUnreadable = onUnreadable;
   }
 
-  /** Written whole or not at all. */
-  write(number: number, list: AuthorizationList): void {
-    writeFileAtomic(this.#path(number), JSON.stringify(list), { mode: 0o600 });
+  /** Written whole or not at all; true when it is another list than the one before, of which nobody said anything being the default. */
+  keep(number: number, list: AuthorizationList): boolean {
+    const text = JSON.stringify(list);
+    if (text === JSON.stringify(this.read(number) ?? DEFAULT_AUTHORIZATION)) return false;
+    writeFileAtomic(this.#path(number), text, { mode: 0o600 });
+    return true;
   }
 
   /** `undefined` when nobody has given one; a file that is not one of ours grants nothing. */

@@ -58,7 +58,11 @@ export class Launcher {
       const number = this.#deps.numbers.numberOf(input.principal);
       this.#deps.faults.reached('create.numbered');
       const there = this.#find(number);
-      if (there?.id === input.id) return there;
+      const told = input.authorization !== undefined && this.#authorizations.keep(number, input.authorization);
+      if (there?.id === input.id) {
+        if (told) await this.#live.get(number)?.rotate();
+        return there;
+      }
       if (there !== undefined && there.state !== 'exited') {
         throw new BureauError('principal_busy', `"${input.principal}" already runs as sandbox ${there.id}; stop it first`, {
           data: { principal: input.principal, id: there.id },
@@ -136,8 +140,7 @@ export class Launcher {
   authorize(principal: PrincipalName, list: AuthorizationList): Promise<void> {
     return this.#turns.run(principal, async () => {
       const number = this.#deps.numbers.numberOf(principal);
-      this.#authorizations.write(number, list);
-      await this.#live.get(number)?.rotate();
+      if (this.#authorizations.keep(number, list)) await this.#live.get(number)?.rotate();
     });
   }
 

@@ -7,6 +7,7 @@ import { connectDaemon } from '../daemon-client.ts';
 import { openOperator } from '../operator.ts';
 import { ensurePrincipal } from '../principals.ts';
 import { defineOperation, type AnyOperation } from '../registry/operation.ts';
+import { parseAuthorization } from './authorization.ts';
 import { describeStatus } from './describe.ts';
 import { waitRunning } from './wait.ts';
 
@@ -44,6 +45,8 @@ export const agentDeploy: AnyOperation = defineOperation({
     template: v.optional(templateName, 'default'),
     env: v.optional(v.array(v.string()), []),
     restart: v.optional(v.picklist(['always', 'on-failure', 'never']), 'always'),
+    allow: v.optional(v.array(v.string()), []),
+    deny: v.optional(v.array(v.string()), []),
     wait: v.optional(v.boolean(), true),
   }),
   output: v.strictObject({ principal: principalName, event_id: v.string(), status: v.nullable(principalStatus) }),
@@ -53,6 +56,8 @@ export const agentDeploy: AnyOperation = defineOperation({
     template: { help: 'the template to run it by', placeholder: 'NAME' },
     env: { help: 'an environment variable for it (may be repeated)', placeholder: 'NAME=VALUE', short: 'e' },
     restart: { help: 'when to start it again after it ended', placeholder: 'always|on-failure|never' },
+    allow: { help: 'something more that it may do, such as matrix/join (may be repeated)', placeholder: 'ACTION[@TARGET]' },
+    deny: { help: 'something that it may not do, whatever else is allowed (may be repeated)', placeholder: 'ACTION[@TARGET]' },
     wait: { help: 'wait until it runs', negatable: true },
   },
   positionals: ['principal'],
@@ -62,6 +67,7 @@ export const agentDeploy: AnyOperation = defineOperation({
   ],
   async handler(input, context) {
     const environment = parseEnvironment(input.env);
+    const authorization = parseAuthorization(input.allow, input.deny);
     using daemon = await connectDaemon(context);
     const operator = openOperator(context);
     const before = await readAssignment(operator, input.principal, context.signal);
@@ -76,6 +82,7 @@ export const agentDeploy: AnyOperation = defineOperation({
         command: input.command,
         environment,
         restart: input.restart,
+        ...(authorization === undefined ? {} : { authorization }),
         generation,
       },
       context.signal,
