@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+import { execFileSync, fork, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect as connectSocket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect } from '@bureau/ipc';
+import { listenUnix } from '@bureau/native';
+import { systemClock } from '@bureau/process';
+import { proxyContract } from '@bureau/protocol';
+import { pack } from 'msgpackr';
+
+const ROOT = join(import.meta.dirname, '../../..');
+/** The longest that a child may take to start or to answer a round. */
+const CHILD_MILLISECONDS = 120_000;
+const NGINX = ['/usr/sbin/nginx', '/tmp/bureau-bench-nginx/usr/sbin/nginx'];
+
+/** Everything that one measure started, in a directory of its own. */
+export class Arena {
+  readonly directory = mkdtempSync(join(tmpdir(), 'bureau-bench-proxy-'));
+  readonly #children: ChildProcess[] = [];
+  #proxies = 0;
+
+  /** Ends every process and removes every file. */
+  async close(): Promise<void> {
+    const alive = this.#children.filter((child) => child.exitCode === null && child.signalCode === null);
+    const gone = alive.map((child) => once(child, 'exit'));
+    for (const child of alive) child.kill('SIGKILL');
+    await Promise.all(gone);
+    rmSync(this.directory, { recursive: true });
+  }
+
+  /** The upstream of all contestants; gives its port. */
+  async upstream(): Promise<number> {
+    return Number(await nextMessage(this.#fork('upstream.main.ts')));
+  }
+
+  /** A load generator in a process of its own; each call is one round. */
+  async load(): Promise<(round: object) => Promise<number>> {
+    const child = this.#fork('load.main.ts');
+    await nextMessage(child);
+    return async (round) => {
+      const answer = nextMessage(child);
+      child.send(round);
+      return Number(await answer);
+    };
+  }
+
+  /** nginx with one worker on a Unix socket that does nothing but set a header. */
+  async nginx(port: number): Promise<string> {
+    const binary = NGINX.find((path) => existsSync(path)) ?? fetchNginx();
+    const directory = join(this.directory, 'nginx');
+    mkdirSync(directory);
+    const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${directory}/${name};`).join(' ');
+    const socket = join(this.directory, 'nginx.sock');
+    writeFileSync(
+      join(directory, 'nginx.conf'),
+      `worker_processes 1; user root; daemon off; pid ${directory}/pid; error_log ${directory}/error.log;
+events { worker_connections 4096; }
+http { access_log off; ${temporary} keepalive_requests 1000000000; client_max_body_size 0;
+  upstream u { server 127.0.0.1:${port}; keepalive 64; keepalive_requests 1000000000; }
+  server { listen unix:${socket};
+    location / { proxy_pass http://u; proxy_http_version 1.1; proxy_buffering off; proxy_request_buffering off;
+      proxy_set_header Connection ""; proxy_set_header X-Api-Key "sk-bench-key-000000000000000000"; } } }
+`,
+    );
+    this.#children.push(spawn(binary, ['-p', directory, '-c', join(directory, 'nginx.conf')], { stdio: 'ignore' }));
+    await listening(socket);
+    return socket;
+  }
+
+  /** Our proxy as it ships, with injection, rules and its log, configured the way the launcher does. */
+  async proxy(port: number): Promise<{ socket: string; pid: number; started: number }> {
+    this.#proxies += 1;
+    const base = join(this.directory, `proxy-${this.#proxies}`);
+    const agent = listenUnix(`${base}.sock`, { mode: 0o666 });
+    const admin = listenUnix(`${base}.admin`, { mode: 0o600 });
+    const log = openSync(`${base}.log`, 'a');
+    // As the service table starts it.
+    const args = ['--max-semi-space-size=1', join(bundled(), 'lib/proxy.js'), '--number', '1', '--payload-uid', '0', '--build', 'bench'];
+    const env = { PATH: '/usr/bin:/bin', NODE_COMPILE_CACHE: join(this.directory, 'compile-cache') };
+    if (this.#proxies === 1) execFileSync(process.execPath, [args[1] as string, '--version'], { env, stdio: 'ignore' });
+    const start = performance.now();
+    const child = spawn(process.execPath, args, { stdio: ['ignore', log, log, agent, admin, 'pipe'], env });
+    this.#children.push(child);
+    for (const fd of [agent, admin, log]) closeSync(fd);
+    await once((child.stdio as readonly unknown[])[5] as NodeJS.ReadableStream, 'data');
+    await configure(`${base}.admin`, port);
+    await firstAnswer(`${base}.sock`);
+    return { socket: `${base}.sock`, pid: child.pid as number, started: performance.now() - start };
+  }
+
+  /** A bare `node:http` server: what Node itself costs. Gives its process and the milliseconds to its first answer. */
+  async bareNode(): Promise<{ pid: number; started: number }> {
+    const socket = join(this.directory, `bare-${this.#children.length}.sock`);
+    const code = `require('node:http').createServer((q, r) => r.end('{}')).listen(${JSON.stringify(socket)})`;
+    const start = performance.now();
+    const child = spawn(process.execPath, ['-e', code], { stdio: 'ignore', env: {} });
+    this.#children.push(child);
+    await listening(socket);
+    await firstAnswer(socket);
+    return { pid: child.pid as number, started: performance.now() - start };
+  }
+
+  #fork(file: string): ChildProcess {
+    const child = fork(join(import.meta.dirname, file), { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    this.#children.push(child);
+    return child;
+  }
+}
+
+/** Proportional memory of a process, in MB. */
+export function memoryOf(pid: number): number {
+  return Number(/^Pss: +(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1]) / 1_000;
+}
+
+/** The bundles of this checkout; made when a source has changed. */
+function bundled(): string {
+  const name = execFileSync(process.execPath, [join(ROOT, 'build/bundle.ts')], { encoding: 'utf8', timeout: CHILD_MILLISECONDS }).trim();
+  return join(ROOT, '.build', name);
+}
+
+/** Debian's nginx without its service: the package's files, unpacked. */
+function fetchNginx(): string {
+  const target = '/tmp/bureau-bench-nginx';
+  mkdirSync(target, { recursive: true });
+  execFileSync('/bin/sh', ['-c', `cd ${target} && apt-get download nginx >/dev/null 2>&1 && dpkg -x nginx_*.deb .`], { timeout: CHILD_MILLISECONDS });
+  return join(target, 'usr/sbin/nginx');
+}
+
+async function configure(path: string, port: number): Promise<void> {
+  const header = {
+    v: 1,
+    principal: 'bench/one',
+    machine: 'machine/bench',
+    user_id: '@bench/one:bench.local',
+    issued_at: 1,
+    expires_at: Date.now() + 3_600_000,
+    upstreams: {
+      api: {
+        url: `http://127.0.0.1:${port}`,
+        inject: [{ secret: 'API_KEY', header: 'X-Api-Key' }],
+        methods: ['GET', 'POST'],
+        paths: ['/small', '/events', '/down', '/up'],
+      },
+    },
+  };
+  using admin = await connect({ path, contract: proxyContract, role: 'launcher', build: 'bench', clock: systemClock });
+  const secrets = Buffer.from(pack(new Map([['API_KEY', Buffer.from('sk-bench-key-000000000000000000')]])));
+  await admin.call('configure', { principal: 'bench/one' as never, header: Buffer.from(JSON.stringify(header)), secrets });
+}
+
+/** Resolves when something accepts on the socket. */
+async function listening(path: string): Promise<void> {
+  for (let tries = 0; tries < 2_000; tries += 1) {
+    const isOpen = await new Promise<boolean>((resolve) => {
+      const socket = connectSocket(path, () => resolve(true)).once('error', () => resolve(false));
+      socket.once('connect', () => socket.destroy());
+    });
+    if (isOpen) return;
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  throw new Error(`nothing listens on ${path}`);
+}
+
+function firstAnswer(path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = connectSocket(path).once('error', reject);
+    socket.once('data', () => resolve(void socket.destroy())).write('GET /v1/identity HTTP/1.1\r\nhost: bench\r\n\r\n');
+  });
+}
+
+/** The next message of a child; rejects when it ends or is silent for too long. */
+function nextMessage(child: ChildProcess): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const settle = (error?: Error, message?: unknown): void => {
+      clearTimeout(timer);
+      child.off('message', onMessage).off('exit', onExit);
+      if (error === undefined) resolve(message);
+      else reject(error);
+    };
+    const onMessage = (message: unknown): void => settle(undefined, message);
+    const onExit = (code: number | null): void => settle(new Error(`a benchmark process ended early with ${String(code)}`));
+    const timer = setTimeout(() => settle(new Error('a benchmark process was silent for too long')), CHILD_MILLISECONDS);
+    child.on('message', onMessage).on('exit', onExit);
+  });
+}
