@@ -126,7 +126,7 @@ export class AgentApi {
     const { request, response } = exchange;
     if (isForwardTarget(request.url ?? '')) {
       const { store } = services;
-      await this.#forward(exchange, forwardTo({ request, response, trace: exchange.trace, store, clock: this.#options.clock }));
+      await this.#forward(exchange, forwardTo({ request, response, trace: exchange.trace, store }));
       return undefined;
     }
     const { route, params, query } = router.match(request.method ?? '', request.url ?? '');

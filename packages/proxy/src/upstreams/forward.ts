@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Clock } from '@bureau/core';
 import { Problem, quoted } from '../problem.ts';
 import type { CredentialStore } from '../store.ts';
 import type { Trace } from '../trace.ts';
@@ -18,7 +17,6 @@ export interface ForwardRequest {
   readonly response: ServerResponse;
   readonly trace: Trace;
   readonly store: CredentialStore;
-  readonly clock: Clock;
 }
 
 /** A judged call, ready to begin. */
@@ -66,11 +64,11 @@ export function forwardTo(call: ForwardRequest): Forwarding {
       { extensions: { rule: `upstreams.${name}.${refusal.rule}` } },
     );
   }
-  const { response, trace, clock } = call;
+  const { response, trace } = call;
   return {
     service: name,
     path: `${HTTP_PREFIX}${name}/…`,
     start: (done) =>
-      new ServiceCall({ request, response, target, service: name, trace, current: () => store.current(), clock, done }).start(),
+      new ServiceCall({ request, response, target, service: name, trace, current: () => store.current(), done }).start(),
   };
 }

@@ -18,6 +18,9 @@ export interface H1Request {
   /** Header lines with keys, each with its line end; empty for none. */
   readonly keys: Buffer;
   readonly bodyless: boolean;
+  /** The longest silence until the head of the answer, and within its body; 0 for any. */
+  readonly headersMilliseconds: number;
+  readonly idleMilliseconds: number;
   /** How the body is sent: its length is in the head, in chunks, or there is none. */
   readonly framing: 'none' | 'length' | 'chunked';
 }
@@ -42,6 +45,9 @@ export class H1Connection implements RunningCall, AnswerEvents {
   readonly #parser: AnswerParser;
   #sink: AnswerSink | undefined;
   #framing: H1Request['framing'] = 'none';
+  #timeout = 0;
+  #idle = 0;
+  #inBody = false;
   #sent = true;
   #gone = false;
   #buffer = Buffer.allocUnsafeSlow(HEAD_BUFFER_BYTES);
@@ -57,7 +63,7 @@ export class H1Connection implements RunningCall, AnswerEvents {
     socket.on('end', () => this.#over(undefined));
     socket.on('error', (error) => this.#over(error));
     socket.on('close', () => this.#over(undefined));
-    socket.on('timeout', () => this.#over(new UpstreamFailure('idle_timeout', `${socket.timeout ?? 0} ms`)));
+    socket.on('timeout', () => this.#over(new UpstreamFailure(this.#inBody ? 'idle_timeout' : 'headers_timeout', `${this.#timeout} ms`)));
   }
 
   get gone(): boolean {
@@ -75,6 +81,11 @@ export class H1Connection implements RunningCall, AnswerEvents {
     this.#sink = sink;
     this.#framing = request.framing;
     this.#sent = request.framing === 'none';
+    this.#inBody = false;
+    this.#idle = request.idleMilliseconds;
+    // Usually that of the call before, then nothing has to be armed.
+    this.#limitSilence(request.headersMilliseconds);
+    if (this.socket.isPaused()) this.socket.resume();
     this.#parser.expect(request.bodyless);
     const { head, keys } = request;
     const size = head.length + keys.length + 2;
@@ -113,12 +124,8 @@ export class H1Connection implements RunningCall, AnswerEvents {
     this.#discard();
   }
 
-  /** The longest silence from now on; 0 for any. */
-  idleAfter(milliseconds: number): void {
-    this.socket.setTimeout(milliseconds);
-  }
-
   onHead(status: number, headers: RawHeaders, bytes: Buffer): void {
+    this.#inBody = true;
     this.#readKeepAlive(headers);
     this.#sink?.head(status, headers, bytes);
   }
@@ -145,6 +152,12 @@ export class H1Connection implements RunningCall, AnswerEvents {
     sink?.switched(headers, this.socket, Buffer.from(rest));
   }
 
+  #limitSilence(milliseconds: number): void {
+    if (this.#timeout === milliseconds) return;
+    this.#timeout = milliseconds;
+    this.socket.setTimeout(milliseconds);
+  }
+
   /** Nothing of a key stays in a buffer longer than the kernel needs to take it. */
   readonly #headWritten = (): void => {
     this.#buffer.fill(0, this.#keysAt, this.#keysEnd);
@@ -153,7 +166,10 @@ export class H1Connection implements RunningCall, AnswerEvents {
   #read(chunk: Buffer): void {
     try {
       this.#parser.feed(chunk);
-      if (this.#sink?.flush() === false) this.socket.pause();
+      if (this.#sink === undefined) return;
+      // The answer did not come in one piece: a stream, perhaps.
+      if (this.#inBody) this.#limitSilence(this.#idle);
+      if (!this.#sink.flush()) this.socket.pause();
     } catch (error) {
       this.#over(error);
     }

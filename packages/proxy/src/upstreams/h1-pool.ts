@@ -107,7 +107,6 @@ export class H1Pool {
   }
 
   #free(connection: H1Connection): void {
-    connection.idleAfter(0);
     const waiter = this.#waiting.shift();
     if (waiter !== undefined) {
       waiter.timer.clear();

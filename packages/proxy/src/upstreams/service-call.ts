@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { Clock, Timer } from '@bureau/core';
 import { BODY_BROKEN, announcesBody } from '../body.ts';
 import { Problem } from '../problem.ts';
 import type { Generation } from '../store.ts';
@@ -32,7 +31,6 @@ export interface CallOptions {
   readonly trace: Trace;
   /** The keys in use at the time of the call. */
   readonly current: () => Generation;
-  readonly clock: Clock;
   /** Called once, when all is over. */
   readonly done: (end: CallEnd) => void;
 }
@@ -41,6 +39,8 @@ export interface CallOptions {
 const REPEATABLE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 /** Methods whose missing body is announced as empty. */
 const WITH_BODY: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
+/** Bodies up to this size leave in one write with their head: Node joins strings, not bytes. */
+const JOINED_BYTES = 8_192;
 /** A status that is never sent: the agent had gone. */
 const CLIENT_GONE = 499;
 /** Rotations that a call survives while it waits for a connection. */
@@ -56,7 +56,6 @@ export class ServiceCall implements AnswerSink {
   #service: Service | undefined;
   #connection: H1Connection | undefined;
   #giveUp: (() => void) | undefined;
-  #timer: Timer | undefined;
   #retried = false;
   #turns = 0;
   #over = false;
@@ -81,8 +80,6 @@ export class ServiceCall implements AnswerSink {
   head(status: number, headers: RawHeaders, bytes: Buffer | undefined): void {
     const { request, response } = this.#options;
     const service = this.#service as Service;
-    this.#timer?.clear();
-    if (service.idleMilliseconds > 0) this.#connection?.idleAfter(service.idleMilliseconds);
     const { needles } = service;
     const found = bytes === undefined || holdsNeedle(bytes, needles) ? needles : [];
     const kept = answerHeaders(headers, service.strippedHeaders, found);
@@ -128,6 +125,7 @@ export class ServiceCall implements AnswerSink {
     }
     this.#release();
     if (chunk === undefined) response.end();
+    else if (chunk.length <= JOINED_BYTES) response.end(chunk.toString('latin1'), 'latin1');
     else response.end(chunk);
     this.#finish(this.#status, undefined);
   }
@@ -139,7 +137,6 @@ export class ServiceCall implements AnswerSink {
     const stale = failure.kind === 'reset' && connection !== undefined && connection.uses > 1 && connection.untouched;
     if (stale && !this.#retried && !this.#headSent && REPEATABLE.has(method ?? '') && !announcesBody(this.#options.request)) {
       this.#retried = true;
-      this.#timer?.clear();
       this.#release();
       this.#begin(false);
       return;
@@ -178,14 +175,8 @@ export class ServiceCall implements AnswerSink {
   }
 
   #send(connection: H1Connection, service: Service): void {
-    const { request, clock } = this.#options;
+    const { request } = this.#options;
     this.#connection = connection;
-    const milliseconds = service.headersMilliseconds;
-    this.#timer = clock.setTimer(milliseconds, () => {
-      this.#connection = undefined;
-      connection.abort();
-      this.#fail(new UpstreamFailure('headers_timeout', `${milliseconds} ms`));
-    });
     const outgoing = this.#headOf(service);
     connection.start(outgoing, this);
     if (outgoing.framing !== 'none') this.#sendBody(connection, request);
@@ -203,7 +194,8 @@ export class ServiceCall implements AnswerSink {
     else if (WITH_BODY.has(method)) head += 'content-length: 0\r\n';
     if (trace.parent !== undefined) head += `traceparent: ${trace.parent}\r\n`;
     head += headerLines(passedOn(request.rawHeaders, service.droppedHeaders));
-    return { head, keys: service.keys, bodyless: method === 'HEAD', framing };
+    const { keys, headersMilliseconds, idleMilliseconds } = service;
+    return { head, keys, bodyless: method === 'HEAD', framing, headersMilliseconds, idleMilliseconds };
   }
 
   #sendBody(connection: H1Connection, request: IncomingMessage): void {
@@ -264,7 +256,6 @@ export class ServiceCall implements AnswerSink {
 
   #finish(status: number, problem: Problem | undefined): void {
     this.#over = true;
-    this.#timer?.clear();
     const { request, response } = this.#options;
     response.off('timeout', this.#stalled);
     request.off(BODY_BROKEN, this.#broken);
