@@ -52,7 +52,9 @@ export class Arena {
     const binary = NGINX.find((path) => existsSync(path)) ?? fetchNginx();
     const directory = join(this.directory, 'nginx');
     mkdirSync(directory);
-    const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${directory}/${name};`).join(' ');
+    const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+      .map((name) => `${name}_temp_path ${directory}/${name};`)
+      .join(' ');
     const socket = join(this.directory, 'nginx.sock');
     writeFileSync(
       join(directory, 'nginx.conf'),
@@ -125,7 +127,9 @@ function bundled(): string {
 function fetchNginx(): string {
   const target = '/tmp/bureau-bench-nginx';
   mkdirSync(target, { recursive: true });
-  execFileSync('/bin/sh', ['-c', `cd ${target} && apt-get download nginx >/dev/null 2>&1 && dpkg -x nginx_*.deb .`], { timeout: CHILD_MILLISECONDS });
+  execFileSync('/bin/sh', ['-c', `cd ${target} && apt-get download nginx >/dev/null 2>&1 && dpkg -x nginx_*.deb .`], {
+    timeout: CHILD_MILLISECONDS,
+  });
   return join(target, 'usr/sbin/nginx');
 }
 

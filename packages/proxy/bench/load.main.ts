@@ -133,7 +133,9 @@ async function upload(round: Round): Promise<number> {
   await new Promise<void>((resolve, reject) => {
     let left = LARGE;
     socket.once('close', () => reject(new Error('the upload was cut')));
-    socket.once('data', (chunk: Buffer) => (chunk.toString('latin1').startsWith('HTTP/1.1 200') ? resolve() : reject(new Error(String(chunk)))));
+    socket.once('data', (chunk: Buffer) =>
+      chunk.toString('latin1').startsWith('HTTP/1.1 200') ? resolve() : reject(new Error(String(chunk))),
+    );
     const push = (): void => {
       while (left > 0) {
         left -= piece.length;

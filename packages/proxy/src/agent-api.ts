@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { describeError, type Clock } from '@bureau/core';
-import type { Logger } from '@bureau/log';
+import { audit, type Logger } from '@bureau/log';
 import { STATUS_CLIENT_GONE, type AccessLog } from './access-log.ts';
 import type { AnnouncedCalls } from './audit/announced-calls.ts';
 import { announcesBody, readBody } from './body.ts';
@@ -29,6 +30,12 @@ export interface AgentApiOptions {
   readonly clock: Clock;
 }
 
+/** A connection that the server gave away because its request asks for another protocol, with what came after the request. */
+export interface Upgrade {
+  readonly socket: Duplex;
+  readonly head: Buffer;
+}
+
 /** One request on its way: what is known of it when it ends, however it ends. */
 interface Exchange {
   readonly request: IncomingMessage;
@@ -42,6 +49,7 @@ interface Exchange {
   forwarding: Forwarding | undefined;
   bodyRead: boolean;
   bytesIn: number;
+  readonly upgrade: Upgrade | undefined;
   fetched: ForwardRecord | undefined;
 }
 
@@ -79,7 +87,7 @@ export class AgentApi {
   }
 
   /** Answers one request; resolves when the answer has been given to the socket. */
-  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async handle(request: IncomingMessage, response: ServerResponse, upgrade?: Upgrade): Promise<void> {
     const exchange: Exchange = {
       request,
       response,
@@ -91,6 +99,7 @@ export class AgentApi {
       forwarding: undefined,
       bodyRead: false,
       bytesIn: 0,
+      upgrade,
       fetched: undefined,
     };
     response.once('close', () => {
@@ -100,7 +109,7 @@ export class AgentApi {
     });
     this.#total += 1;
     try {
-      checkRequest(request, this.#options.services.limits.requestHeaders);
+      checkRequest(request, this.#options.services.limits.requestHeaders, upgrade !== undefined);
       using _admission = this.#options.limiter.admitRequest();
       if (isAbsoluteTarget(request)) return await this.#fetch(exchange);
       const answer = await this.#answer(exchange);
@@ -125,8 +134,12 @@ export class AgentApi {
     const { router, services } = this.#options;
     const { request, response } = exchange;
     if (isForwardTarget(request.url ?? '')) {
-      const { store } = services;
-      await this.#forward(exchange, forwardTo({ request, response, trace: exchange.trace, store }));
+      const { store, limits } = services;
+      const { clock } = this.#options;
+      await this.#forward(
+        exchange,
+        forwardTo({ request, response, trace: exchange.trace, store, limits, clock, upgrade: exchange.upgrade }),
+      );
       return undefined;
     }
     const { route, params, query } = router.match(request.method ?? '', request.url ?? '');
@@ -166,6 +179,7 @@ export class AgentApi {
   async #forward(exchange: Exchange, forwarding: Forwarding): Promise<void> {
     exchange.forwarding = forwarding;
     const end = await new Promise<CallEnd>((resolve) => forwarding.start(resolve));
+    exchange.bytesIn = end.bytesIn;
     if (end.problem !== undefined && !exchange.response.headersSent) throw end.problem;
     this.#log(exchange, end.status, end.bytes, end.problem);
   }
@@ -177,6 +191,12 @@ export class AgentApi {
         : new Problem(500, 'internal', 'The proxy failed; its log says more under this trace_id.', { cause: error });
     if (problem !== error) {
       this.#options.logger.error({ trace_id: exchange.trace.id, err: error }, 'a route failed');
+    }
+    if (problem.code === 'placeholder_misused') {
+      const who = this.#options.services.store.header?.principal ?? '-';
+      const target = exchange.forwarding?.service ?? '-';
+      const { id: traceId } = exchange.trace;
+      audit(this.#options.logger, { who, what: 'proxy.placeholder', target, result: 'refused', reason: problem.code, traceId });
     }
     this.#send(exchange, problem.status, PROBLEM_TYPE, problemBody(problem, exchange.trace.id), problem.headers, problem.close, problem);
   }

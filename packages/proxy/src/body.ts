@@ -53,7 +53,7 @@ export async function readBody<Schema extends v.GenericSchema>(
 }
 
 /** All bytes of a body, or 413 as soon as there are too many. */
-function readBytes(request: IncomingMessage, response: ServerResponse, bounds: BodyBounds): Promise<Buffer> {
+export function readBytes(request: IncomingMessage, response: ServerResponse, bounds: BodyBounds): Promise<Buffer> {
   const { longest, milliseconds, clock } = bounds;
   if (Number(request.headers['content-length'] ?? 0) > longest) throw tooLarge(longest);
   let timer: Timer | undefined;

@@ -120,6 +120,7 @@ function secretsMalformed(): BureauError {
 function checkUpstreams(header: BundleHeader, secrets: ReadonlyMap<string, SecretBytes>): void {
   for (const [service, upstream] of Object.entries(header.upstreams)) {
     checkUpstreamUrl(service, upstream);
+    if (upstream.auth?.kind === 'oauth2') checkUpstreamUrl(`${service} (its token_url)`, { url: upstream.auth.token_url });
     const unsafe = injectedHeaderNames(upstream).find(forbiddenInjection);
     if (unsafe !== undefined) {
       throw new BureauError(

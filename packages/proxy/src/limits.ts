@@ -74,6 +74,8 @@ export interface ProxyLimits {
   readonly serviceConnections: number;
   /** Until the head of an answer to an agent's own call: models think for minutes before their first byte. */
   readonly serviceHeadersMilliseconds: number;
+  /** Bytes of a body that is read whole because its upstream wants it signed; S3 over TLS does not. */
+  readonly signedBodyBytes: number;
   /** Bytes of an upstream's response head. */
   readonly upstreamHeadBytes: number;
   /** Bytes of an upstream's JSON answer: the members of a room of a few thousand fit. */
@@ -151,6 +153,7 @@ export const PROXY_LIMITS: ProxyLimits = {
   upstreamAnswerMilliseconds: 30_000,
   serviceConnections: 128,
   serviceHeadersMilliseconds: 600_000,
+  signedBodyBytes: 16 * 1024 * 1024,
   upstreamHeadBytes: 16 * 1024,
   upstreamBodyBytes: 4 * 1024 * 1024,
   pollConnections: 4,

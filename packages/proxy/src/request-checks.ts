@@ -46,12 +46,12 @@ export function checkHead(request: IncomingMessage, headersMost: number): void {
 }
 
 /** `checkHead`, and what holds for every request but CONNECT: a target in path or absolute form, and no change of protocol (426). */
-export function checkRequest(request: IncomingMessage, headersMost: number): void {
+export function checkRequest(request: IncomingMessage, headersMost: number, mayUpgrade = false): void {
   checkHead(request, headersMost);
   if (!(request.url ?? '').startsWith('/') && !isAbsoluteTarget(request)) {
     throw new Problem(400, 'invalid_target', 'Expected a request target that starts with "/".', { close: true });
   }
-  if (request.headers.upgrade !== undefined) {
+  if (request.headers.upgrade !== undefined && !mayUpgrade) {
     throw new Problem(
       426,
       'upgrade_unavailable',

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, ServerResponse, type IncomingMessage, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { describeError, type Clock } from '@bureau/core';
@@ -9,6 +9,7 @@ import type { AccessLog } from './access-log.ts';
 import type { AgentApi } from './agent-api.ts';
 import { BODY_BROKEN } from './body.ts';
 import type { Tunnels } from './forward/tunnels.ts';
+import { isForwardTarget } from './upstreams/forward.ts';
 import type { ProxyLimits } from './limits.ts';
 import type { Problem } from './problem.ts';
 import { endWithProblem, problemOfParser } from './raw-answers.ts';
@@ -51,6 +52,8 @@ export class AgentServer {
       // A forwarded body may take its time; `readBody` has a deadline of its own, silence has `stalledMilliseconds`.
       requestTimeout: 0,
       connectionsCheckingInterval: limits.sweepMilliseconds,
+      // Taken off the server only where it may be passed on; an ordinary request that is told so elsewhere.
+      shouldUpgradeCallback: (request) => isForwardTarget(request.url ?? ''),
       keepAlive: true,
       keepAliveTimeout: limits.idleMilliseconds,
     });
@@ -114,6 +117,7 @@ export class AgentServer {
       if (this.#running.get(socket)?.size) socket.destroy();
       else void this.#options.tunnels.connect(request, socket as Socket, head);
     });
+    this.#server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => this.#upgrade(request, socket as Socket, head));
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => this.#parserError(error, socket));
     this.#server.on('drop', () =>
       this.#options.logger.warn({ limit: this.#options.limits.connections }, 'connection closed: limit connections is reached'),
@@ -146,6 +150,18 @@ export class AgentServer {
     this.#running.set(socket, running.add(request));
     response.once('close', () => running.delete(request));
     void this.#options.api.handle(request, response);
+  }
+
+  /** A request that asks for WebSocket: its connection serves no other from now on, whatever it is told. */
+  #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
+    // An answer now would be read as that of a request before it on this connection.
+    if (this.#running.get(socket)?.size) return void socket.destroy();
+    socket.on('error', () => socket.destroy());
+    const response = new ServerResponse(request);
+    response.shouldKeepAlive = false;
+    response.assignSocket(socket);
+    response.once('finish', () => socket.end());
+    void this.#options.api.handle(request, response, { socket, head });
   }
 
   #parserError(error: NodeJS.ErrnoException, socket: Duplex): void {

@@ -37,9 +37,13 @@ export class Generation {
     const services = Object.keys(credentials.header.upstreams);
     this.#upstreams = new Map(services.map((service) => [service, new Upstream({ service, credentials, limits, clock })]));
     const secretOf = (secret: string): SecretBytes => credentials.secret(secret);
+    const { principal } = credentials.header;
     const entries = Object.entries(credentials.header.upstreams);
     this.#services = new Map(
-      entries.map(([name, rule]) => [name, new Service({ name, url: checkUpstreamUrl(name, rule), rule, secretOf, limits, clock })]),
+      entries.map(([name, rule]) => [
+        name,
+        new Service({ name, principal, url: checkUpstreamUrl(name, rule), rule, secretOf, limits, clock }),
+      ]),
     );
   }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from 'valibot';
+import { placeholderFor } from '../injection/placeholder.ts';
 import { defineRoute } from '../router.ts';
 import { notConfigured } from '../store.ts';
 
@@ -9,6 +10,9 @@ const service = v.object({
   path: v.string(),
   methods: v.nullable(v.array(v.string())),
   paths: v.nullable(v.array(v.string())),
+  websocket: v.boolean(),
+  /** What a client that insists on a token is given: worthless, and known for what it is wherever else it turns up. */
+  placeholder: v.nullable(v.string()),
 });
 
 /** What this principal may reach, as its bundle says: never a key, never a URL, which may hold one. */
@@ -21,11 +25,13 @@ export const services = defineRoute({
   handle: (_call, { store }) => {
     const { header } = store;
     if (header === undefined) throw notConfigured();
-    const list = Object.entries(header.upstreams).map(([name, { methods, paths }]) => ({
+    const list = Object.entries(header.upstreams).map(([name, { methods, paths, websocket, placeholder }]) => ({
       name,
       path: name === 'matrix' ? '/v1/matrix/' : `/v1/http/${name}/`,
       methods: methods ?? null,
       paths: paths ?? null,
+      websocket: websocket ?? false,
+      placeholder: placeholder === undefined ? null : placeholderFor(header.principal, name, placeholder),
     }));
     return { status: 200, body: { services: list } };
   },

@@ -23,6 +23,8 @@ export interface AnswerSink {
 
 /** A call under way. */
 export interface RunningCall {
+  /** It ended before a byte of an answer on a connection that had served another call: the server may not have seen it. */
+  readonly retryable: boolean;
   /** A piece of the request's body; `false` asks to wait for the sink's `drained`. */
   write(chunk: Buffer): boolean;
   /** The request's body is complete. */

@@ -2,35 +2,9 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { ProxyFixture, TOKEN, type FixtureOptions } from '../testing/proxy-fixture.ts';
+import { ProxyFixture } from '../testing/proxy-fixture.ts';
+import { KEY, configureApi, headersOf, proxyFor } from '../testing/services.ts';
 import { UpstreamStandIn } from '../testing/upstream-stand-in.ts';
-
-const KEY = 'sk-real-key-that-nobody-sees-0001';
-
-/** A proxy with one upstream `api` beside the homeserver. */
-async function proxyFor(url: string, rule: Record<string, unknown> = {}, options: FixtureOptions = {}): Promise<ProxyFixture> {
-  const fixture = await ProxyFixture.start({ ...options, unconfigured: true });
-  await configure(fixture, url, rule);
-  return fixture;
-}
-
-async function configure(fixture: ProxyFixture, url: string, rule: Record<string, unknown> = {}, key = KEY): Promise<void> {
-  const matrix = { url: fixture.homeserver.url, inject: [{ secret: 'MATRIX_TOKEN', header: 'Authorization', prefix: 'Bearer ' }] };
-  const api = { url, inject: [{ secret: 'API_KEY', header: 'X-Api-Key' }], ...rule };
-  await fixture.configure({
-    header: { upstreams: { matrix, api } },
-    secrets: { MATRIX_TOKEN: Buffer.from(TOKEN), API_KEY: Buffer.from(key) },
-  });
-}
-
-/** Header lines of a recorded request by lower-case name. */
-function headersOf(seen: string): string[][] {
-  const head = seen.slice(0, seen.indexOf('\r\n\r\n'));
-  return head
-    .split('\r\n')
-    .slice(1)
-    .map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]);
-}
 
 test('a call goes out with the key and without what the agent sent under its name, in any form', async () => {
   await using upstream = await UpstreamStandIn.start();
@@ -162,7 +136,7 @@ test('an upstream over a Unix socket', async () => {
   await using fixture = await ProxyFixture.start({ unconfigured: true });
   const path = join(fixture.directory, 'upstream.sock');
   await using upstream = await UpstreamStandIn.start(path);
-  await configure(fixture, 'http://service.local/v2', { unix: path });
+  await configureApi(fixture, 'http://service.local/v2', { unix: path });
   assert.equal((await fixture.request('DELETE', '/v1/http/api')).status, 200);
   assert.ok(upstream.seen[0]?.startsWith('DELETE /v2/ HTTP/1.1\r\nhost: service.local\r\n'), upstream.seen[0]);
 });

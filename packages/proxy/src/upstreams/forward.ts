@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { Duplex } from 'node:stream';
+import type { Clock } from '@bureau/core';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ProxyLimits } from '../limits.ts';
 import { Problem, quoted } from '../problem.ts';
 import type { CredentialStore } from '../store.ts';
 import type { Trace } from '../trace.ts';
 import { refusalOf } from './path-rules.ts';
+import { asksForWebSocket, upgradeUnavailable } from './websocket.ts';
 import { ServiceCall, type CallEnd } from './service-call.ts';
 
 /** What stands before a service's name in a target. */
@@ -17,6 +21,10 @@ export interface ForwardRequest {
   readonly response: ServerResponse;
   readonly trace: Trace;
   readonly store: CredentialStore;
+  readonly limits: ProxyLimits;
+  readonly clock: Clock;
+  /** The connection of a request with `Upgrade`, when it was taken off the server. */
+  readonly upgrade?: { readonly socket: Duplex; readonly head: Buffer } | undefined;
 }
 
 /** A judged call, ready to begin. */
@@ -64,11 +72,23 @@ export function forwardTo(call: ForwardRequest): Forwarding {
       { extensions: { rule: `upstreams.${name}.${refusal.rule}` } },
     );
   }
-  const { response, trace } = call;
+  const { response, trace, limits, clock, upgrade } = call;
+  if (upgrade !== undefined && !(service.websocket && asksForWebSocket(request))) throw upgradeUnavailable(name);
   return {
     service: name,
     path: `${HTTP_PREFIX}${name}/…`,
     start: (done) =>
-      new ServiceCall({ request, response, target, service: name, trace, current: () => store.current(), done }).start(),
+      new ServiceCall({
+        request,
+        response,
+        target,
+        service: name,
+        trace,
+        current: () => store.current(),
+        limits,
+        clock,
+        upgrade,
+        done,
+      }).start(),
   };
 }

@@ -70,9 +70,8 @@ export class H1Connection implements RunningCall, AnswerEvents {
     return this.#gone;
   }
 
-  /** True as long as nothing of an answer has come: what failed now may not have been seen by the server. */
-  get untouched(): boolean {
-    return this.#parser.untouched;
+  get retryable(): boolean {
+    return this.uses > 1 && this.#parser.untouched;
   }
 
   /** Writes a head and gives the answer to `sink`. */

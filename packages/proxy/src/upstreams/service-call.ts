@@ -1,23 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { BODY_BROKEN, announcesBody } from '../body.ts';
+import type { Clock } from '@bureau/core';
+import { BODY_BROKEN, announcesBody, readBytes } from '../body.ts';
+import type { ProxyLimits } from '../limits.ts';
 import { Problem } from '../problem.ts';
 import type { Generation } from '../store.ts';
 import type { Trace } from '../trace.ts';
 import { answerHeaders, holdsNeedle } from './answer-headers.ts';
-import type { AnswerSink, RawHeaders } from './answer-sink.ts';
+import type { AnswerSink, RawHeaders, RunningCall } from './answer-sink.ts';
 import { UpstreamFailure, problemOfFailure } from './failure.ts';
-import type { H1Connection, H1Request } from './h1-connection.ts';
-import { headerLines, passedOn } from './request-head.ts';
+import { framingOf, outgoingOf } from './outgoing.ts';
 import type { Service } from './service.ts';
+import { joinSockets, switchHead } from './switch.ts';
 
 /** How a forwarded request ended. */
 export interface CallEnd {
   /** What the agent was told; 499 when it had gone. */
   readonly status: number;
-  /** Of the answer's body, as far as it was sent. */
+  /** Of the answer's body, as far as it was sent; after a change of protocol all that went to the agent. */
   readonly bytes: number;
+  /** Of the request's body, as far as it was read. */
+  readonly bytesIn: number;
   /** To be told to the agent, when nothing was sent yet; for the log otherwise. */
   readonly problem: Problem | undefined;
 }
@@ -25,25 +29,27 @@ export interface CallEnd {
 export interface CallOptions {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
-  /** Below the service's URL: path and query as they go out. */
+  /** Below the service's URL: path and query as they came. */
   readonly target: string;
   readonly service: string;
   readonly trace: Trace;
   /** The keys in use at the time of the call. */
   readonly current: () => Generation;
+  readonly limits: ProxyLimits;
+  readonly clock: Clock;
+  /** The agent's connection, when it asks for WebSocket. */
+  readonly upgrade?: { readonly socket: Duplex; readonly head: Buffer } | undefined;
   /** Called once, when all is over. */
   readonly done: (end: CallEnd) => void;
 }
 
 /** Methods that may be sent again when a kept connection turned out to be closed. */
 const REPEATABLE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
-/** Methods whose missing body is announced as empty. */
-const WITH_BODY: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
 /** Bodies up to this size leave in one write with their head: Node joins strings, not bytes. */
 const JOINED_BYTES = 8_192;
 /** A status that is never sent: the agent had gone. */
 const CLIENT_GONE = 499;
-/** Rotations that a call survives while it waits for a connection. */
+/** Rotations and renewals that a call survives while it waits for a connection. */
 const TURNS_MOST = 8;
 
 /**
@@ -54,14 +60,16 @@ export class ServiceCall implements AnswerSink {
   readonly #options: CallOptions;
   #generation: Generation | undefined;
   #service: Service | undefined;
-  #connection: H1Connection | undefined;
+  #call: RunningCall | undefined;
   #giveUp: (() => void) | undefined;
+  #body: Buffer | undefined;
   #retried = false;
   #turns = 0;
   #over = false;
   #headSent = false;
   #status = 0;
   #bytes = 0;
+  #bytesIn = 0;
   #pending: Buffer | undefined;
 
   constructor(options: CallOptions) {
@@ -70,11 +78,16 @@ export class ServiceCall implements AnswerSink {
 
   /** Begins. Everything that follows is told to `done`. */
   start(): void {
-    const { request, response } = this.#options;
+    const { request, response, current, service } = this.#options;
     response.once('close', this.#closed);
     response.on('timeout', this.#stalled);
     request.once(BODY_BROKEN, this.#broken);
-    this.#begin(true);
+    try {
+      if (current().service(service).signer?.wantsBody === true && announcesBody(request)) void this.#readThenBegin();
+      else this.#begin(true);
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   head(status: number, headers: RawHeaders, bytes: Buffer | undefined): void {
@@ -84,7 +97,8 @@ export class ServiceCall implements AnswerSink {
     const found = bytes === undefined || holdsNeedle(bytes, needles) ? needles : [];
     const kept = answerHeaders(headers, service.strippedHeaders, found);
     // What is left of a body that nobody wants would be read as the next request.
-    if (!request.complete) kept.push('connection', 'close');
+    if (!request.complete || this.#options.upgrade !== undefined) kept.push('connection', 'close');
+    if (status === 401) service.tokens?.refused();
     this.#status = status;
     this.#headSent = true;
     response.writeHead(status, kept);
@@ -116,12 +130,12 @@ export class ServiceCall implements AnswerSink {
     const service = this.#service as Service;
     const chunk = this.#pending;
     this.#pending = undefined;
-    this.#connection = undefined;
+    this.#call = undefined;
     if (trailers.length > 0) {
       const kept = answerHeaders(trailers, service.droppedTrailers, service.needles);
-      const pairs: [string, string][] = [];
-      for (let index = 0; index < kept.length; index += 2) pairs.push([kept[index] as string, kept[index + 1] as string]);
-      response.addTrailers(pairs);
+      response.addTrailers(
+        Array.from({ length: kept.length / 2 }, (_, index) => [kept[index * 2], kept[index * 2 + 1]] as [string, string]),
+      );
     }
     this.#release();
     if (chunk === undefined) response.end();
@@ -131,22 +145,53 @@ export class ServiceCall implements AnswerSink {
   }
 
   failed(failure: UpstreamFailure): void {
-    const connection = this.#connection;
-    this.#connection = undefined;
-    const { method } = this.#options.request;
-    const stale = failure.kind === 'reset' && connection !== undefined && connection.uses > 1 && connection.untouched;
-    if (stale && !this.#retried && !this.#headSent && REPEATABLE.has(method ?? '') && !announcesBody(this.#options.request)) {
+    const call = this.#call;
+    this.#call = undefined;
+    const { request } = this.#options;
+    const repeatable = REPEATABLE.has(request.method ?? '') && !announcesBody(request);
+    if (failure.kind === 'reset' && call?.retryable === true && repeatable && !this.#retried && !this.#headSent) {
       this.#retried = true;
       this.#release();
       this.#begin(false);
-      return;
-    }
-    this.#fail(failure);
+    } else this.#fail(failure);
   }
 
-  switched(_headers: RawHeaders, socket: Duplex): void {
-    socket.destroy();
-    this.#fail(new UpstreamFailure('malformed', 'a change of protocol that nobody asked for'));
+  switched(headers: RawHeaders, upstream: Duplex, rest: Buffer): void {
+    const { upgrade, request, response, limits, clock } = this.#options;
+    this.#call = undefined;
+    const service = this.#service as Service;
+    const head =
+      upgrade === undefined
+        ? undefined
+        : switchHead(request.headers['sec-websocket-key'] ?? '', answerHeaders(headers, service.strippedHeaders, service.needles), headers);
+    if (head === undefined || upgrade === undefined) {
+      upstream.on('error', () => undefined).destroy();
+      return this.#fail(new UpstreamFailure('malformed', 'a change of protocol that nobody asked for'));
+    }
+    this.#headSent = true;
+    response.off('close', this.#closed);
+    response.detachSocket(upgrade.socket as never);
+    upgrade.socket.write(head, 'latin1');
+    // The keys are held no longer: they went out with the head.
+    this.#release();
+    const stalled = limits.stalledMilliseconds;
+    joinSockets({ agent: upgrade.socket, fromAgent: upgrade.head, upstream, fromUpstream: rest, stalled, clock }, (bytes, bytesIn) => {
+      this.#bytes = bytes;
+      this.#bytesIn = bytesIn;
+      this.#finish(101, undefined);
+    });
+  }
+
+  async #readThenBegin(): Promise<void> {
+    const { request, response, limits, clock } = this.#options;
+    try {
+      const bounds = { longest: limits.signedBodyBytes, milliseconds: limits.requestMilliseconds, clock };
+      this.#body = await readBytes(request, response, bounds);
+      this.#bytesIn = this.#body.length;
+      if (!this.#over) this.#begin(true);
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   /** Takes the keys that are in use now, then a connection; when the keys changed while it waited for one, again from the start. */
@@ -157,59 +202,85 @@ export class ServiceCall implements AnswerSink {
       this.#generation = generation;
       const service = generation.service(this.#options.service);
       this.#service = service;
-      const kept = mayBeKept ? service.pool.idle() : undefined;
-      if (kept !== undefined) return this.#send(kept, service);
+      if (!service.ready) return this.#renew(service);
+      if (service.h2 !== undefined) {
+        this.#giveUp = service.h2.acquire((failure) => this.#acquired(failure, () => this.#sendOver2(service)));
+        return;
+      }
+      const kept = mayBeKept && this.#options.upgrade === undefined ? service.pool.idle() : undefined;
+      if (kept !== undefined) return this.#send(service, (outgoing) => (kept.start(outgoing, this), kept));
       this.#giveUp = service.pool.acquire((connection, failure) => {
-        this.#giveUp = undefined;
-        if (this.#over) connection?.abort();
-        else if (connection === undefined) this.#fail(failure as UpstreamFailure);
-        else if (generation.retired && (this.#turns += 1) <= TURNS_MOST) {
-          connection.abort();
-          this.#release();
-          this.#begin(true);
-        } else this.#send(connection, service);
+        if (this.#over || (failure === undefined && this.#isStale())) connection?.abort();
+        this.#acquired(failure, () => {
+          if (connection !== undefined) this.#send(service, (outgoing) => (connection.start(outgoing, this), connection));
+        });
       });
     } catch (error) {
       this.#fail(error);
     }
   }
 
-  #send(connection: H1Connection, service: Service): void {
-    const { request } = this.#options;
-    this.#connection = connection;
-    const outgoing = this.#headOf(service);
-    connection.start(outgoing, this);
-    if (outgoing.framing !== 'none') this.#sendBody(connection, request);
+  /** A connection is there: with keys that are still in use it goes on, with others from the start. */
+  #acquired(failure: UpstreamFailure | undefined, send: () => void): void {
+    this.#giveUp = undefined;
+    if (this.#over) return;
+    try {
+      if (failure !== undefined) this.#fail(failure);
+      else if (this.#isStale()) this.#again();
+      else send();
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
-  #headOf(service: Service): H1Request {
-    const { request, target, trace } = this.#options;
-    const method = request.method as string;
-    const length = request.headers['content-length'];
-    const framing =
-      request.headers['transfer-encoding'] !== undefined ? 'chunked' : length === undefined || length === '0' ? 'none' : 'length';
-    let head = `${method} ${service.basePath}${service.withQueryKeys(target)} HTTP/1.1\r\nhost: ${service.host}\r\n`;
-    if (framing === 'chunked') head += 'transfer-encoding: chunked\r\n';
-    else if (framing === 'length') head += `content-length: ${length as string}\r\n`;
-    else if (WITH_BODY.has(method)) head += 'content-length: 0\r\n';
-    if (trace.parent !== undefined) head += `traceparent: ${trace.parent}\r\n`;
-    head += headerLines(passedOn(request.rawHeaders, service.droppedHeaders));
-    const { keys, headersMilliseconds, idleMilliseconds } = service;
-    return { head, keys, bodyless: method === 'HEAD', framing, headersMilliseconds, idleMilliseconds };
+  #isStale(): boolean {
+    return this.#generation?.retired === true || this.#service?.ready === false;
   }
 
-  #sendBody(connection: H1Connection, request: IncomingMessage): void {
-    if (/^100-continue$/i.test(request.headers.expect ?? '')) this.#options.response.writeContinue();
+  #again(): void {
+    this.#release();
+    this.#turns += 1;
+    if (this.#turns > TURNS_MOST) this.#fail(new UpstreamFailure('aborted', 'the keys changed too often'));
+    else this.#begin(true);
+  }
+
+  #renew(service: Service): void {
+    service.tokens?.renew().then(
+      () => this.#acquired(undefined, () => this.#again()),
+      (error: unknown) => this.#fail(error),
+    );
+  }
+
+  #send(service: Service, start: (outgoing: ReturnType<typeof outgoingOf>['h1']) => RunningCall): void {
+    const outgoing = outgoingOf(this.#options, service, this.#body).h1;
+    this.#call = start(outgoing);
+    if (outgoing.framing !== 'none') this.#sendBody(this.#call);
+  }
+
+  #sendOver2(service: Service): void {
+    const { h2 } = outgoingOf(this.#options, service, this.#body);
+    this.#call = service.h2?.start(h2, this);
+    if (h2.hasBody && this.#call !== undefined) this.#sendBody(this.#call);
+  }
+
+  #sendBody(call: RunningCall): void {
+    const { request, response } = this.#options;
+    if (this.#body !== undefined) {
+      call.write(this.#body);
+      return call.end();
+    }
+    if (/^100-continue$/i.test(request.headers.expect ?? '')) response.writeContinue();
     request.on('data', (chunk: Buffer) => {
-      if (!connection.write(chunk)) request.pause();
+      this.#bytesIn += chunk.length;
+      if (!call.write(chunk)) request.pause();
     });
-    request.once('end', () => connection.end());
+    request.once('end', () => call.end());
   }
 
   #awaitDrain(): boolean {
     const { response } = this.#options;
-    const connection = this.#connection;
-    response.once('drain', () => connection?.resume());
+    const call = this.#call;
+    response.once('drain', () => call?.resume());
     return false;
   }
 
@@ -243,8 +314,8 @@ export class ServiceCall implements AnswerSink {
 
   #abandon(): void {
     this.#giveUp?.();
-    this.#connection?.abort();
-    this.#connection = undefined;
+    this.#call?.abort();
+    this.#call = undefined;
     this.#release();
   }
 
@@ -259,7 +330,7 @@ export class ServiceCall implements AnswerSink {
     const { request, response } = this.#options;
     response.off('timeout', this.#stalled);
     request.off(BODY_BROKEN, this.#broken);
-    if (!request.complete) request.removeAllListeners('data').resume();
-    this.#options.done({ status, bytes: this.#bytes, problem });
+    if (framingOf(request) !== 'none' && !request.complete) request.removeAllListeners('data').resume();
+    this.#options.done({ status, bytes: this.#bytes, bytesIn: this.#bytesIn, problem });
   }
 }

@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Clock } from '@bureau/core';
 import { secretsOfUpstream, type UpstreamRule } from '@bureau/protocol';
-import type { SecretBytes } from '@bureau/secret';
+import { SecretBytes } from '@bureau/secret';
+import { AWS_HEADERS, AwsSigner } from '../injection/aws-signer.ts';
+import { TokenSource } from '../injection/oauth2.ts';
 import { injectedHeaderNames, keyLines, needlesOf, type SecretOf } from '../injection/key-lines.ts';
 import { queryWithout } from '../injection/query.ts';
 import type { ProxyLimits } from '../limits.ts';
 import { Problem } from '../problem.ts';
 import { Dialler } from './dial.ts';
+import { tokenEndpoint } from './fetch-once.ts';
 import { H1Pool } from './h1-pool.ts';
+import { H2Client } from './h2-client.ts';
 import { ANSWER_HOP_HEADERS, CREDENTIAL_HEADERS, HOP_HEADERS } from './header-rules.ts';
 
 export interface ServiceOptions {
   readonly name: string;
   readonly url: URL;
+  readonly principal: string;
   readonly rule: UpstreamRule;
   readonly secretOf: SecretOf;
   readonly limits: ProxyLimits;
@@ -22,6 +27,7 @@ export interface ServiceOptions {
 /** One upstream of one bundle, with everything that can be made ready before a request comes. Its keys are zeroed by `[Symbol.dispose]`. */
 export class Service implements Disposable {
   readonly name: string;
+  readonly principal: string;
   readonly rule: UpstreamRule;
   /** For problems: the service and its origin. */
   readonly where: string;
@@ -38,16 +44,27 @@ export class Service implements Disposable {
   readonly headersMilliseconds: number;
   readonly idleMilliseconds: number;
   readonly pool: H1Pool;
+  /** Instead of the pool, where the bundle says HTTP/2. */
+  readonly h2: H2Client | undefined;
+  /** Where the key is a token that is renewed. */
+  readonly tokens: TokenSource | undefined;
+  /** Where the key signs each request. */
+  readonly signer: AwsSigner | undefined;
+  /** The rule that a change of protocol may be passed on. */
+  readonly websocket: boolean;
   readonly #keys: SecretBytes;
   readonly #secretOf: SecretOf;
   /** Parameter → secret. These become strings, for one call: they stand in the request line. */
   readonly #queryKeys: ReadonlyMap<string, string>;
   readonly #queryNames: ReadonlySet<string>;
   readonly #needles: readonly SecretBytes[];
+  #token: SecretBytes | undefined;
+  #tokenLines: SecretBytes | undefined;
 
   constructor(options: ServiceOptions) {
     const { rule, url, limits, clock, secretOf } = options;
     this.name = options.name;
+    this.principal = options.principal;
     this.rule = rule;
     this.where = `${options.name} at ${rule.unix === undefined ? url.origin : `the socket ${rule.unix}`}`;
     this.host = url.host;
@@ -58,6 +75,7 @@ export class Service implements Disposable {
       ...CREDENTIAL_HEADERS,
       ...injectedHeaderNames(rule),
       ...lowered(rule.strip_request),
+      ...(rule.auth?.kind === 'sigv4' ? AWS_HEADERS : []),
       // Set by us, when the agent's own is valid.
       'traceparent',
     ]);
@@ -66,7 +84,7 @@ export class Service implements Disposable {
     this.headersMilliseconds = rule.timeouts?.headers ?? limits.serviceHeadersMilliseconds;
     this.idleMilliseconds = rule.timeouts?.idle ?? 0;
     const connectMilliseconds = rule.timeouts?.connect ?? limits.upstreamConnectMilliseconds;
-    const dialler = new Dialler({ url, rule, protocol: 'http/1.1', connectMilliseconds, clock });
+    const dialler = new Dialler({ url, rule, protocol: rule.http2 === true ? 'h2' : 'http/1.1', connectMilliseconds, clock });
     this.pool = new H1Pool({
       dialler,
       clock,
@@ -74,6 +92,23 @@ export class Service implements Disposable {
       headMost: limits.upstreamHeadBytes,
       waitMilliseconds: connectMilliseconds,
     });
+    const { auth } = rule;
+    this.websocket = rule.websocket === true && rule.http2 !== true;
+    this.h2 =
+      rule.http2 === true
+        ? new H2Client({ dialler, origin: url.origin, headMost: limits.upstreamHeadBytes, waitMilliseconds: connectMilliseconds })
+        : undefined;
+    this.signer = auth?.kind === 'sigv4' ? new AwsSigner(auth, secretOf, clock, url.protocol === 'https:') : undefined;
+    this.tokens =
+      auth?.kind === 'oauth2'
+        ? new TokenSource({
+            rule: auth,
+            secretOf,
+            clock,
+            where: this.where,
+            request: tokenEndpoint(new URL(auth.token_url), rule.ca, this.where, clock),
+          })
+        : undefined;
     this.#secretOf = secretOf;
     this.#queryKeys = new Map(rule.inject.flatMap((one) => ('query' in one ? [[one.query, one.secret] as const] : [])));
     this.#queryNames = new Set(lowered([...this.#queryKeys.keys()]));
@@ -81,9 +116,23 @@ export class Service implements Disposable {
     this.#needles = needlesOf(rule, secretsOfUpstream(rule), secretOf);
   }
 
-  /** The header lines with keys. */
+  /** The header lines with keys, as of now; a renewed token's with it. Only when `ready`. */
   get keys(): Buffer {
-    return this.#keys.bytes;
+    const token = this.tokens?.current;
+    if (token === undefined) return this.#keys.bytes;
+    if (token !== this.#token) {
+      this.#token = token;
+      this.#tokenLines?.[Symbol.dispose]();
+      this.#tokenLines = SecretBytes.from(
+        Buffer.concat([this.#keys.bytes, Buffer.from('authorization: Bearer '), token.bytes, Buffer.from('\r\n')]),
+      );
+    }
+    return (this.#tokenLines as SecretBytes).bytes;
+  }
+
+  /** False while a token is missing: `tokens.renew` first. */
+  get ready(): boolean {
+    return this.tokens === undefined || this.tokens.current !== undefined;
   }
 
   /** The target with the parameters that carry keys, and without the agent's own of their names. Throws the `Problem` 400 `query_ambiguous`. */
@@ -105,12 +154,17 @@ export class Service implements Disposable {
 
   /** What an answer's head must not hold. */
   get needles(): readonly Buffer[] {
-    return this.#needles.map(({ bytes }) => bytes);
+    const token = this.tokens?.current;
+    const all = this.#needles.map(({ bytes }) => bytes);
+    return token === undefined ? all : [...all, token.bytes];
   }
 
   /** Cuts what still runs and zeroes every key. Idempotent. */
   [Symbol.dispose](): void {
     this.pool.destroy();
+    this.h2?.destroy();
+    this.tokens?.[Symbol.dispose]();
+    this.#tokenLines?.[Symbol.dispose]();
     this.#keys[Symbol.dispose]();
     for (const needle of this.#needles) needle[Symbol.dispose]();
   }
