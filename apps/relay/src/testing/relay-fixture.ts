@@ -66,7 +66,7 @@ const OPTIONS = [
 ];
 
 export interface RelayFixtureOptions extends Partial<
-  Pick<RelayConfig, 'terminal' | 'holdForObserver' | 'seccomp' | 'exitFile' | 'allowedUids'>
+  Pick<RelayConfig, 'terminal' | 'holdForObserver' | 'seccomp' | 'exitFile' | 'allowedUids' | 'mountSources' | 'overlays' | 'devices'>
 > {
   readonly moreOptions?: readonly string[];
   /** Instead of the configuration. */
