@@ -9,6 +9,7 @@ import { readHostFacts } from './host-facts.ts';
 import type { CreateInput, LauncherDeps, WallFacts } from './launcher-deps.ts';
 import { PROXY_SOCKET, WORKSPACE } from './layout.ts';
 import { OpenMountSources } from './mount-source.ts';
+import { writePlanFile } from './plan-file.ts';
 import { makePlaces } from './plan-places.ts';
 import { readPolicy, type LauncherPolicy } from './policy-file.ts';
 import { refusal } from './policy.ts';
@@ -34,7 +35,7 @@ export function openWall(paths: InstancePaths, architecture: string, variables: 
 }
 
 /** What `${…}` means on this instance, whoever the principal is. */
-function fixedVariables(paths: InstancePaths): SpecVariables {
+export function fixedVariables(paths: InstancePaths): SpecVariables {
   return {
     WORKSPACE_ROOT: WORKSPACE,
     CACHE_ROOT: `/var/cache/bureau${paths.name === '' ? '' : `-${paths.name}`}`,
@@ -74,6 +75,13 @@ export function planSandbox(input: CreateInput, number: number, header: BundleHe
   );
   const limits = judgeResources(plan.spec, policy, deps, input.principal);
   makePlaces(plan);
+  writePlanFile(paths.principal(number).directory, {
+    plan,
+    sources: sources.sources.map(({ path }) => path),
+    limits,
+    policy,
+    bundle: { allowedSpecs: header.allowed_specs?.length ?? null },
+  });
   const config: RelayConfig = {
     v: 1,
     build: deps.build,

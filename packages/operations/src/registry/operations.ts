@@ -37,6 +37,7 @@ import { matrixUserKick } from '../matrix/user-kick.ts';
 import { matrixUserList } from '../matrix/user-list.ts';
 import { matrixUserWhoami } from '../matrix/user-whoami.ts';
 import { matrixWatch } from '../matrix/watch.ts';
+import { sandboxExplain } from '../sandbox/explain.ts';
 import { standDown } from '../stand/down.ts';
 import { standUp } from '../stand/up.ts';
 import type { AnyOperation } from './operation.ts';
@@ -80,6 +81,7 @@ export const OPERATIONS: readonly AnyOperation[] = [
   matrixInspect,
   matrixWatch,
   matrixMessages,
+  sandboxExplain,
   doctorHost,
   standUp,
   standDown,
