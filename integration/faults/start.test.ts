@@ -122,6 +122,19 @@ test('a second stand beside the first has everything of its own, and purging it 
   assert.equal((await stand.bureau(['run', 'same/name', '--', 'true'])).code, 0);
 });
 
+test('another server or machine name for a stand that is there: refused, and the stand goes on', async () => {
+  const mine = living();
+  for (const [option, name] of [
+    ['--server-name', 'other.local'],
+    ['--machine', 'another'],
+  ] as const) {
+    const { code, stderr } = await up(stand.name, [option, name]);
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, new RegExp(`${option} asks for .*${name}; leave the option away`));
+  }
+  assert.deepEqual(living(), mine);
+});
+
 test('script/up and script/down without root say so in one line and do nothing', async () => {
   using copy = copyCheckout();
   chmodSync(copy.root, 0o755);

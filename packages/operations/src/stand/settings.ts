@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { parseMachineName, parseServerName, type MachineName } from '@bureau/core';
+import { UsageError, parseMachineName, parseServerName, type MachineName } from '@bureau/core';
 import { replaceSymlink } from '@bureau/files';
 import { findFreePort } from '@bureau/homeserver';
 import { allocateUidBase, ensureInstanceDirectories, readSettings, uidsOf, writeSettings, type InstanceSettings } from '@bureau/instance';
@@ -26,6 +26,7 @@ export async function ensureSettings(
   ensureInstanceDirectories(paths, uidsOf(uidBase));
   if (existsSync(paths.settingsFile)) {
     const settings = { ...readSettings(paths), uidBase, build };
+    refuseOtherChoice(choice, settings);
     writeSettings(paths, settings);
     return { settings, made: false };
   }
@@ -42,6 +43,19 @@ export async function ensureSettings(
   };
   writeSettings(paths, settings);
   return { settings, made: true };
+}
+
+/** Names are in user IDs and rooms: they are chosen once. */
+function refuseOtherChoice(choice: SettingsChoice, { serverName, machine }: InstanceSettings): void {
+  const asked = { '--server-name': choice.serverName, '--machine': choice.machine === undefined ? undefined : `machine/${choice.machine}` };
+  const found = { '--server-name': String(serverName), '--machine': String(machine) };
+  for (const option of ['--server-name', '--machine'] as const)
+    if (asked[option] !== undefined && asked[option] !== found[option])
+      throw new UsageError(
+        'stand_differs',
+        `This stand is ${found[option]}, and ${option} asks for ${asked[option]}; leave the option away, or make another stand with --instance NAME`,
+        { data: { option, found: found[option] } },
+      );
 }
 
 /** `machine/<host name>`, as far as our grammar takes it. */
