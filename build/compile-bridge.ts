@@ -6,10 +6,14 @@ import { join } from 'node:path';
 /** The compiler takes a second; longer is a hang. */
 const COMPILE_MILLISECONDS = 120_000;
 
-/** Compiles apps/bridge of `root` to the file `output`; nothing where a checkout (of a test) has no bridge. Throws with the compiler's words. */
-export function compileBridge(root: string, output: string): void {
+/** Compiles `program` of apps/bridge of `root` to the file `output`; nothing where a checkout (of a test) has no bridge. Throws with the compiler's words. */
+export function compileBridge(root: string, output: string, program: 'bridge' | 'call' = 'bridge'): void {
   const script = join(root, 'apps/bridge/compile.sh');
   if (!existsSync(script)) return;
-  const { status, error, stderr } = spawnSync('/bin/sh', [script, output], { encoding: 'utf8', timeout: COMPILE_MILLISECONDS });
+  const { status, error, stderr } = spawnSync('/bin/sh', [script, output], {
+    encoding: 'utf8',
+    timeout: COMPILE_MILLISECONDS,
+    env: { ...process.env, PROGRAM: program },
+  });
   if (status !== 0) throw new Error(`apps/bridge does not compile: ${error?.message ?? stderr.trim()}`);
 }

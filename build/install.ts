@@ -39,8 +39,9 @@ export function installBuild(root: string, library: string, name: string, node: 
   for (const part of ['lib', 'node_modules', 'package.json']) copyTree(join(source, part), join(fresh, part));
   makeDirectory(join(fresh, 'bin'));
   linkSync(installNode(library, node), join(fresh, 'bin/node'));
-  const bridge = join(source, 'bin/bureau-bridge');
-  if (existsSync(bridge)) copyFile(bridge, join(fresh, 'bin/bureau-bridge'), 0o755);
+  for (const program of ['bin/bureau-bridge', 'bin/bureau-proxy-call']) {
+    if (existsSync(join(source, program))) copyFile(join(source, program), join(fresh, program), 0o755);
+  }
   syncPath(fresh);
   renameSync(fresh, target);
   const applications = readdirSync(join(target, 'lib')).flatMap((file) => (file.endsWith('.js') ? [file.slice(0, -3)] : []));

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Compiles bureau-bridge: compile.sh OUTPUT [--sanitize]. Static: a sandbox may have no libc of the host's.
+# Compiles bureau-bridge: compile.sh OUTPUT [--sanitize]; with PROGRAM=call, bureau-proxy-call. Static: a sandbox may have no libc of the host's.
 set -eu
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 output=$1
@@ -12,5 +12,10 @@ case "${2:-}" in
   "") flags="$common -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fPIE -static-pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--build-id=none -s" ;;
   *) echo "bridge: unknown argument '$2'; expected --sanitize" >&2; exit 2 ;;
 esac
+case "${PROGRAM:-bridge}" in
+  bridge) sources="$here/src" ;;
+  call) sources="$here/src/call" ;;
+  *) echo "bridge: unknown PROGRAM '$PROGRAM'; expected bridge or call" >&2; exit 2 ;;
+esac
 # shellcheck disable=SC2086 -- a list of words
-exec "$compiler" $flags -o "$output" "$here"/src/*.c
+exec "$compiler" $flags -o "$output" "$sources"/*.c

@@ -7,6 +7,7 @@ import {
   AGENT_DIRECTORY,
   BRIDGE_PROGRAM,
   HOST_ETC_MOUNT,
+  PROXY_CALL_PROGRAM,
   PROXY_LINK,
   PROXY_SOCKET,
   SCRATCH,
@@ -27,7 +28,7 @@ export interface SandboxPlan {
   readonly gid: number;
   /** `.p/<n>/agent`: what the payload sees at `/run/bureau`. */
   readonly agentDirectory: string;
-  /** bureau-bridge of this build. */
+  /** bureau-bridge of this build; bureau-proxy-call lies beside it. */
   readonly bridgeProgram: string;
   /** Owned by `uid`: what the payload sees at `/workspace`. */
   readonly workspaceDirectory: string;
@@ -91,6 +92,7 @@ export function bwrapOptions(plan: SandboxPlan): BwrapArguments {
     ...['--ro-bind', `${plan.rootFilesDirectory}/etc`, '/etc', '--ro-bind', plan.hostEtcDirectory, HOST_ETC_MOUNT],
     ...['--ro-bind', plan.agentDirectory, AGENT_DIRECTORY, '--symlink', PROXY_SOCKET, PROXY_LINK],
     ...['--ro-bind-try', plan.bridgeProgram, BRIDGE_PROGRAM],
+    ...['--ro-bind-try', plan.bridgeProgram.replace(/[^/]*$/, 'bureau-proxy-call'), PROXY_CALL_PROGRAM],
     ...plan.mounts.flatMap(mountOptions),
     ...['--bind', plan.workspaceDirectory, WORKSPACE],
     ...(plan.scratchDirectory === undefined ? [] : ['--bind', plan.scratchDirectory, SCRATCH_DIRECTORY]),

@@ -14,6 +14,8 @@ export const PROXY_LINK = '/proxy.sock';
 const TOOLS_DIRECTORY = '/run/bureau-bin';
 /** Loopback TCP to the proxy's socket, for clients that speak nothing else. */
 export const BRIDGE_PROGRAM = '/run/bureau-bin/bureau-bridge';
+/** One call to the proxy from a shell, where there is no curl. */
+export const PROXY_CALL_PROGRAM = '/run/bureau-bin/bureau-proxy-call';
 /** Room beside the workspace, when the spec asks for it. */
 export const SCRATCH_DIRECTORY = '/scratch';
 /** Inside `/etc`: the copy of the host's tables and certificates that links in `/etc` lead to. */

@@ -37,6 +37,9 @@ import { matrixUserKick } from '../matrix/user-kick.ts';
 import { matrixUserList } from '../matrix/user-list.ts';
 import { matrixUserWhoami } from '../matrix/user-whoami.ts';
 import { matrixWatch } from '../matrix/watch.ts';
+import { proxyCall } from '../proxy/call.ts';
+import { proxyLog } from '../proxy/log.ts';
+import { proxyMetrics } from '../proxy/metrics.ts';
 import { sandboxExplain } from '../sandbox/explain.ts';
 import { standDown } from '../stand/down.ts';
 import { standUp } from '../stand/up.ts';
@@ -58,6 +61,9 @@ export const OPERATIONS: readonly AnyOperation[] = [
   credentialRotate,
   credentialRevoke,
   credentialRecover,
+  proxyLog,
+  proxyCall,
+  proxyMetrics,
   machineStatus,
   machinePlan,
   matrixSetup,
