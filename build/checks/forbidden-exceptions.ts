@@ -8,6 +8,7 @@ export const CLOCK_EXCEPTIONS: ReadonlyMap<string, string> = new Map([
   ['packages/log/src/logger.ts', 'the times of records, when its caller has no clock'],
   ['apps/cli/src/main.ts', "keeps the command line alive, which the clock's timers do not"],
   ['apps/stand/src/main.ts', 'gathers SIGCHLD before it looks for orphans, outside the service manager'],
+  ['packages/proxy-client/src/proxy-client.ts', 'for programs of agents, which have no clock of ours: it depends on nothing'],
   ['apps/demo-agent/src/main.ts', 'a program for agents, not of Bureau: it depends on nothing of ours'],
   ['apps/demo-agent/src/call-proxy.ts', 'a program for agents, not of Bureau: it depends on nothing of ours'],
 ]);

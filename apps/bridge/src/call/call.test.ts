@@ -24,7 +24,7 @@ interface Ended {
 
 /** Runs the program against a server that says `answer` when it has read `until`, and then closes. */
 async function call(args: readonly string[], answer: string, options: { until?: string; input?: string } = {}): Promise<Ended> {
-  const path = join(directory, `${Math.random()}.sock`);
+  const path = join(mkdtempSync(join(directory, 'run-')), 'proxy.sock');
   let seen = '';
   const sockets: Socket[] = [];
   const server = createServer((socket) => {
