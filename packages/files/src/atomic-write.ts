@@ -13,6 +13,8 @@ export interface WriteOptions {
   readonly uid?: number;
   /** Group; absent: the caller's. */
   readonly gid?: number;
+  /** False: whole for every reader, but not forced to disk. For what nobody needs after the machine has gone down. Default true. */
+  readonly durable?: boolean;
 }
 
 /** The calls of node:fs that a write makes, in the order in which it makes them; tests put faults here. */
@@ -23,7 +25,7 @@ export type WriteCalls = Pick<
 
 /**
  * Replaces the file at `path` by one with exactly this content, owner and mode: a reader, or the machine after a power cut, sees
- * the old file or the new one, whole. When this returns, file and directory entry are on disk.
+ * the old file or the new one, whole. When this returns, file and directory entry are on disk (unless `durable` is false).
  *
  * A symlink at `path` is replaced, never followed. The directory must exist, and must be writable only by those whom the caller trusts.
  * On any failure the old file stands and the temporary file is gone (a caller that dies leaves it: `.bureau-….tmp`, 0600);
@@ -57,7 +59,7 @@ export function writeFileAtomicWith(calls: WriteCalls, path: string, data: strin
     if (options.uid !== undefined || options.gid !== undefined) calls.fchownSync(descriptor, options.uid ?? -1, options.gid ?? -1);
     calls.fchmodSync(descriptor, options.mode);
     step = 'sync';
-    calls.fsyncSync(descriptor);
+    if (options.durable !== false) calls.fsyncSync(descriptor);
     const written = descriptor;
     descriptor = undefined;
     calls.closeSync(written);
@@ -67,7 +69,7 @@ export function writeFileAtomicWith(calls: WriteCalls, path: string, data: strin
     calls.renameSync(temporary, path);
     made = false;
     step = 'sync directory';
-    calls.fsyncSync(directoryDescriptor);
+    if (options.durable !== false) calls.fsyncSync(directoryDescriptor);
   } catch (cause) {
     const state = step === 'sync directory' ? 'The new content is in place, but may be lost in a power cut' : 'The old content stands';
     throw new BureauError(

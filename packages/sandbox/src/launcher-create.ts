@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { rmSync } from 'node:fs';
 import { ensurePrincipalDirectories, ensureWorkspace } from '@bureau/instance';
+import type { BundleHeader } from '@bureau/protocol';
+import type { LauncherCredentials } from './launcher-credentials.ts';
 import type { CreateInput, LauncherDeps } from './launcher-deps.ts';
 import { planSandbox } from './launcher-wall.ts';
 import type { ProxyLink } from './lifecycle-proxy.ts';
@@ -28,10 +30,8 @@ export interface SandboxStart {
 export async function startSandbox(deps: LauncherDeps, start: SandboxStart): Promise<SandboxRecord> {
   const { clock, credentials, faults, paths, tree, uids } = deps;
   const { input, number, proxy, records } = start;
-  if (input.bundle !== undefined) await credentials.accept(input.principal, number, input.bundle);
+  const header = await headerOf(credentials, input, number);
   faults.reached('create.accepted');
-  const opened = await credentials.open(input.principal, number);
-  opened.secrets[Symbol.dispose]();
   await endGroups(deps, number);
   const places = paths.principal(number);
   // A report of the sandbox before must never pass for this one's.
@@ -42,7 +42,7 @@ export async function startSandbox(deps: LauncherDeps, start: SandboxStart): Pro
   placePayloadFiles(places.agentDirectory, input.spec);
   faults.reached('create.directories');
   // Held until the sandbox stands: what was judged cannot become something else meanwhile.
-  using planned = planSandbox(input, number, opened.header, deps);
+  using planned = planSandbox(input, number, header, deps);
   const { config, limits } = planned;
   faults.reached('create.planned');
 
@@ -76,4 +76,12 @@ export async function startSandbox(deps: LauncherDeps, start: SandboxStart): Pro
     throw error;
   }
   return record;
+}
+
+/** What the bundle says, that of this request or else the last accepted one. */
+async function headerOf(credentials: LauncherCredentials, { principal, bundle }: CreateInput, number: number): Promise<BundleHeader> {
+  if (bundle !== undefined) return credentials.accept(principal, number, bundle);
+  const opened = await credentials.open(principal, number);
+  opened.secrets[Symbol.dispose]();
+  return opened.header;
 }

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { BureauError, type Clock, type MachineName, type PrincipalName } from '@bureau/core';
 import { readBounded, readJson, writeFileAtomic } from '@bureau/files';
-import { BUNDLE_MAX_BYTES, digest, timestamp } from '@bureau/protocol';
+import { BUNDLE_MAX_BYTES, digest, timestamp, type BundleHeader } from '@bureau/protocol';
 import { openBundle, readOperatorKeys, type OpenedBundle } from '@bureau/seal';
 import type { SecretBytes } from '@bureau/secret';
 import * as v from 'valibot';
@@ -28,14 +28,16 @@ export class LauncherCredentials {
     this.#deps = deps;
   }
 
-  /** Judges a bundle and keeps its ciphertext. Throws the codes of `openBundle`; `bundle_replayed` when it is older than the last. */
-  async accept(principal: PrincipalName, number: number, ciphertext: Uint8Array): Promise<void> {
+  /** Judges a bundle, keeps its ciphertext and returns its header. The one that is kept already costs no write. Throws the codes of `openBundle`; `bundle_replayed` when it is older than the last. */
+  async accept(principal: PrincipalName, number: number, ciphertext: Uint8Array): Promise<BundleHeader> {
     const opened = await this.#open(principal, number, ciphertext);
     opened.secrets[Symbol.dispose]();
+    if (this.#isKept(number, ciphertext, opened.contentDigest)) return opened.header;
     const accepted = { v: 1, issuedAt: opened.header.issued_at, contentDigest: opened.contentDigest };
     // The ciphertext first: a crash between the two leaves a newer bundle behind an older mark, which is judged again, never lost.
     writeFileAtomic(this.#bundlePath(number), ciphertext, { mode: 0o600 });
     writeFileAtomic(this.#markPath(number), JSON.stringify(accepted), { mode: 0o600 });
+    return opened.header;
   }
 
   /** Opens the last accepted bundle; whoever gets it disposes of its secrets. Throws `no_credentials` when there is none. */
@@ -50,9 +52,19 @@ export class LauncherCredentials {
     return this.#open(principal, number, readBounded(this.#bundlePath(number), BUNDLE_MAX_BYTES));
   }
 
+  #lastAccepted(number: number): v.InferOutput<typeof acceptedRecord> | undefined {
+    return existsSync(this.#markPath(number)) ? readJson(this.#markPath(number), acceptedRecord, 4_096) : undefined;
+  }
+
+  /** Every restart of an agent brings its bundle again. */
+  #isKept(number: number, ciphertext: Uint8Array, contentDigest: string): boolean {
+    if (this.#lastAccepted(number)?.contentDigest !== contentDigest || !existsSync(this.#bundlePath(number))) return false;
+    return readBounded(this.#bundlePath(number), BUNDLE_MAX_BYTES).equals(ciphertext);
+  }
+
   async #open(principal: PrincipalName, number: number, ciphertext: Uint8Array): Promise<OpenedBundle> {
     const { identity, machine, operatorsDirectory, clock } = this.#deps;
-    const last = existsSync(this.#markPath(number)) ? readJson(this.#markPath(number), acceptedRecord, 4_096) : undefined;
+    const last = this.#lastAccepted(number);
     return openBundle(ciphertext, {
       identity,
       operators: readOperatorKeys(operatorsDirectory),

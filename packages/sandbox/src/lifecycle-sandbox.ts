@@ -36,6 +36,7 @@ export class LiveSandbox {
   readonly #deps: LiveSandboxDeps;
   #record: SandboxRecord;
   #state: SandboxInfo['state'];
+  #proxyClosed: Promise<void> | undefined;
   /** Settles when nothing of the sandbox is left and its end is told. Never rejects. */
   readonly ended: Promise<ExitReport>;
 
@@ -84,6 +85,8 @@ export class LiveSandbox {
     const kill = this.#deps.clock.setTimer(graceMilliseconds + RELAY_STOP_MARGIN, () => this.#kill());
     try {
       await this.#askRelay(graceMilliseconds);
+      // The payload has ended: its proxy goes while the relay does.
+      void this.#closeProxy();
     } catch (error) {
       // A payload that ended a moment ago has taken its relay with it: nobody to ask, and nothing wrong.
       if (this.#deps.relayGroup.populated()) {
@@ -130,12 +133,13 @@ export class LiveSandbox {
   }
 
   #kill(): void {
-    this.#deps.sandboxGroup.kill();
+    // The relay first: a payload that we kill must not be told as one that ended by itself.
     this.#deps.relayGroup.kill();
+    this.#deps.sandboxGroup.kill();
   }
 
   async #end(): Promise<ExitReport> {
-    const { relayGroup, sandboxGroup, paths, records, logger, proxy, clock, faults } = this.#deps;
+    const { relayGroup, sandboxGroup, paths, records, logger, clock, faults } = this.#deps;
     await untilEmpty(relayGroup, clock);
     faults.reached('destroy.relay-gone');
     // A relay that was killed leaves a dying bwrap behind: nothing of the payload may outlive its parent.
@@ -143,11 +147,12 @@ export class LiveSandbox {
     await untilEmpty(sandboxGroup, clock);
     faults.reached('destroy.payload-gone');
     const { number, principal } = this.#record;
+    const proxyClosed = this.#closeProxy();
     const exit = withHits(readExitReport(paths.principal(number).exitFile), sandboxGroup.hits());
     this.#record = { ...this.#record, exit };
     const isRecorded = this.#attempt('its end was not written down', () => records.write(this.#record));
     faults.reached('destroy.recorded');
-    await proxy.close().catch((error: unknown) => logger.warn({ principal, error: describeError(error) }, 'proxy was not stopped'));
+    await proxyClosed;
     faults.reached('destroy.proxy-stopped');
     this.#attempt('its cgroups were not removed', () => {
       relayGroup.remove();
@@ -163,6 +168,15 @@ export class LiveSandbox {
     logger.info({ principal, id: this.#record.id, code: exit.code, reason: exit.reason }, 'sandbox ended');
     this.#change('exited');
     return exit;
+  }
+
+  /** Once, whoever asks first. Never rejects. */
+  #closeProxy(): Promise<void> {
+    const { proxy, logger } = this.#deps;
+    this.#proxyClosed ??= proxy
+      .close()
+      .catch((error: unknown) => logger.warn({ principal: this.#record.principal, error: describeError(error) }, 'proxy was not stopped'));
+    return this.#proxyClosed;
   }
 
   /** A step that fails (a full disk) is told; the sandbox has ended all the same, and must not run for ever in our books. */

@@ -2,7 +2,7 @@
 import { createPublicKey } from 'node:crypto';
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import type { TestContext } from 'node:test';
-import { BureauError, parseInstanceName, parseMachineName, parsePrincipalName } from '@bureau/core';
+import { BureauError, parseInstanceName, parseMachineName, parsePrincipalName, type PrincipalName } from '@bureau/core';
 import {
   PrincipalNumbers,
   ensureInstanceDirectories,
@@ -68,9 +68,13 @@ export interface LauncherStand {
   readonly said: string[];
   /** The next `startProxy` fails. */
   refuseProxies: boolean;
+  /** What each `startProxy` waits for. */
+  beforeProxy: (number: number) => Promise<void>;
   /** A launcher as it would start now. */
   start(): Launcher;
   input(id: string, says?: string): CreateInput;
+  /** The same for any principal. */
+  inputOf(principal: PrincipalName, id: string): Promise<CreateInput>;
   /** Ends proxy *n* as a crash would. */
   crashProxy(number: number): Promise<void>;
   /** All live processes of this principal number. */
@@ -97,19 +101,22 @@ export async function launcherStand(context: TestContext, warmRelays = 0): Promi
     createPublicKey({ key: operator.privatePem.bytes, format: 'pem' }).export({ format: 'pem', type: 'spki' }),
   );
   const now = Date.now();
-  const header = {
-    v: 1 as const,
-    principal: PRINCIPAL,
-    machine: MACHINE,
-    user_id: '@iree/pm:bureau.local' as never,
-    issued_at: now,
-    expires_at: now + 86_400_000,
-    upstreams: {},
+  const bundleOf = (principal: PrincipalName): Promise<Uint8Array> => {
+    const header = {
+      v: 1 as const,
+      principal,
+      machine: MACHINE,
+      user_id: `@${principal}:bureau.local` as never,
+      issued_at: now,
+      expires_at: now + 86_400_000,
+      upstreams: {},
+    };
+    return sealBundle(
+      { header, secrets: new Map([['MATRIX_TOKEN', Buffer.from('secret')]]) },
+      { signer: operatorSigner(operator.privatePem), recipients: [recipient] },
+    );
   };
-  const bundle = await sealBundle(
-    { header, secrets: new Map([['MATRIX_TOKEN', Buffer.from('secret')]]) },
-    { signer: operatorSigner(operator.privatePem), recipients: [recipient] },
-  );
+  const bundle = await bundleOf(PRINCIPAL);
 
   const launchers: Launcher[] = [];
   const logger = createLogger({ name: 'test' });
@@ -121,6 +128,7 @@ export async function launcherStand(context: TestContext, warmRelays = 0): Promi
     proxies: new Map(),
     said: [],
     refuseProxies: false,
+    beforeProxy: () => Promise.resolve(),
     start() {
       const hear = (_facts: unknown, text?: string): void => void stand.said.push(text ?? '');
       const launcher = new Launcher({
@@ -163,6 +171,7 @@ export async function launcherStand(context: TestContext, warmRelays = 0): Promi
         profile: 'default',
       },
     }),
+    inputOf: async (principal, id) => ({ ...stand.input(id), principal, bundle: await bundleOf(principal) }),
     async crashProxy(number) {
       const server = stand.proxies.get(number);
       stand.proxies.delete(number);
@@ -176,6 +185,7 @@ export async function launcherStand(context: TestContext, warmRelays = 0): Promi
     handlers: {
       startProxy: async ({ number }) => {
         stand.asked.push(`start ${number}`);
+        await stand.beforeProxy(number);
         if (stand.refuseProxies) throw new Error('no proxies today');
         ensurePrincipalDirectories(paths, number, uids);
         if (!stand.proxies.has(number)) stand.proxies.set(number, await serveProxy(paths.principal(number).adminSocket, stand.fed));
