@@ -46,7 +46,7 @@ async function standUp(): Promise<void> {
 function kept(): string[] {
   return stand
     .processes()
-    .filter(({ zombie, role, args }) => !zombie && /^(relay|payload):/.test(role) && args.length > 0)
+    .filter(({ zombie, role, args }) => !zombie && /^(relay|payload):\d/.test(role) && args.length > 0)
     .map(({ role, pid, startTime }) => `${role} ${pid} ${startTime}`)
     .toSorted();
 }

@@ -90,7 +90,7 @@ function filesBelow(directory: string): string[] {
 function sandboxes(): string[] {
   return stand
     .processes()
-    .filter(({ role, zombie }) => !zombie && /^(relay|payload):/.test(role))
+    .filter(({ role, zombie }) => !zombie && /^(relay|payload):\d/.test(role))
     .map(({ role, pid, startTime }) => `${role} ${pid} ${startTime}`)
     .toSorted();
 }
