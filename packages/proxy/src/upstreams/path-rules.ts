@@ -52,7 +52,7 @@ function admitted(paths: readonly string[], path: string): boolean {
 
 /** What no bundle can allow. */
 function faultOf(path: string): string | undefined {
-  if (!/^\/[\x21-\x7e]*$/.test(path) || path.includes('#')) return 'it is not a percent-encoded path';
+  if (!/^\/[\x21-\x7e]*$/.test(path) || /[#\\]/.test(path)) return 'it is not a percent-encoded path';
   if (/%(?![0-9a-f]{2})/i.test(path)) return 'it has a "%" that is no escape';
   if (/%(?:25)*(?:[01][0-9a-f]|7f)/i.test(path)) return 'it has an escaped control character';
   if (path.split(SEPARATOR).some((segment) => DOT_SEGMENT.test(segment))) return 'it has a segment that is read as "." or ".."';
