@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
@@ -86,6 +89,28 @@ test('provision, rotate and revoke act on an agent that runs, and its proxy drop
   const { stdout } = await stand.bureau(['credential', 'revoke', AGENT]);
   assert.match(stdout, /upstream matrix/);
   assert.equal(proxies().length, 1, 'it runs on, with a dead token');
+});
+
+test('under load the old key is not used any more once the new one was', async () => {
+  const seen: (string | undefined)[] = [];
+  const upstream = createServer((request, response) => {
+    seen.push(request.headers['x-api-key'] as string | undefined);
+    response.end('fine');
+  }).listen(0, '127.0.0.1');
+  await once(upstream, 'listening');
+  using _closed = { [Symbol.dispose]: () => void upstream.close() };
+  const { port } = upstream.address() as AddressInfo;
+  writeFileSync(file('local.jsonc'), SERVICES.replace('https://model.invalid', `http://127.0.0.1:${port}`));
+  await succeeds(credential('provision', AGENT, '--services', file('local.jsonc'), '--secret', `MODEL_KEY=file:${file('key')}`));
+  const caller = 'while :; do curl -s -o /dev/null --unix-socket /proxy.sock http://bureau/v1/http/model/x; done';
+  await succeeds(stand.bureau(['agent', 'deploy', AGENT, '--', 'sh', '-c', `(${caller}) & (${caller}) & ${caller}`]));
+  await until('calls with the first key', WAIT_MILLISECONDS, () => seen.filter((key) => key === 'sk-first-key').length > 10);
+  await succeeds(stand.bureau(['credential', 'rotate', AGENT, '--secret', 'MODEL_KEY=stdin'], { input: 'sk-second-key' }));
+  await until('calls with the second key', WAIT_MILLISECONDS, () => seen.filter((key) => key === 'sk-second-key').length > 20);
+  // Three callers: up to two calls that had begun before the switch may end after the first one behind it.
+  const turned = seen.indexOf('sk-second-key');
+  assert.deepEqual(new Set(seen), new Set(['sk-first-key', 'sk-second-key']));
+  assert.deepEqual(new Set(seen.slice(turned + 3)), new Set(['sk-second-key']));
 });
 
 test('an old bundle that somebody publishes again is refused, by a restarted launcher too; the same one again is fine', async () => {

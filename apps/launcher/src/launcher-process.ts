@@ -12,6 +12,7 @@ import {
   LauncherCredentials,
   launcherHandlers,
   openMachineIdentity,
+  readIdentitySettings,
   openNumbers,
   openWall,
   type FaultPoints,
@@ -51,7 +52,8 @@ export async function startLauncher({
   const paths = instancePaths(parseInstanceName(name));
   const settings = readSettings(paths);
   const uids = uidsOf(settings.uidBase);
-  const machine = await openMachineIdentity(paths.launcherStateDirectory);
+  const machine = await openMachineIdentity(paths.launcherStateDirectory, readIdentitySettings(`${paths.configDir}/identity.json`));
+  logger.info({ identityStore: machine.store, notBetter: machine.notBetter }, 'identity opened');
   const tree = CgroupTree.open(paths.cgroupName);
   const launcher = new Launcher({
     clock: systemClock,

@@ -4,6 +4,7 @@ import { existsSync, statfsSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { describeError } from '@bureau/core';
 import { CgroupTree, dropPrivileges, resourceReport } from '@bureau/process';
+import { IDENTITY_STORES, identityFile, readIdentitySettings, unavailable } from '@bureau/sandbox';
 import type { InferOutput } from 'valibot';
 import type { OperationContext } from '../registry/context.ts';
 import type { Check, checkReport } from './checks.ts';
@@ -94,15 +95,16 @@ function examineDisk({ paths }: OperationContext): Check {
   return { name, status: 'fail', message: `${gibibytes} GiB free for ${paths.stateDir}`, fix: 'free at least 1 GiB' };
 }
 
-function examineIdentityStore(): Check {
+function examineIdentityStore({ paths }: OperationContext): Check {
   const name = 'identity store';
-  const better = existsSync('/dev/tpmrm0') ? 'there is a TPM, not used yet' : 'there is no TPM';
-  return {
-    name,
-    status: 'warn',
-    message: `the machine's age identity is a 0600 file of root's (${better})`,
-    fix: 'keep the disk encrypted',
-  };
+  const settings = readIdentitySettings(`${paths.configDir}/identity.json`);
+  const held = IDENTITY_STORES.find((store) => existsSync(identityFile(paths.launcherStateDirectory, store)));
+  const best = IDENTITY_STORES.find((store) => unavailable(store, settings) === undefined) ?? 'file';
+  const why = IDENTITY_STORES.slice(0, IDENTITY_STORES.indexOf(held ?? best)).map((store) => `${store}: ${unavailable(store, settings) ?? 'could be used'}`);
+  const message = `${held === undefined ? 'the machine’s identity will lie in' : 'the machine’s identity lies in'} ${held ?? best}${why.length === 0 ? '' : ` (${why.join('; ')})`}`;
+  if ((held ?? best) === 'tpm2') return { name, status: 'pass', message };
+  const fix = held !== undefined && held !== best ? `bureau machine identity migrate ${best}` : 'keep the disk encrypted: whoever copies it has the key';
+  return { name, status: 'warn', message, fix };
 }
 
 /** Makes a real sandbox as an unprivileged uid: the one proof that user namespaces are allowed. */

@@ -14,6 +14,8 @@ import { credentialRevoke } from '../credentials/revoke.ts';
 import { credentialRotate } from '../credentials/rotate.ts';
 import { credentialShow } from '../credentials/show.ts';
 import { doctorHost } from '../host/doctor-host.ts';
+import { machineIdentityMigrate } from '../machine/identity-migrate.ts';
+import { machineIdentityShow } from '../machine/identity-show.ts';
 import { machinePlan } from '../machine/plan.ts';
 import { machineStatus } from '../machine/status.ts';
 import { matrixDoctor } from '../matrix/doctor.ts';
@@ -66,6 +68,8 @@ export const OPERATIONS: readonly AnyOperation[] = [
   proxyMetrics,
   machineStatus,
   machinePlan,
+  machineIdentityShow,
+  machineIdentityMigrate,
   matrixSetup,
   matrixDoctor,
   matrixUserCreate,
