@@ -24,7 +24,7 @@ export async function examineHost(context: OperationContext): Promise<InferOutpu
     examineCgroups(),
     examineLimits(),
     examineDisk(context),
-    examineIdentityStore(),
+    examineIdentityStore(context),
   ];
   checks.push(await examineSandbox(context));
   return { checks, ok: checks.every(({ status }) => status !== 'fail') };
