@@ -18,7 +18,11 @@ const SEAL_MILLISECONDS = 30_000;
 const SYSTEMD_CREDS = '/usr/bin/systemd-creds';
 /** Bound into what is sealed: nothing else that this host sealed passes for it. */
 const NAME = '--name=bureau-machine-identity';
-const FILES: Readonly<Record<IdentityStoreName, string>> = { tpm2: 'identity.tpm2', 'systemd-creds': 'identity.cred', file: 'identity.age' };
+const FILES: Readonly<Record<IdentityStoreName, string>> = {
+  tpm2: 'identity.tpm2',
+  'systemd-creds': 'identity.cred',
+  file: 'identity.age',
+};
 
 /** `/etc/bureau/identity.json`, root's; absent: the best store that this host has, with its first TPM. */
 export const identitySettings = v.strictObject({
@@ -51,7 +55,12 @@ export async function readStore(directory: string, store: IdentityStoreName, set
 }
 
 /** Puts the identity into a store, whole or not at all. Throws `identity_unavailable`. */
-export async function writeStore(directory: string, store: IdentityStoreName, identity: SecretBytes, settings: IdentitySettings): Promise<void> {
+export async function writeStore(
+  directory: string,
+  store: IdentityStoreName,
+  identity: SecretBytes,
+  settings: IdentitySettings,
+): Promise<void> {
   const path = identityFile(directory, store);
   if (store === 'file') return writeFileAtomic(path, identity.bytes, { mode: 0o600 });
   // PCR 16 is the debug register, which nothing measures into: an update of the firmware takes no machine its identity.

@@ -112,7 +112,11 @@ test('systemd-creds: the host key seals it, and what was sealed for something el
   assert.equal(made.store, 'systemd-creds');
   assert.match(made.notBetter.join(), /^$/);
   assert.deepEqual((await openMachineIdentity(directory)).identity.bytes, made.identity.bytes);
-  writeFileSync(join(directory, 'identity.cred'), Buffer.from(readFileSync(join(directory, 'identity.cred'), 'latin1').replace(/.{10}\n/, 'AAAAAAAAAA\n'), 'latin1'), { mode: 0o600 });
+  writeFileSync(
+    join(directory, 'identity.cred'),
+    Buffer.from(readFileSync(join(directory, 'identity.cred'), 'latin1').replace(/.{10}\n/, 'AAAAAAAAAA\n'), 'latin1'),
+    { mode: 0o600 },
+  );
   await assert.rejects(openMachineIdentity(directory), { code: 'identity_unavailable' });
 });
 

@@ -38,7 +38,10 @@ export function readIdentitySettings(path: string): IdentitySettings {
  * The machine's identity from the store that has it, or made once in the best that this host offers; its recipient stands beside it
  * in the clear. Throws `identity_unavailable`: never is another made while one is there, since nothing sealed to it could be opened.
  */
-export async function openMachineIdentity(directory: string, settings: IdentitySettings = readIdentitySettings('')): Promise<MachineIdentity> {
+export async function openMachineIdentity(
+  directory: string,
+  settings: IdentitySettings = readIdentitySettings(''),
+): Promise<MachineIdentity> {
   const found = await readIdentity(directory, settings);
   const machine = found ?? (await makeIdentity(directory, settings));
   publishRecipient(`${directory}/recipient`, machine.recipient);
@@ -51,13 +54,15 @@ export async function openMachineIdentity(directory: string, settings: IdentityS
  */
 export async function migrateIdentity(directory: string, to: IdentityStoreName, settings: IdentitySettings): Promise<MachineIdentity> {
   const from = await readIdentity(directory, settings);
-  if (from === undefined) throw new BureauError('identity_missing', `Expected an identity in ${directory}, found none; script/up makes one`);
+  if (from === undefined)
+    throw new BureauError('identity_missing', `Expected an identity in ${directory}, found none; script/up makes one`);
   const reason = unavailable(to, settings);
   if (reason !== undefined) throw new BureauError('identity_unavailable', `Cannot keep the identity in ${to}: ${reason}`);
   if (from.store !== to) {
     await writeStore(directory, to, from.identity, settings);
     using back = await readStore(directory, to, settings);
-    if ((await recipientOf(back)) !== from.recipient) throw new BureauError('identity_unavailable', `${to} gave back another identity; it is still in ${from.store}`);
+    if ((await recipientOf(back)) !== from.recipient)
+      throw new BureauError('identity_unavailable', `${to} gave back another identity; it is still in ${from.store}`);
   }
   for (const other of IDENTITY_STORES) if (other !== to) removeStore(directory, other);
   return { ...from, store: to, notBetter: reasonsAgainst(to, settings) };
@@ -66,7 +71,7 @@ export async function migrateIdentity(directory: string, to: IdentityStoreName, 
 /** From the best store that holds it; a worse one counts only when a better fails, as after a crash in the middle of a migration. */
 async function readIdentity(directory: string, settings: IdentitySettings): Promise<MachineIdentity | undefined> {
   const holding = IDENTITY_STORES.filter((store) => existsSync(identityFile(directory, store)));
-  let failure: unknown;
+  const failures: Error[] = [];
   for (const store of holding) {
     try {
       const identity = await readStore(directory, store, settings);
@@ -77,10 +82,11 @@ async function readIdentity(directory: string, settings: IdentitySettings): Prom
         throw error;
       }
     } catch (error) {
-      failure ??= error;
+      failures.push(error as Error);
     }
   }
-  if (failure !== undefined) throw failure;
+  const [first] = failures;
+  if (first !== undefined) throw first;
   return undefined;
 }
 
@@ -99,7 +105,10 @@ async function makeIdentity(directory: string, settings: IdentitySettings): Prom
     }
   }
   made.identity[Symbol.dispose]();
-  throw new BureauError('identity_unavailable', `Cannot keep a new identity in ${wanted.join(', ')}: ${failures.join('; ')}. Change "store" in identity.json`);
+  throw new BureauError(
+    'identity_unavailable',
+    `Cannot keep a new identity in ${wanted.join(', ')}: ${failures.join('; ')}. Change "store" in identity.json`,
+  );
 }
 
 function reasonsAgainst(store: IdentityStoreName, settings: IdentitySettings): string[] {

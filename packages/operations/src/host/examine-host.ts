@@ -100,10 +100,15 @@ function examineIdentityStore({ paths }: OperationContext): Check {
   const settings = readIdentitySettings(`${paths.configDir}/identity.json`);
   const held = IDENTITY_STORES.find((store) => existsSync(identityFile(paths.launcherStateDirectory, store)));
   const best = IDENTITY_STORES.find((store) => unavailable(store, settings) === undefined) ?? 'file';
-  const why = IDENTITY_STORES.slice(0, IDENTITY_STORES.indexOf(held ?? best)).map((store) => `${store}: ${unavailable(store, settings) ?? 'could be used'}`);
+  const why = IDENTITY_STORES.slice(0, IDENTITY_STORES.indexOf(held ?? best)).map(
+    (store) => `${store}: ${unavailable(store, settings) ?? 'could be used'}`,
+  );
   const message = `${held === undefined ? 'the machine’s identity will lie in' : 'the machine’s identity lies in'} ${held ?? best}${why.length === 0 ? '' : ` (${why.join('; ')})`}`;
   if ((held ?? best) === 'tpm2') return { name, status: 'pass', message };
-  const fix = held !== undefined && held !== best ? `bureau machine identity migrate ${best}` : 'keep the disk encrypted: whoever copies it has the key';
+  const fix =
+    held !== undefined && held !== best
+      ? `bureau machine identity migrate ${best}`
+      : 'keep the disk encrypted: whoever copies it has the key';
   return { name, status: 'warn', message, fix };
 }
 

@@ -9,7 +9,8 @@ import { identityFacts, renderIdentity } from './identity-show.ts';
 export const machineIdentityMigrate: AnyOperation = defineOperation({
   name: 'machine identity migrate',
   summary: 'Move the key that opens this machine’s bundles to another store',
-  description: 'Written to the new store, read back, and only then taken from the old one. The recipient stays, so every bundle stays good.',
+  description:
+    'Written to the new store, read back, and only then taken from the old one. The recipient stays, so every bundle stays good.',
   grant: 'machine/identity/migrate',
   input: v.strictObject({ to: v.picklist(IDENTITY_STORES) }),
   output: identityFacts,
