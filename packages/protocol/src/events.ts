@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { authorizationList } from './authorization.ts';
 import { BUNDLE_MAX_BYTES, sandboxId } from './launcher-contract.ts';
-import { ARGUMENTS_MAX, ARGUMENT_MAX, environmentName, exitReport, sandboxSpec } from './sandbox-spec.ts';
+import { ARGUMENTS_MAX, ARGUMENT_MAX, environmentName, exitReport, sandboxProfile, sandboxSpec } from './sandbox-spec.ts';
 import { integer, principalName, text, timestamp } from './scalars.ts';
 
 /** Types of our Matrix events. State keys: a localpart for what operators say of a principal, a full user ID for what one says of itself. */
@@ -61,6 +61,7 @@ export const templateContent = v.object({
   environment: sandboxSpec.entries.environment,
   mounts: sandboxSpec.entries.mounts,
   resources: sandboxSpec.entries.resources,
+  profile: v.optional(sandboxProfile),
   signature: v.optional(v.string()),
 });
 export type TemplateContent = v.InferOutput<typeof templateContent>;

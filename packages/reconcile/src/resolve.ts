@@ -18,6 +18,7 @@ export function resolveSpec(assignment: AssignmentContent, template: TemplateCon
     environment: { ...template.environment, ...assignment.environment },
     mounts: template.mounts,
     ...(template.resources === undefined ? {} : { resources: template.resources }),
+    ...(template.profile === undefined ? {} : { profile: template.profile }),
     terminal: assignment.run?.terminal ?? true,
   });
   if (parsed.success) return { spec: parsed.output };
