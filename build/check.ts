@@ -11,6 +11,7 @@ import { bazelFilesCheck } from './checks/bazel-files.ts';
 import { cliReferenceCheck } from './checks/cli-reference.ts';
 import { dependenciesCheck } from './checks/dependencies.ts';
 import { faultTableCheck } from './checks/fault-table.ts';
+import { escapeTableCheck } from './checks/escape-table.ts';
 import { describeFinding } from './checks/finding.ts';
 import type { Check, CheckOptions, Finding } from './checks/finding.ts';
 import { forbiddenCheck } from './checks/forbidden.ts';
@@ -43,6 +44,7 @@ const CHECKS: readonly Check[] = [
   processTableCheck,
   cliReferenceCheck,
   faultTableCheck,
+  escapeTableCheck,
   linksCheck,
   sourcesCheck,
   unusedCheck,

@@ -57,7 +57,7 @@ export const HOST_ATTACKS: readonly HostAttack[] = [
   {
     name: 'memory',
     test: 16,
-    title: 'Take memory without end: heap, /dev/shm, a hundred thousand files in /tmp',
+    title: 'Take memory without end: heap, /dev/shm',
     guard: 'the memory limit of its control group; the relay stands outside of it',
     control: 'no limit: as much as the attack asks for',
     file: 'greedy.test.ts',

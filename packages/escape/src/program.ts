@@ -162,7 +162,8 @@ export function parseOutcomes(attacks: readonly Attack[], printed: string): Read
   const said = parsed(printed);
   return new Map(
     attacks.map(({ name }): [string, AttackOutcome] => {
-      const [verdict, detail] = said[name] ?? [];
+      const entry = said[name];
+      const [verdict, detail] = Array.isArray(entry) ? (entry as unknown[]) : [];
       if ((verdict === 'refused' || verdict === 'succeeded' || verdict === 'broken') && typeof detail === 'string')
         return [name, { verdict, detail }];
       return [name, { verdict: 'broken', detail: `the sandbox said nothing of it: ${JSON.stringify(printed.slice(-200))}` }];
@@ -170,10 +171,10 @@ export function parseOutcomes(attacks: readonly Attack[], printed: string): Read
   );
 }
 
-function parsed(printed: string): Record<string, unknown[]> {
+function parsed(printed: string): Record<string, unknown> {
   try {
     const value: unknown = JSON.parse(printed.trim().split('\n').at(-1) ?? '');
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown[]>) : {};
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
   } catch {
     return {};
   }
