@@ -2,9 +2,10 @@
 // Attacks from inside. Each is made three times: in a sandbox that the real launcher started; in one that is planned by the launcher's
 // own code and started here, where it must fail as well; and in the same with one guard away, where it must succeed.
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { attackCommand, parseOutcomes, PORTABLE_ATTACKS, type Attack, type AttackFacts, type AttackOutcome } from '@bureau/escape';
-import { runCommand, startStand, type Stand } from '@bureau/testkit';
+import { readCredentials, runCommand, startStand, type Stand } from '@bureau/testkit';
 import { WALL_UID, WallFixture } from '@bureau/testkit/wall';
 import { controlOf } from './controls.ts';
 import { Traps } from './traps.ts';
@@ -130,4 +131,30 @@ for (const attack of PORTABLE_ATTACKS) {
 
 test('no datagram of a sandbox reached the host; its control’s did', () => {
   assert.equal(traps.datagrams, 1);
+});
+
+describe('bureau sandbox test', () => {
+  const SELF_TEST = PORTABLE_ATTACKS.filter(({ needsPlanted }) => needsPlanted !== true).length;
+
+  test('says that each attack was refused, and ends with 0', async () => {
+    const { code, stdout, stderr } = await stand.bureau(['sandbox', 'test'], { timeoutMilliseconds: RUN_MILLISECONDS });
+    assert.equal(code, 0, stdout + stderr);
+    assert.match(stdout, new RegExp(`^${SELF_TEST} attacks, ${SELF_TEST} refused, 0 succeeded, 0 could not be tried$`, 'm'));
+  });
+
+  test('ends with 1 and names what succeeded: tracing, where policy and template allow the profile debug', async () => {
+    writeFileSync(stand.paths.policyFile, '{"v":1,"profiles":["strict","default","debug"]}', { mode: 0o644 });
+    const room = encodeURIComponent(readCredentials(stand.facts.credential_file).get('MATRIX_TEMPLATE_ROOM') ?? assert.fail('a template room'));
+    const body = { v: 1, description: 'debug', environment: {}, mounts: [], profile: 'debug' };
+    const { status } = await stand.matrix(`/_matrix/client/v3/rooms/${room}/state/m.bureau.template/debug`, { method: 'PUT', body });
+    assert.equal(status, 200);
+    const { code, stdout, stderr } = await stand.bureau(['sandbox', 'test', '--json', '--template', 'debug'], { timeoutMilliseconds: RUN_MILLISECONDS });
+    assert.equal(code, 1, stderr);
+    const report = JSON.parse(stdout) as { ok: boolean; succeeded: number; attacks: { name: string; verdict: string }[] };
+    assert.equal(report.ok, false);
+    assert.deepEqual(
+      report.attacks.filter(({ verdict }) => verdict !== 'refused').map(({ name, verdict }) => `${name} ${verdict}`),
+      ['tracing succeeded'],
+    );
+  });
 });

@@ -43,6 +43,8 @@ export interface Attack {
    * succeeded), or raises `OSError` or `Refused` (it has not). Anything else that it raises means that the attack is broken.
    */
   readonly python: string;
+  /** It needs programs of root's in the workspace, with rights that nobody should leave lying about on a real machine. */
+  readonly needsPlanted?: boolean;
 }
 
 /** What one attack came to. `broken`: it could not be tried; neither good nor bad news. */

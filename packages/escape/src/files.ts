@@ -70,6 +70,7 @@ return attempts([('%s %s' % (directory, device), lambda directory=directory, dev
   {
     name: 'set_user_id',
     test: 13,
+    needsPlanted: true,
     title: 'Run a set-user-id program of root’s that lies in the workspace',
     guard: 'no new privileges; nosuid; root is not mapped',
     control: 'the same program, started on the host by the same uid',
@@ -83,6 +84,7 @@ raise Refused('uid ' + said)
   {
     name: 'file_capabilities',
     test: 13,
+    needsPlanted: true,
     title: 'Run a program with file capabilities that lies in the workspace',
     guard: 'no new privileges; nosuid; a user namespace',
     control: 'the same program, started on the host by the same uid',

@@ -43,6 +43,7 @@ import { proxyCall } from '../proxy/call.ts';
 import { proxyLog } from '../proxy/log.ts';
 import { proxyMetrics } from '../proxy/metrics.ts';
 import { sandboxExplain } from '../sandbox/explain.ts';
+import { sandboxTest } from '../sandbox/test-sandbox.ts';
 import { standDown } from '../stand/down.ts';
 import { standUp } from '../stand/up.ts';
 import type { AnyOperation } from './operation.ts';
@@ -92,6 +93,7 @@ export const OPERATIONS: readonly AnyOperation[] = [
   matrixWatch,
   matrixMessages,
   sandboxExplain,
+  sandboxTest,
   doctorHost,
   standUp,
   standDown,
