@@ -10,7 +10,11 @@ const FOLDER = 'integration/escape';
 
 /** Tests of the list that are shown elsewhere, since they are not about a wall but about what happens when parts die. */
 const SHOWN_ELSEWHERE = [
-  ['18', 'kill -9 of launcher, daemon, proxy, relay; crashes at each step of create and destroy', '`integration/faults`, `packages/sandbox`'],
+  [
+    '18',
+    'kill -9 of launcher, daemon, proxy, relay; crashes at each step of create and destroy',
+    '`integration/faults`, `packages/sandbox`',
+  ],
 ] as const;
 
 const HEAD = `# The escape suite
@@ -36,13 +40,19 @@ export const escapeTableCheck: Check = {
     const stale: Finding[] =
       write || before === wanted
         ? []
-        : [{ file: DOCUMENT, problem: 'is not what the escape suite does', remedy: 'run script/check --write escape-table, and commit what it wrote' }];
+        : [
+            {
+              file: DOCUMENT,
+              problem: 'is not what the escape suite does',
+              remedy: 'run script/check --write escape-table, and commit what it wrote',
+            },
+          ];
     return [...stale, ...untestedFindings((file) => readFileSync(join(root, FOLDER, file), 'utf8'))];
   },
 };
 
 /** Attacks of the catalogue whose file does not name them. */
-export function untestedFindings(read: (file: string) => string): Finding[] {
+function untestedFindings(read: (file: string) => string): Finding[] {
   return HOST_ATTACKS.filter(({ name, file }) => !read(file).includes(`'${name}'`)).map(({ name, file }) => ({
     file: `${FOLDER}/${file}`,
     problem: `has no test of the attack "${name}" of the catalogue`,
@@ -53,9 +63,18 @@ export function untestedFindings(read: (file: string) => string): Finding[] {
 function escapePage(): string {
   const rows = [
     ...PORTABLE_ATTACKS.map(({ test, name, title, guard, control }) => ({ test: `${test}`, name, title, guard, control, where: 'inside' })),
-    ...HOST_ATTACKS.map(({ test, name, title, guard, control, file }) => ({ test: `${test}`, name, title, guard, control, where: file.replace('.test.ts', '') })),
+    ...HOST_ATTACKS.map(({ test, name, title, guard, control, file }) => ({
+      test: `${test}`,
+      name,
+      title,
+      guard,
+      control,
+      where: file.replace('.test.ts', ''),
+    })),
   ].toSorted((one, other) => order(one.test) - order(other.test));
-  const table = rows.map(({ test, name, title, guard, control, where }) => `| ${test} | \`${name}\` | ${title} | ${guard} | ${control} | ${where} |`);
+  const table = rows.map(
+    ({ test, name, title, guard, control, where }) => `| ${test} | \`${name}\` | ${title} | ${guard} | ${control} | ${where} |`,
+  );
   const elsewhere = SHOWN_ELSEWHERE.map(([test, title, where]) => `| ${test} | ${title} | ${where} |`);
   return [
     HEAD,

@@ -25,7 +25,8 @@ export const HOST_ATTACKS: readonly HostAttack[] = [
   {
     name: 'planted_link',
     test: 3,
-    title: 'Plant links to /oldroot, /newroot and /proc/1/root in the workspace, and have the next start make files below them (CVE-2026-87766)',
+    title:
+      'Plant links to /oldroot, /newroot and /proc/1/root in the workspace, and have the next start make files below them (CVE-2026-87766)',
     guard: 'no mount destination lies below anything that a payload writes: rule mount_destination',
     control: 'a directory made below the link by bwrap’s own option',
     file: 'stolen-daemon.test.ts',
@@ -33,7 +34,8 @@ export const HOST_ATTACKS: readonly HostAttack[] = [
   {
     name: 'tools_of_the_host',
     test: 15,
-    title: 'Leave files in a shared workspace that make tools of the host run code: git’s fsmonitor and hooks, .envrc, .npmrc, package.json',
+    title:
+      'Leave files in a shared workspace that make tools of the host run code: git’s fsmonitor and hooks, .envrc, .npmrc, package.json',
     guard: 'command line and daemon copy files and run no tool in them',
     control: 'a person who runs git status there',
     file: 'outside.test.ts',

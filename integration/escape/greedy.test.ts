@@ -18,7 +18,9 @@ const ANSWER_MILLISECONDS = 1_000;
 let stand: Stand;
 before(async () => {
   stand = await startStand({ demo: false });
-  const room = encodeURIComponent(readCredentials(stand.facts.credential_file).get('MATRIX_TEMPLATE_ROOM') ?? assert.fail('a template room'));
+  const room = encodeURIComponent(
+    readCredentials(stand.facts.credential_file).get('MATRIX_TEMPLATE_ROOM') ?? assert.fail('a template room'),
+  );
   const body = { v: 1, description: 'small', environment: {}, mounts: [], resources: LIMITS };
   const { status } = await stand.matrix(`/_matrix/client/v3/rooms/${room}/state/m.bureau.template/small`, { method: 'PUT', body });
   assert.equal(status, 200);
@@ -143,8 +145,12 @@ describe('fork_bomb', () => {
     assert.ok(median < ANSWER_MILLISECONDS, `the daemon answered after ${answers.map(Math.round).join(', ')} ms`);
     const began = performance.now();
     command.signal('SIGKILL');
-    await until('all of them are gone', END_MILLISECONDS, () => stand.processes().every(({ role, zombie }) => zombie || !role.startsWith('payload:')));
-    context.diagnostic(`${got} processes that spin; the daemon answers in ${Math.round(median)} ms; gone in ${Math.round(performance.now() - began)} ms`);
+    await until('all of them are gone', END_MILLISECONDS, () =>
+      stand.processes().every(({ role, zombie }) => zombie || !role.startsWith('payload:')),
+    );
+    context.diagnostic(
+      `${got} processes that spin; the daemon answers in ${Math.round(median)} ms; gone in ${Math.round(performance.now() - began)} ms`,
+    );
   });
 
   test(control, async () => assert.equal(await gotWithoutLimit(FORKS, 200), 200));

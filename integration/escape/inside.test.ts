@@ -144,11 +144,15 @@ describe('bureau sandbox test', () => {
 
   test('ends with 1 and names what succeeded: tracing, where policy and template allow the profile debug', async () => {
     writeFileSync(stand.paths.policyFile, '{"v":1,"profiles":["strict","default","debug"]}', { mode: 0o644 });
-    const room = encodeURIComponent(readCredentials(stand.facts.credential_file).get('MATRIX_TEMPLATE_ROOM') ?? assert.fail('a template room'));
+    const room = encodeURIComponent(
+      readCredentials(stand.facts.credential_file).get('MATRIX_TEMPLATE_ROOM') ?? assert.fail('a template room'),
+    );
     const body = { v: 1, description: 'debug', environment: {}, mounts: [], profile: 'debug' };
     const { status } = await stand.matrix(`/_matrix/client/v3/rooms/${room}/state/m.bureau.template/debug`, { method: 'PUT', body });
     assert.equal(status, 200);
-    const { code, stdout, stderr } = await stand.bureau(['sandbox', 'test', '--json', '--template', 'debug'], { timeoutMilliseconds: RUN_MILLISECONDS });
+    const { code, stdout, stderr } = await stand.bureau(['sandbox', 'test', '--json', '--template', 'debug'], {
+      timeoutMilliseconds: RUN_MILLISECONDS,
+    });
     assert.equal(code, 1, stderr);
     const report = JSON.parse(stdout) as { ok: boolean; succeeded: number; attacks: { name: string; verdict: string }[] };
     assert.equal(report.ok, false);

@@ -62,7 +62,8 @@ function textOf(path: string): string {
 function numberOf(principal: string): number {
   const file = JSON.parse(readFileSync(`${stand.paths.launcherStateDirectory}/principals.json`, 'utf8')) as { principals?: unknown };
   const text = JSON.stringify(file);
-  const found = new RegExp(`"${principal}":(\\d+)`).exec(text)?.[1] ?? new RegExp(`"principal":"${principal}","number":(\\d+)`).exec(text)?.[1];
+  const found =
+    new RegExp(`"${principal}":(\\d+)`).exec(text)?.[1] ?? new RegExp(`"principal":"${principal}","number":(\\d+)`).exec(text)?.[1];
   return Number(found ?? assert.fail(`${principal} is not in ${text}`));
 }
 
@@ -98,7 +99,10 @@ describe('who a payload is, from the host’s side', () => {
     assert.equal(statSync(join(workspace, 'made')).uid, uid);
     command.signal('SIGINT');
     await command.exitedWithin(END_MILLISECONDS);
-    assert.match(await peerUid(workspace, () => stand.bureau(['run', 'escape/live', '--', '/usr/bin/python3', '-c', PEER_CLIENT])), new RegExp(`^uid ${uid}$`, 'm'));
+    assert.match(
+      await peerUid(workspace, () => stand.bureau(['run', 'escape/live', '--', '/usr/bin/python3', '-c', PEER_CLIENT])),
+      new RegExp(`^uid ${uid}$`, 'm'),
+    );
   });
 
   test(control, async () => {
@@ -158,7 +162,11 @@ if sys.argv[1] == 'stay': time.sleep(1000)
 
   test(control, async () => {
     using wall = new WallFixture();
-    const shared = all(without('--unshare-pid'), without('--proc', '/proc'), inserted(['--ro-bind', '/proc', '/proc'], '--ro-bind', '/proc/sys'));
+    const shared = all(
+      without('--unshare-pid'),
+      without('--proc', '/proc'),
+      inserted(['--ro-bind', '/proc', '/proc'], '--ro-bind', '/proc/sys'),
+    );
     const command = ['/usr/bin/python3', '-I', '-c', SURVIVORS, LEAVE];
     await wall.run(command);
     assert.deepEqual(survivors(), [], 'with its pid namespace nobody is left');
@@ -172,11 +180,14 @@ if sys.argv[1] == 'stay': time.sleep(1000)
   /** Told from processes of other tests by their last argument. */
   function survivors(): number[] {
     const found = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && textOf(`/proc/${name}/cmdline`).endsWith(`\0${LEAVE}\0`));
-    return found.map(Number).filter((pid) => !/^State:\tZ/m.test(textOf(`/proc/${pid}/status`)) && uidsOf(pid)?.startsWith(`${WALL_UID}\t`) === true);
+    return found
+      .map(Number)
+      .filter((pid) => !/^State:\tZ/m.test(textOf(`/proc/${pid}/status`)) && uidsOf(pid)?.startsWith(`${WALL_UID}\t`) === true);
   }
 
   function cgroups(): string[] {
-    const top = ['/sys/fs/cgroup/unified', '/sys/fs/cgroup'].find((path) => existsSync(`${path}/cgroup.procs`)) ?? assert.fail('a unified tree');
+    const top =
+      ['/sys/fs/cgroup/unified', '/sys/fs/cgroup'].find((path) => existsSync(`${path}/cgroup.procs`)) ?? assert.fail('a unified tree');
     return readdirSync(`${top}/bureau-${stand.name}`);
   }
 });
@@ -202,7 +213,12 @@ echo 'set -g status-left "#(touch ${canary})"' > .tmux.conf; ln -s "$(printf 'a\
       assert.equal(code, 0, stderr);
     }
     assert.ok(readdirSync(shared).includes('.envrc'), 'its files came back');
-    for (const words of [['agent', 'list'], ['machine', 'status'], ['machine', 'plan']]) assert.equal((await stand.bureau(words, { cwd: shared })).code, 0);
+    for (const words of [
+      ['agent', 'list'],
+      ['machine', 'status'],
+      ['machine', 'plan'],
+    ])
+      assert.equal((await stand.bureau(words, { cwd: shared })).code, 0);
     assert.equal(existsSync(canary), false);
   });
 
@@ -306,9 +322,27 @@ describe('names of the run directory', () => {
   const { attack, control } = titlesOf('names_of_the_run_directory');
   test(attack, async () => {
     const before = readdirSync(stand.paths.runDir).toSorted();
-    const names = ['.p', '.sys', '.p/0', '.sys/launcher', 'a/.p', '..', '../x', 'a/../b', 'a//b', '/a', 'a/', 'a.sock', 'a.sock/b', 'launcher.sock', '_x/y', '12345'];
+    const names = [
+      '.p',
+      '.sys',
+      '.p/0',
+      '.sys/launcher',
+      'a/.p',
+      '..',
+      '../x',
+      'a/../b',
+      'a//b',
+      '/a',
+      'a/',
+      'a.sock',
+      'a.sock/b',
+      'launcher.sock',
+      '_x/y',
+      '12345',
+    ];
     await refusedByLauncher(names.map((principal) => ({ principal })));
-    for (const name of ['a/.p', 'bureau/x', 'machine/x']) assert.notEqual((await stand.bureau(['run', name, '--', 'true'])).code, 0, `${name} ran`);
+    for (const name of ['a/.p', 'bureau/x', 'machine/x'])
+      assert.notEqual((await stand.bureau(['run', name, '--', 'true'])).code, 0, `${name} ran`);
     assert.deepEqual(readdirSync(stand.paths.runDir).toSorted(), before);
   });
 

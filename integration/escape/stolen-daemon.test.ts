@@ -1,7 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // What comes at the launcher's own socket: from strangers, and from a daemon that somebody has taken over.
 import assert from 'node:assert/strict';
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -36,7 +47,13 @@ function toLauncher(method: string, input: unknown, bytes?: Record<string, strin
 }
 
 function create(spec: object, more: object = {}): PeerStep {
-  return toLauncher('create', { principal: PARKED, id: 'stolen-0', spec: { v: 1, command: ['true'], ...spec }, holdForObserver: false, ...more });
+  return toLauncher('create', {
+    principal: PARKED,
+    id: 'stolen-0',
+    spec: { v: 1, command: ['true'], ...spec },
+    holdForObserver: false,
+    ...more,
+  });
 }
 
 function bind(source: string, mode = 'ro', destination = '/stolen'): object {
@@ -65,7 +82,14 @@ describe('the stolen daemon', () => {
     const forbidden = ['/etc', '/root', '/var/lib', '/proc/1/root', '/sys/fs/cgroup', '/dev', '/var/run/docker.sock', '/run/docker.sock'];
     const own = [stand.paths.runDir, stand.paths.stateDir, stand.paths.configDir, stand.paths.workspaceOf(OTHER as never)];
     const unsayable = ['/', '/srv/../etc', '//etc', '/srv/./x', 'etc', '/etc\0', ''];
-    const unknown = [{ uid: 0 }, { capabilities: ['CAP_SYS_ADMIN'] }, { seccomp: 'none' }, { profile: 'none' }, { isolation: 'none' }, { network: 'host' }];
+    const unknown = [
+      { uid: 0 },
+      { capabilities: ['CAP_SYS_ADMIN'] },
+      { seccomp: 'none' },
+      { profile: 'none' },
+      { isolation: 'none' },
+      { network: 'host' },
+    ];
     await allRefused([
       ...[...forbidden, ...own].map((source) => [create(bind(source)), 'spec_refused', /mount_source_forbidden/] as const),
       ...['/usr', stand.paths.configDir].map((source) => [create(bind(source, 'rw')), 'spec_refused', /mount_source_forbidden/] as const),
@@ -77,7 +101,10 @@ describe('the stolen daemon', () => {
       [create({}, { uid: 0 }), 'invalid_input'],
       [create({}, { principal: 'escape/without-keys' }), 'no_credentials'],
       [toLauncher('rotate', { principal: PARKED }, { bundle: await bundleOf(OTHER) }), 'bundle_principal'],
-      [toLauncher('rotate', { principal: PARKED }, { bundle: Buffer.from('age-encryption.org/v1\n').toString('base64') }), 'bundle_unreadable'],
+      [
+        toLauncher('rotate', { principal: PARKED }, { bundle: Buffer.from('age-encryption.org/v1\n').toString('base64') }),
+        'bundle_unreadable',
+      ],
     ]);
     const audit = readFileSync(stand.paths.processLog('launcher'), 'utf8');
     for (const rule of ['mount_source_forbidden', 'mount_source_not_listed', 'profile_not_allowed', 'bundle_principal'])
@@ -86,7 +113,9 @@ describe('the stolen daemon', () => {
 
   test(control, async () => {
     using wall = new WallFixture();
-    const { stdout } = await wall.run(['cat', '/host/etc/hostname'], { options: inserted(['--ro-bind', '/', '/host'], '--remount-ro', '/') });
+    const { stdout } = await wall.run(['cat', '/host/etc/hostname'], {
+      options: inserted(['--ro-bind', '/', '/host'], '--remount-ro', '/'),
+    });
     assert.equal(stdout, readFileSync('/etc/hostname', 'utf8'));
   });
 
@@ -106,7 +135,18 @@ describe('planted links', () => {
     assert.equal(planted.code, 0, planted.stderr);
     const tmpfs = (destination: string): object => ({ mounts: [{ type: 'tmpfs', destination, size: 4096 }] });
     const places = ['a', 'b', 'c', 'd'].flatMap((name) => [`/workspace/${name}/made`, `/workspace/${name}`]);
-    const more = ['/workspace', '/run/bureau', '/run/bureau/x', '/tmp/x', '/home/agent/x', '/dev/shm/x', '/oldroot/x', '/newroot', '/proc/x', '/etc/passwd'];
+    const more = [
+      '/workspace',
+      '/run/bureau',
+      '/run/bureau/x',
+      '/tmp/x',
+      '/home/agent/x',
+      '/dev/shm/x',
+      '/oldroot/x',
+      '/newroot',
+      '/proc/x',
+      '/etc/passwd',
+    ];
     await allRefused([...places, ...more].map((place) => [create(tmpfs(place)), 'spec_refused', /mount_destination/] as const));
     const again = await stand.bureau(['run', PARKED, '--', 'ls', '/workspace']);
     assert.equal(again.code, 0, 'it starts over its links');

@@ -48,7 +48,11 @@ test('attackCommand tells what succeeded, what was refused, and what could not b
 });
 
 test('attackCommand shows nothing of its facts on the command line', () => {
-  assert.ok(!attackCommand(PORTABLE_ATTACKS, FACTS).join(' ').includes(FACTS.markers[0] ?? '-'));
+  assert.ok(
+    !attackCommand(PORTABLE_ATTACKS, FACTS)
+      .join(' ')
+      .includes(FACTS.markers[0] ?? '-'),
+  );
 });
 
 test('parseOutcomes calls broken what nobody spoke of', () => {

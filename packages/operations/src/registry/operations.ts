@@ -43,7 +43,7 @@ import { proxyCall } from '../proxy/call.ts';
 import { proxyLog } from '../proxy/log.ts';
 import { proxyMetrics } from '../proxy/metrics.ts';
 import { sandboxExplain } from '../sandbox/explain.ts';
-import { sandboxTest } from '../sandbox/test-sandbox.ts';
+import { sandboxTest } from '../sandbox/attack-sandbox.ts';
 import { standDown } from '../stand/down.ts';
 import { standUp } from '../stand/up.ts';
 import type { AnyOperation } from './operation.ts';

@@ -59,14 +59,20 @@ export const sandboxTest: AnyOperation = defineOperation({
   async handler({ principal, template }, context) {
     await using traps = await startHostTraps(context.paths);
     const printed = new Capture();
-    await run.handler({ principal, template, command: attackCommand(ATTACKS, traps.facts), timeout: TIMEOUT, tty: false, env: [] } as never, {
-      ...context,
-      input: Readable.from([]),
-      output: printed,
-      json: false,
-    });
+    await run.handler(
+      { principal, template, command: attackCommand(ATTACKS, traps.facts), timeout: TIMEOUT, tty: false, env: [] } as never,
+      {
+        ...context,
+        input: Readable.from([]),
+        output: printed,
+        json: false,
+      },
+    );
     if (printed.text === '')
-      throw new BureauError('sandbox_silent', `Expected the attacks to say what came of them, and "${principal}" printed nothing; see its log`);
+      throw new BureauError(
+        'sandbox_silent',
+        `Expected the attacks to say what came of them, and "${principal}" printed nothing; see its log`,
+      );
     const outcomes = parseOutcomes(ATTACKS, printed.text);
     const attacks = ATTACKS.map(({ name, test, title, guard }) => {
       const { verdict, detail } = outcomes.get(name) ?? { verdict: 'broken' as const, detail: 'not tried' };
