@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { authorizationList } from './authorization.ts';
 import { BUNDLE_MAX_BYTES, sandboxId } from './launcher-contract.ts';
-import { ARGUMENTS_MAX, ARGUMENT_MAX, environmentName, exitReport, sandboxProfile, sandboxSpec } from './sandbox-spec.ts';
+import { ARGUMENTS_MAX, ARGUMENT_MAX, environmentName, exitReport, sandboxSpec } from './sandbox-spec.ts';
 import { integer, principalName, text, timestamp } from './scalars.ts';
 
 /** Types of our Matrix events. State keys: a localpart for what operators say of a principal, a full user ID for what one says of itself. */
@@ -53,6 +53,25 @@ export const credentialsContent = v.object({
   recipients: v.optional(v.pipe(v.array(text(200)), v.maxLength(8)), []),
 });
 
+/** What a template may say of its sandboxes besides command, environment and mounts; each as in the spec, and absent unless it is said. */
+const templateSpec = v.partial(
+  v.pick(sandboxSpec, [
+    'prependVariables',
+    'createDirectories',
+    'directory',
+    'scratchSize',
+    'scratch',
+    'root',
+    'gpu',
+    'namespaces',
+    'isolation',
+    'roles',
+    'requiredServices',
+    'profile',
+    'resources',
+  ]),
+);
+
 /** m.bureau.template: a sandbox spec whose command may be given by the assignment. */
 export const templateContent = v.object({
   v: v.literal(1),
@@ -60,10 +79,11 @@ export const templateContent = v.object({
   command: v.optional(sandboxSpec.entries.command),
   environment: sandboxSpec.entries.environment,
   mounts: sandboxSpec.entries.mounts,
-  resources: sandboxSpec.entries.resources,
-  profile: v.optional(sandboxProfile),
+  ...templateSpec.entries,
   signature: v.optional(v.string()),
 });
+/** Names of the fields that go from a template into a spec as they are. */
+export const TEMPLATE_SPEC_FIELDS = Object.keys(templateSpec.entries) as readonly (keyof typeof templateSpec.entries)[];
 export type TemplateContent = v.InferOutput<typeof templateContent>;
 
 /**

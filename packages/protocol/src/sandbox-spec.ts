@@ -31,7 +31,10 @@ const argument = v.pipe(
 );
 
 const command = v.pipe(v.array(argument), v.minLength(1), v.maxLength(ARGUMENTS_MAX));
-const variables = v.record(environmentName, argument);
+/** An array is no record, though valibot takes an empty one for one. */
+const object = <Value>() =>
+  v.custom<Record<string, Value>>((value) => typeof value === 'object' && value !== null && !Array.isArray(value), 'expected an object');
+const variables = v.pipe(object<string>(), v.record(environmentName, argument));
 
 /** What the sandbox's `/usr`, `/bin`, `/lib…` are: always read-only. */
 const rootChoice = v.variant('type', [
@@ -119,7 +122,7 @@ export const sandboxSpec = v.strictObject({
   namespaces: v.optional(namespaces),
   isolation: always('standard', 'there is no payload without a sandbox'),
   /** Other commands of the same agent by name; nothing starts them yet. */
-  roles: v.optional(v.pipe(v.record(shortName, command), v.maxEntries(ROLES_MAX))),
+  roles: v.optional(v.pipe(object<string[]>(), v.record(shortName, command), v.maxEntries(ROLES_MAX))),
   /** Roles of services without which it must not start. */
   requiredServices: v.optional(v.pipe(v.array(shortName), v.maxLength(ROLES_MAX))),
 });

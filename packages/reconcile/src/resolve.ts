@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from 'node:crypto';
-import { ARGUMENTS_MAX, sandboxSpec, type AssignmentContent, type SandboxSpec, type TemplateContent } from '@bureau/protocol';
+import { ARGUMENTS_MAX, TEMPLATE_SPEC_FIELDS, sandboxSpec, type AssignmentContent, type SandboxSpec, type TemplateContent } from '@bureau/protocol';
 import * as v from 'valibot';
 
 /** A spec, or why there is none. */
@@ -12,13 +12,14 @@ export function resolveSpec(assignment: AssignmentContent, template: TemplateCon
   if (command === undefined || command.length === 0 || command.length > ARGUMENTS_MAX) {
     return { fault: `there is no command: template "${assignment.template}" has none, so the assignment must give one` };
   }
+  const [service] = template.requiredServices ?? [];
+  if (service !== undefined) return { fault: `it needs a service of the role "${service}", and none is known on this machine` };
   const parsed = v.safeParse(sandboxSpec, {
     v: 1,
     command,
     environment: { ...template.environment, ...assignment.environment },
     mounts: template.mounts,
-    ...(template.resources === undefined ? {} : { resources: template.resources }),
-    ...(template.profile === undefined ? {} : { profile: template.profile }),
+    ...Object.fromEntries(TEMPLATE_SPEC_FIELDS.flatMap((name) => (template[name] === undefined ? [] : [[name, template[name]]]))),
     terminal: assignment.run?.terminal ?? true,
   });
   if (parsed.success) return { spec: parsed.output };
