@@ -42,7 +42,15 @@ export { serviceStatus, standContract } from './stand-contract.ts';
 export type { ServiceStatus } from './stand-contract.ts';
 export { daemonContract, plannedAction } from './daemon-contract.ts';
 export type { PlannedAction } from './daemon-contract.ts';
-export { EVENT_TYPES, assignmentContent, credentialsContent, principalStatus, TEMPLATE_SPEC_FIELDS, templateContent, templateName } from './events.ts';
+export {
+  EVENT_TYPES,
+  assignmentContent,
+  credentialsContent,
+  principalStatus,
+  TEMPLATE_SPEC_FIELDS,
+  templateContent,
+  templateName,
+} from './events.ts';
 export type { AssignmentContent, MachineStatusContent, PrincipalStatus, TemplateContent } from './events.ts';
 export { ACCESS_LOG_FILES_MAX, accessLine, accessLogFile } from './access-line.ts';
 export type { AccessLine } from './access-line.ts';

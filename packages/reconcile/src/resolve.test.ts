@@ -28,16 +28,22 @@ test('resolveSpec carries what a template says of its sandboxes, and nothing tha
   const full = resolved(said);
   assert.ok('spec' in full);
   for (const [name, value] of Object.entries(said)) {
-    const found = full.spec[name as keyof typeof said];
+    const found: unknown = full.spec[name as keyof typeof said];
     if (name === 'mounts') assert.equal(full.spec.mounts[0]?.type, 'overlay');
     else assert.deepEqual(found, value, name);
   }
   const plain = resolved({});
   assert.ok('spec' in plain);
-  assert.deepEqual(
-    Object.keys(plain.spec).toSorted(),
-    ['command', 'directory', 'environment', 'mounts', 'profile', 'scratchSize', 'terminal', 'v'],
-  );
+  assert.deepEqual(Object.keys(plain.spec).toSorted(), [
+    'command',
+    'directory',
+    'environment',
+    'mounts',
+    'profile',
+    'scratchSize',
+    'terminal',
+    'v',
+  ]);
   assert.equal(plain.spec.directory, '/workspace');
 });
 

@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from 'node:crypto';
-import { ARGUMENTS_MAX, TEMPLATE_SPEC_FIELDS, sandboxSpec, type AssignmentContent, type SandboxSpec, type TemplateContent } from '@bureau/protocol';
+import {
+  ARGUMENTS_MAX,
+  TEMPLATE_SPEC_FIELDS,
+  sandboxSpec,
+  type AssignmentContent,
+  type SandboxSpec,
+  type TemplateContent,
+} from '@bureau/protocol';
 import * as v from 'valibot';
 
 /** A spec, or why there is none. */

@@ -58,17 +58,21 @@ const FIELDS: readonly Field[] = [
   { path: 'root.path', kind: 'path', put: (value) => ({ root: { type: 'directory', path: value } }) },
   { path: 'root.environment', kind: 'path', put: (value) => ({ root: { type: 'nix', environment: value } }) },
   top('gpu', 'choice'),
-  ...['user', 'pid', 'net', 'ipc', 'uts', 'cgroup'].map(
-    (name): Field => ({ path: `namespaces.${name}`, kind: 'choice', put: (value) => ({ namespaces: { [name]: value } }) }),
-  ),
+  ...['user', 'pid', 'net', 'ipc', 'uts', 'cgroup'].map((name): Field => ({
+    path: `namespaces.${name}`,
+    kind: 'choice',
+    put: (value) => ({ namespaces: { [name]: value } }),
+  })),
   top('isolation', 'choice'),
   { path: 'roles', kind: 'name', put: (value) => ({ roles: typeof value === 'string' ? { [value]: ['x'] } : value }) },
   { path: 'roles.main.0', kind: 'text', put: (value) => ({ roles: { main: [value] } }) },
   { path: 'requiredServices.0', kind: 'name', put: (value) => ({ requiredServices: [value] }) },
   top('profile', 'choice'),
-  ...['memory', 'pids', 'cpuWeight', 'cpuQuota', 'ioWeight', 'openFiles', 'fileSize'].map(
-    (name): Field => ({ path: `resources.${name}`, kind: 'choice', put: (value) => ({ resources: { [name]: value } }) }),
-  ),
+  ...['memory', 'pids', 'cpuWeight', 'cpuQuota', 'ioWeight', 'openFiles', 'fileSize'].map((name): Field => ({
+    path: `resources.${name}`,
+    kind: 'choice',
+    put: (value) => ({ resources: { [name]: value } }),
+  })),
 ];
 
 /** Objects, whose other values are theirs to judge; here only that they are objects. */
@@ -113,7 +117,10 @@ const POLICY: LauncherPolicy = {
 function judge(input: object): { readonly words: string[] } | { readonly fields: string[]; readonly reason: string } {
   const parsed = v.safeParse(sandboxSpec, { v: 1, command: ['agent'], ...input });
   if (!parsed.success) {
-    return { fields: parsed.issues.map((issue) => v.getDotPath(issue) ?? ''), reason: parsed.issues.map(({ message }) => message).join('; ') };
+    return {
+      fields: parsed.issues.map((issue) => v.getDotPath(issue) ?? ''),
+      reason: parsed.issues.map(({ message }) => message).join('; '),
+    };
   }
   try {
     const spec = expandSpec(parsed.output, { MACHINE_NAME: 'machine/x' });
@@ -122,7 +129,8 @@ function judge(input: object): { readonly words: string[] } | { readonly fields:
     return { words: [...options, ...command] };
   } catch (error) {
     assert.ok(error instanceof BureauError, String(error));
-    const named = /(?:environment|mounts|createDirectories|directory|prependVariables|root|command|gpu)[\w.[\]]*/.exec(error.message)?.[0] ?? '';
+    const named =
+      /(?:environment|mounts|createDirectories|directory|prependVariables|root|command|gpu)[\w.[\]]*/.exec(error.message)?.[0] ?? '';
     return { fields: [named.replaceAll(/\[(\d+)\]/g, '.$1')], reason: error.message };
   }
 }
@@ -153,7 +161,10 @@ function assertRefused(field: Field, value: unknown): void {
   const answer = judge(field.put(value));
   assert.ok('fields' in answer, `${field.path} = ${show(value)} was not refused`);
   const near = answer.fields.some((name) => name.startsWith(field.path) || field.path.startsWith(name));
-  assert.ok(near && answer.fields.every((name) => name !== ''), `${field.path} = ${show(value)}: ${answer.fields.join(', ')}: ${answer.reason}`);
+  assert.ok(
+    near && answer.fields.every((name) => name !== ''),
+    `${field.path} = ${show(value)}: ${answer.fields.join(', ')}: ${answer.reason}`,
+  );
   assert.ok(answer.reason.length > 10, answer.reason);
 }
 

@@ -5,6 +5,7 @@ import {
   copyFileSync,
   existsSync,
   lstatSync,
+  mkdirSync,
   readdirSync,
   readlinkSync,
   renameSync,
@@ -50,48 +51,68 @@ export class HostEtc {
   }
 
   #make(): string {
+    const entries = HOST_ETC.flatMap((name) => listEntries(this.#from, name));
+    const digest = createHash('sha256').update(entries.map(({ name, state }) => `${name}\0${state}`).join('\0'));
+    const directory = join(this.#base, digest.digest('hex').slice(0, 16));
+    if (existsSync(directory)) return directory;
     ensureDirectory(this.#base, { mode: 0o711, uid: 0, gid: 0 });
     const fresh = join(this.#base, `.new-${process.pid}`);
     rmSync(fresh, { recursive: true, force: true });
-    ensureDirectory(fresh, ROOTS);
-    const hash = createHash('sha256');
-    for (const name of HOST_ETC) copyEntry(join(this.#from, name), join(fresh, name), name, hash);
-    const directory = join(this.#base, hash.digest('hex').slice(0, 16));
-    if (existsSync(directory)) rmSync(fresh, { recursive: true });
-    else renameSync(fresh, directory);
+    makeDirectory(fresh);
+    for (const entry of entries) copyEntry(this.#from, fresh, entry);
+    renameSync(fresh, directory);
     return directory;
   }
 }
 
-const ROOTS = { mode: 0o755, uid: 0, gid: 0 };
-
-/** Files and links, and directories of these; whatever else lies there is left out. A link is kept when it leads into `/usr`. */
-function copyEntry(from: string, to: string, name: string, hash: ReturnType<typeof createHash>): void {
-  const found = lstatSync(from, { throwIfNoEntry: false, bigint: true });
-  if (found === undefined) return;
-  hash.update(`${name}\0${found.mode}\0${found.size}\0${found.mtimeNs}\0${found.ino}\0`);
-  ensureDirectory(dirname(to), ROOTS);
-  if (found.isDirectory()) {
-    ensureDirectory(to, ROOTS);
-    for (const entry of readdirSync(from)) copyEntry(join(from, entry), join(to, entry), `${name}/${entry}`, hash);
-  } else if (found.isSymbolicLink()) {
-    const target = readlinkSync(from);
-    hash.update(`${target}\0`);
-    const absolute = resolve(dirname(from), target);
-    if (absolute.startsWith('/usr/')) symlinkSync(absolute, to);
-    else if (!target.includes('/')) symlinkSync(target, to);
-    else if (statSync(from, { throwIfNoEntry: false })?.isFile() === true && readableByAll(from)) copyFile(from, to);
-  } else if (found.isFile() && readableByAll(from)) {
-    copyFile(from, to);
-  }
+/** Something below the host's `/etc` that is copied. */
+interface Entry {
+  /** From `/etc` on. */
+  readonly name: string;
+  readonly kind: 'directory' | 'file' | 'link';
+  /** A link's target. */
+  readonly target: string;
+  /** Changes when it does. */
+  readonly state: string;
 }
 
-function copyFile(from: string, to: string): void {
+/** Files and links, and directories of these; whatever else lies there is left out. */
+function listEntries(base: string, name: string): Entry[] {
+  const found = lstatSync(join(base, name), { throwIfNoEntry: false });
+  if (found === undefined) return [];
+  const state = `${found.ino} ${found.mode} ${found.size} ${found.mtimeMs} ${found.ctimeMs}`;
+  if (found.isSymbolicLink()) {
+    const target = readlinkSync(join(base, name));
+    return [{ name, kind: 'link', target, state: `${state} ${target}` }];
+  }
+  if (found.isFile()) return [{ name, kind: 'file', target: '', state }];
+  if (!found.isDirectory()) return [];
+  const below = readdirSync(join(base, name)).toSorted();
+  return [{ name, kind: 'directory', target: '', state }, ...below.flatMap((entry) => listEntries(base, `${name}/${entry}`))];
+}
+
+/** A link is kept when it leads into `/usr` or to its neighbour. What the host keeps from ordinary users is left out, behind a link too. */
+function copyEntry(base: string, into: string, { name, kind, target }: Entry): void {
+  const [from, to] = [join(base, name), join(into, name)];
+  if (name.includes('/') && !existsSync(dirname(to))) makeDirectory(dirname(to));
+  if (kind === 'directory') {
+    makeDirectory(to);
+    return;
+  }
+  const absolute = resolve(dirname(from), target);
+  if (kind === 'link' && absolute.startsWith('/usr/')) symlinkSync(absolute, to);
+  else if (kind === 'link' && !target.includes('/')) symlinkSync(target, to);
+  else copyReadable(from, to);
+}
+
+function copyReadable(from: string, to: string): void {
+  const found = statSync(from, { throwIfNoEntry: false });
+  if (found?.isFile() !== true || (found.mode & 0o004) === 0) return;
   copyFileSync(from, to);
   chmodSync(to, 0o644);
 }
 
-/** What the host keeps from ordinary users is not handed to a payload by way of a copy. */
-function readableByAll(path: string): boolean {
-  return (statSync(path).mode & 0o004) !== 0;
+function makeDirectory(path: string): void {
+  mkdirSync(path, { recursive: true });
+  chmodSync(path, 0o755);
 }

@@ -21,15 +21,18 @@ import type { SpecVariables } from './spec-variables.ts';
 /** Reads the host once and assembles the seccomp programs. `variables` are those that all sandboxes of this machine have in common. */
 export function openWall(paths: InstancePaths, architecture: string, variables: SpecVariables = {}): WallFacts {
   const copies = new Map<string, HostEtc>();
+  const hostEtcOf = (root: string): string => {
+    const copy = copies.get(root) ?? new HostEtc(`${paths.runDir}/.etc`, `${root}/etc`);
+    copies.set(root, copy);
+    return copy.current();
+  };
+  // The first copy takes a moment (some hundred certificates); better now than in the first start of a sandbox.
+  hostEtcOf('');
   return {
     seccomp: seccompPrograms(seccompArchitecture(architecture)),
     host: readHostFacts(),
     policyFile: paths.policyFile,
-    hostEtcOf: (root) => {
-      const copy = copies.get(root) ?? new HostEtc(`${paths.runDir}/.etc`, `${root}/etc`);
-      copies.set(root, copy);
-      return copy.current();
-    },
+    hostEtcOf,
     variables: { ...fixedVariables(paths), ...variables },
   };
 }

@@ -5,22 +5,20 @@ import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, readdirSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
-import { parsePrincipalName } from '@bureau/core';
+import { parseInstanceName, parsePrincipalName } from '@bureau/core';
+import { instancePaths } from '@bureau/instance';
 import { closeOnExecFrom } from '@bureau/native';
 import { sandboxSpec } from '@bureau/protocol';
 import * as v from 'valibot';
-import { bwrapOptions, type SandboxPlan } from '../bwrap-arguments.ts';
+import { bwrapOptions } from '../bwrap-arguments.ts';
+import { decideSandbox } from '../decide-sandbox.ts';
 import { HostEtc } from '../host-etc.ts';
 import { readHostFacts } from '../host-facts.ts';
-import { planMounts } from '../mount-planner.ts';
 import { OpenMountSources } from '../mount-source.ts';
 import { makePlaces } from '../plan-places.ts';
 import { defaultPolicy, type LauncherPolicy } from '../policy-file.ts';
-import { demand, judgeSpec } from '../policy.ts';
-import { hostnameOf } from '../root-files.ts';
 import { seccompPrograms } from '../seccomp-profiles.ts';
 import { seccompArchitecture } from '../seccomp.ts';
-import { expandSpec } from '../spec-variables.ts';
 
 /** A payload's uid of an instance that nobody here has. */
 export const WALL_UID = 200_016 + 65_536 * 3;
@@ -78,6 +76,7 @@ export class WallFixture implements Disposable {
     this.agent = join(this.directory, 'agent');
     mkdirSync(this.workspace, { mode: 0o700 });
     chownSync(this.workspace, WALL_UID, WALL_UID);
+    mkdirSync(join(this.directory, 'state'), { mode: 0o711 });
     mkdirSync(this.agent, { mode: 0o750 });
     chownSync(this.agent, 0, WALL_UID);
   }
@@ -88,27 +87,24 @@ export class WallFixture implements Disposable {
     policy: LauncherPolicy = { ...defaultPolicy(), profiles: ['strict', 'default', 'debug'] },
     sources: OpenMountSources = new OpenMountSources(),
   ): { options: string[]; command: string[] } {
-    const principal = parsePrincipalName('wall/test');
-    const spec = expandSpec(v.parse(sandboxSpec, input), { PRINCIPAL_NAME: principal });
-    demand(judgeSpec(spec, policy, {}));
-    const places = {
-      overlayDirectory: join(this.directory, 'overlay'),
-      keptDirectory: (name: string) => join(this.directory, 'kept', name),
-    };
-    const plan: SandboxPlan = {
-      spec,
-      mounts: planMounts(spec, policy, places, sources),
-      principal,
-      uid: WALL_UID,
-      gid: WALL_UID,
-      agentDirectory: this.agent,
-      bridgeProgram: '/nonexistent/bureau-bridge',
-      workspaceDirectory: this.workspace,
-      rootFilesDirectory: join(this.directory, 'root'),
-      hostEtcDirectory: new HostEtc(join(this.directory, 'host-etc')).current(),
-      hostname: hostnameOf(principal),
-      host: readHostFacts(),
-    };
+    const real = instancePaths(parseInstanceName('wall'));
+    const own = { ...real.principal(0), directory: this.directory, agentDirectory: this.agent };
+    const plan = decideSandbox(
+      {
+        principal: parsePrincipalName('wall/test'),
+        spec: v.parse(sandboxSpec, input),
+        number: 0,
+        uid: WALL_UID,
+        paths: { ...real, stateDir: join(this.directory, 'state'), workspaceOf: () => this.workspace, principal: () => own },
+        policy,
+        header: {},
+        bridgeProgram: '/nonexistent/bureau-bridge',
+        host: readHostFacts(),
+        hostEtcOf: (root) => new HostEtc(join(this.directory, 'host-etc'), `${root}/etc`).current(),
+        variables: { MACHINE_NAME: 'machine/wall' },
+      },
+      sources,
+    );
     makePlaces(plan);
     return bwrapOptions(plan);
   }
