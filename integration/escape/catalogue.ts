@@ -32,6 +32,30 @@ export const HOST_ATTACKS: readonly HostAttack[] = [
     file: 'stolen-daemon.test.ts',
   },
   {
+    name: 'swapped_source',
+    test: 4,
+    title: 'Swap a directory that policy gives for a link, without pause, while sandboxes start (4 and 43: between check and use)',
+    guard: 'the launcher opens a source once without following links; what is mounted must be that very file',
+    control: 'bwrap is given the path',
+    file: 'mounts.test.ts',
+  },
+  {
+    name: 'files_of_root',
+    test: 13,
+    title: 'Read a file of root’s, 0600, in a directory that policy gives',
+    guard: 'the payload’s uid is its own',
+    control: 'bwrap started by root',
+    file: 'mounts.test.ts',
+  },
+  {
+    name: 'read_only_bind',
+    test: 14,
+    title: 'Change a directory that policy gives read-only: write, rename, link, replace it or its parent',
+    guard: 'a read-only bind',
+    control: 'the same bind, writable',
+    file: 'mounts.test.ts',
+  },
+  {
     name: 'tools_of_the_host',
     test: 15,
     title:

@@ -2,7 +2,7 @@
 /**
  * Calls that a payload may make whatever their arguments, by what they are for. Modelled on what the container runtimes allow a
  * container without capabilities (moby `profiles/seccomp/default.json` up to Linux 6.13, and containers/common `seccomp.json`); where
- * we differ, and why: docs/adr/0010-seccomp-allow-list.md. A name that an architecture does not have is left out there.
+ * we differ, and why: docs/adr/0012-seccomp-allow-list.md. A name that an architecture does not have is left out there.
  */
 
 const FILES = `

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// Attacks through directories that policy gives to a sandbox.
+import assert from 'node:assert/strict';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { attackCommand, parseOutcomes, PORTABLE_ATTACKS } from '@bureau/escape';
+import { readCredentials, startCommand, startStand, type RunningCommand, type Stand } from '@bureau/testkit';
+import { inserted, WallFixture, type WallChange } from '@bureau/testkit/wall';
+import { titlesOf } from './catalogue.ts';
+import { Traps } from './traps.ts';
+
+/** Starts of real sandboxes while the source is swapped; about half meet the link. */
+const REAL_TRIES = 8;
+/** bubblewrap alone meets it in about every second try. */
+const CONTROL_TRIES = 200;
+
+let stand: Stand;
+const traps = new Traps();
+const directory = mkdtempSync(join(tmpdir(), 'bureau-escape-'));
+const source = join(directory, 'source');
+before(async () => {
+  chmodSync(directory, 0o755);
+  mkdirSync(source);
+  writeFileSync(join(source, 'fine'), 'fine');
+  mkdirSync(join(directory, 'elsewhere'));
+  writeFileSync(join(directory, 'elsewhere', 'secret'), 'secret');
+  symlinkSync('elsewhere', join(directory, 'link'));
+  await traps.start();
+  stand = await startStand({ demo: false });
+  const binds = [
+    { source, mode: 'ro' },
+    { source: traps.bound, mode: 'ro' },
+  ];
+  writeFileSync(stand.paths.policyFile, JSON.stringify({ v: 1, binds }), { mode: 0o644 });
+  await template('swapped', source);
+  await template('bound', traps.bound);
+});
+after(async () => {
+  await traps[Symbol.asyncDispose]();
+  rmSync(directory, { recursive: true, force: true });
+  await stand.end();
+});
+
+async function template(name: string, from: string): Promise<void> {
+  const room = encodeURIComponent(
+    readCredentials(stand.facts.credential_file).get('MATRIX_TEMPLATE_ROOM') ?? assert.fail('a template room'),
+  );
+  const mounts = [{ type: 'bind', source: from, destination: '/mnt/given', mode: 'ro', optional: false }];
+  const body = { v: 1, description: name, environment: {}, mounts };
+  const { status } = await stand.matrix(`/_matrix/client/v3/rooms/${room}/state/m.bureau.template/${name}`, { method: 'PUT', body });
+  assert.equal(status, 200);
+}
+
+/** renameat2(RENAME_EXCHANGE) without end, until its stdin ends; says how often. */
+const SWAP = `
+import ctypes, select, sys
+libc = ctypes.CDLL(None, use_errno=True)
+one, other = (path.encode() for path in sys.argv[1:])
+count = 0
+while count % 64 or not select.select([sys.stdin], [], [], 0)[0]:
+    assert libc.renameat2(-100, one, -100, other, 2) == 0, ctypes.get_errno()
+    count += 1
+print(count)
+`;
+
+function startSwapping(): RunningCommand {
+  return startCommand('/usr/bin/python3', ['-I', '-c', SWAP, source, join(directory, 'link')], { stdin: 'pipe' });
+}
+
+/** An even number of swaps has put everything back; says how many. */
+async function endSwapping(swapping: RunningCommand): Promise<number> {
+  swapping.endInput();
+  const { stdout, stderr } = await swapping.exitedWithin(10_000);
+  assert.match(stdout, /^\d+$/m, stderr);
+  return Number(stdout);
+}
+
+describe('a source that is swapped', () => {
+  const { attack, control } = titlesOf('swapped_source');
+  test(attack, async (context) => {
+    const good = await stand.bureau(['run', 'escape/swapped', '--template', 'swapped', '--', 'ls', '/mnt/given']);
+    assert.equal(good.stdout, 'fine\n', good.stderr);
+    const swapping = startSwapping();
+    await using _held = swapping;
+    const seen: string[] = [];
+    for (let at = 0; at < REAL_TRIES; at += 1) {
+      const { code, stdout, stderr } = await stand.bureau(['run', 'escape/swapped', '--template', 'swapped', '--', 'ls', '/mnt/given']);
+      seen.push(code === 0 ? stdout.trim() : `refused`);
+      if (code !== 0)
+        assert.match(stderr, /symbolic link|another|moved|changed|mount_refused|could not make the sandbox|none of its own/, stderr);
+    }
+    const swaps = await endSwapping(swapping);
+    context.diagnostic(`${swaps} swaps, ${REAL_TRIES} starts: ${seen.join(', ')}`);
+    assert.ok(swaps > 1_000);
+    for (const what of seen) assert.ok(what === 'fine' || what === 'refused', what);
+  });
+
+  test(control, async () => {
+    using wall = new WallFixture();
+    const change: WallChange = { options: inserted(['--ro-bind', source, '/mnt/given'], '--remount-ro', '/') };
+    const swapping = startSwapping();
+    await using _held = swapping;
+    let met = false;
+    for (let at = 0; at < CONTROL_TRIES && !met; at += 1) met = (await wall.run(['ls', '/mnt/given'], change)).stdout.trim() === 'secret';
+    await endSwapping(swapping);
+    assert.ok(met, `the link was met in ${CONTROL_TRIES} tries`);
+  });
+});
+
+describe('a file of root’s in a directory that is given', () => {
+  const { attack, control } = titlesOf('files_of_root');
+  const read = ['cat', '/mnt/given/kept', '/mnt/given/secret'];
+  test(attack, async () => {
+    const { code, stdout, stderr } = await stand.bureau(['run', 'escape/bound', '--template', 'bound', '--no-tty', '--', ...read]);
+    assert.equal(code, 1);
+    assert.equal(stdout, 'kept', 'what everybody may read is there');
+    assert.match(stderr, /secret: Permission denied/);
+  });
+  test(control, async () => {
+    using wall = new WallFixture();
+    const options = inserted(['--ro-bind', traps.bound, '/mnt/given'], '--remount-ro', '/');
+    assert.equal((await wall.run(read, { asRoot: true, options }, { directory: '/tmp' })).stdout, 'keptsecret');
+  });
+});
+
+describe('a directory that is given read-only', () => {
+  const { attack, control } = titlesOf('read_only_bind');
+  const attacks = PORTABLE_ATTACKS.filter(({ name }) => name === 'read_only_places');
+  const command = (): string[] =>
+    attackCommand(attacks, traps.facts({ hostPaths: [], markers: [], ownPaths: [], readOnlyBind: '/mnt/given' }));
+  const outcome = (stdout: string): string => {
+    const { verdict, detail } = parseOutcomes(attacks, stdout).get('read_only_places') ?? assert.fail('an outcome');
+    return `${verdict}: ${detail}`;
+  };
+  test(attack, async () => {
+    const { stdout, stderr } = await stand.bureau(['run', 'escape/bound', '--template', 'bound', '--no-tty', '--', ...command()]);
+    assert.match(outcome(stdout), /^refused: .*write kept E/, stderr);
+    assert.deepEqual(readdirSync(traps.bound).toSorted(), ['kept', 'secret']);
+    assert.equal(readFileSync(join(traps.bound, 'kept'), 'utf8'), 'kept');
+  });
+  test(control, async () => {
+    using wall = new WallFixture();
+    const options = inserted(['--bind', traps.bound, '/mnt/given'], '--remount-ro', '/');
+    assert.match(outcome((await wall.run(command(), { options })).stdout), /^succeeded: create in \/mnt\/given \(made\)/);
+  });
+});
