@@ -10,6 +10,7 @@ import { bazelCheck } from './checks/bazel.ts';
 import { bazelFilesCheck } from './checks/bazel-files.ts';
 import { cliReferenceCheck } from './checks/cli-reference.ts';
 import { dependenciesCheck } from './checks/dependencies.ts';
+import { eventsReferenceCheck } from './checks/events-reference.ts';
 import { faultTableCheck } from './checks/fault-table.ts';
 import { escapeTableCheck } from './checks/escape-table.ts';
 import { describeFinding } from './checks/finding.ts';
@@ -43,6 +44,7 @@ const CHECKS: readonly Check[] = [
   packageTableCheck,
   processTableCheck,
   cliReferenceCheck,
+  eventsReferenceCheck,
   faultTableCheck,
   escapeTableCheck,
   linksCheck,

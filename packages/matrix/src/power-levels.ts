@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { UserId } from '@bureau/core';
+import { EVENTS } from '@bureau/protocol';
 
 /** Who may change how a room works; in room version 12 its creator stands above it. */
 export const OPERATOR_LEVEL = 100;
@@ -42,12 +43,7 @@ const OPERATOR_EVENTS: readonly string[] = [
   'm.room.topic',
   'm.space.child',
   'm.space.parent',
-  'm.bureau.assignment',
-  'm.bureau.credentials',
-  'm.bureau.template',
-  'm.bureau.machine_key',
-  'm.bureau.machine_status',
-  'm.bureau.service',
+  ...EVENTS.filter(({ stateKey }) => stateKey !== 'none').map(({ type }) => type),
 ];
 
 /** The content of `m.room.power_levels`. */

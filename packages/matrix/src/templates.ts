@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { templateContent, type TemplateContent } from '@bureau/protocol';
-import * as v from 'valibot';
+import { TEMPLATE, readEvent, type TemplateContent } from '@bureau/protocol';
 import type { Content } from './client.ts';
-
-/** The newest version of a template's content that this code writes. */
-const TEMPLATE_VERSION = 1;
 
 /** Templates that set-up publishes. `default`: the launcher's fixed sandbox and nothing more; the assignment brings the command. */
 export const STANDARD_TEMPLATES: Readonly<Record<string, TemplateContent>> = {
@@ -22,7 +18,7 @@ export const STANDARD_TEMPLATES: Readonly<Record<string, TemplateContent>> = {
  */
 export function templateState(published: Content | undefined): 'missing' | 'broken' | 'newer' | 'good' {
   if (published === undefined || Object.keys(published).length === 0) return 'missing';
-  const version = published['v'];
-  if (typeof version === 'number' && Number.isSafeInteger(version) && version > TEMPLATE_VERSION) return 'newer';
-  return v.is(templateContent, published) ? 'good' : 'broken';
+  const read = readEvent(TEMPLATE, published);
+  if (read.ok) return 'good';
+  return read.fault === 'newer' ? 'newer' : 'broken';
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { BureauError, UsageError, type PrincipalName } from '@bureau/core';
-import { EVENT_TYPES, assignmentContent, type AssignmentContent } from '@bureau/protocol';
+import { ASSIGNMENT, EVENT_TYPES, assignmentContent, readEvent, type AssignmentContent } from '@bureau/protocol';
 import * as v from 'valibot';
 import type { Operator } from './operator.ts';
 
@@ -15,23 +15,21 @@ export async function readAssignment(
 ): Promise<AssignmentContent | undefined> {
   const content = await operator.client.state(operator.machine.configRoom, EVENT_TYPES.assignment, principal, { signal });
   if (content === undefined || Object.keys(content).length === 0) return undefined;
-  const newer = content['v'];
-  if (typeof newer === 'number' && newer > 1) {
+  const read = readEvent(ASSIGNMENT, content);
+  if (read.ok) return read.content;
+  if (read.fault === 'newer')
     throw new BureauError(
       'assignment_newer',
-      `The assignment of "${principal}" was written by a newer Bureau (version ${newer}); this one would lose what it does not know`,
-      { data: { principal } },
+      `The assignment of "${principal}" would lose what this Bureau does not know: ${read.message}`,
+      {
+        data: { principal },
+      },
     );
-  }
-  const parsed = v.safeParse(assignmentContent, content);
-  if (!parsed.success) {
-    throw new BureauError(
-      'assignment_malformed',
-      `The assignment of "${principal}" is not one that Bureau writes; remove it with "bureau agent remove ${principal}" and deploy again`,
-      { data: { principal } },
-    );
-  }
-  return parsed.output;
+  throw new BureauError(
+    'assignment_malformed',
+    `The assignment of "${principal}" is not one that Bureau writes (${read.message}); remove it with "bureau agent remove ${principal}" and deploy again`,
+    { data: { principal } },
+  );
 }
 
 /** The principal's assignment. Throws `not_assigned` when there is none. */

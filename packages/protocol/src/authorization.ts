@@ -28,7 +28,7 @@ const targetPattern = v.pipe(
 );
 
 /** Some actions on some targets; without targets, on all. */
-const authorizationRule = v.strictObject({
+export const authorizationRule = v.strictObject({
   actions: v.pipe(v.array(actionPattern), v.minLength(1), v.maxLength(AUTHORIZATION_PATTERNS_MAX)),
   targets: v.optional(v.pipe(v.array(targetPattern), v.minLength(1), v.maxLength(AUTHORIZATION_PATTERNS_MAX)), ['**']),
 });

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { parsePrincipalName, type PrincipalName } from '@bureau/core';
-import { assignmentContent, credentialsContent, templateContent, type AssignmentContent, type TemplateContent } from '@bureau/protocol';
-import * as v from 'valibot';
+import { ASSIGNMENT, CREDENTIALS, TEMPLATE, readEvent, type AssignmentContent, type TemplateContent } from '@bureau/protocol';
 import { ASSIGNMENTS_MAX } from './limits.ts';
 
 /** A state event as the reconciler sees it. */
@@ -49,27 +48,26 @@ export function readDesired(facts: Facts): Desired[] {
 
 function readOne(principal: PrincipalName, fact: Fact, facts: Facts): Desired {
   const base = { principal, event: fact.eventId };
-  const assignment = v.safeParse(assignmentContent, fact.content);
-  if (!assignment.success) return { ...base, fault: `its assignment is wrong: ${issueText(assignment.issues)}` };
-  if (assignment.output.principal !== principal)
-    return { ...base, fault: `its assignment names another principal: ${assignment.output.principal}` };
+  const assignment = readEvent(ASSIGNMENT, fact.content);
+  if (!assignment.ok) return { ...base, fault: `its assignment is wrong: ${assignment.message}` };
+  if (assignment.content.principal !== principal)
+    return { ...base, fault: `its assignment names another principal: ${assignment.content.principal}` };
 
-  const withAssignment = { ...base, assignment: assignment.output };
-  const template = facts.templates.find(({ stateKey, content }) => stateKey === assignment.output.template && !isEmpty(content));
-  if (template === undefined)
-    return { ...withAssignment, fault: `there is no template "${assignment.output.template}"; known: ${templateNames(facts)}` };
-  const parsedTemplate = v.safeParse(templateContent, template.content);
-  if (!parsedTemplate.success)
-    return { ...withAssignment, fault: `template "${assignment.output.template}" is wrong: ${issueText(parsedTemplate.issues)}` };
+  const withAssignment = { ...base, assignment: assignment.content };
+  const name = assignment.content.template;
+  const found = facts.templates.find(({ stateKey, content }) => stateKey === name && !isEmpty(content));
+  if (found === undefined) return { ...withAssignment, fault: `there is no template "${name}"; known: ${templateNames(facts)}` };
+  const template = readEvent(TEMPLATE, found.content);
+  if (!template.ok) return { ...withAssignment, fault: `template "${name}" is wrong: ${template.message}` };
 
-  const credentials = facts.credentials.find(({ stateKey, content }) => stateKey === principal && !isEmpty(content));
-  const whole = { ...withAssignment, template: parsedTemplate.output };
-  if (credentials === undefined) return whole;
-  const parsedCredentials = v.safeParse(credentialsContent, credentials.content);
-  if (!parsedCredentials.success) return { ...whole, fault: `its credentials are wrong: ${issueText(parsedCredentials.issues)}` };
-  if (parsedCredentials.output.principal !== principal)
-    return { ...whole, fault: `its credentials name another principal: ${parsedCredentials.output.principal}` };
-  return { ...whole, bundle: { event: credentials.eventId, bytes: Buffer.from(parsedCredentials.output.bundle, 'base64') } };
+  const given = facts.credentials.find(({ stateKey, content }) => stateKey === principal && !isEmpty(content));
+  const whole = { ...withAssignment, template: template.content };
+  if (given === undefined) return whole;
+  const credentials = readEvent(CREDENTIALS, given.content);
+  if (!credentials.ok) return { ...whole, fault: `its credentials are wrong: ${credentials.message}` };
+  if (credentials.content.principal !== principal)
+    return { ...whole, fault: `its credentials name another principal: ${credentials.content.principal}` };
+  return { ...whole, bundle: { event: given.eventId, bytes: Buffer.from(credentials.content.bundle, 'base64') } };
 }
 
 function templateNames(facts: Facts): string {
@@ -87,12 +85,4 @@ function principalOf(stateKey: string): PrincipalName | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** The first issue with its path: `command: expected …`. */
-function issueText(issues: readonly v.BaseIssue<unknown>[]): string {
-  const [issue] = issues;
-  if (issue === undefined) return 'unknown fault';
-  const path = v.getDotPath(issue);
-  return path === null ? issue.message : `${path}: ${issue.message}`;
 }
