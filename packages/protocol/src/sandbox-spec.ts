@@ -4,6 +4,10 @@ import { jsonObject } from './json-object.ts';
 import { sandboxMount } from './sandbox-mounts.ts';
 import { pathTemplate, shortName } from './sandbox-text.ts';
 import { integer, text } from './scalars.ts';
+import { secretName } from './upstream.ts';
+
+/** Most secrets of one sandbox as files. */
+const SECRET_FILES_MAX = 64;
 
 /** Longest single argument or environment value. */
 export const ARGUMENT_MAX = 128 * 1024;
@@ -101,6 +105,8 @@ export const sandboxSpec = v.strictObject({
   mounts: v.optional(v.pipe(v.array(sandboxMount), v.maxLength(MOUNTS_MAX)), []),
   /** Directories that are there when the command starts, writable memory; below a mount of the host they are refused. */
   createDirectories: v.optional(v.pipe(v.array(pathTemplate), v.maxLength(DIRECTORIES_MAX))),
+  /** Secrets that are wanted as files below /run/bureau/secrets; the bundle has to show each of them (`files`, ADR 0012). */
+  secretFiles: v.optional(v.pipe(v.array(secretName), v.maxLength(SECRET_FILES_MAX))),
   /** Where the command starts; inside the sandbox. */
   directory: v.optional(pathTemplate, '/workspace'),
   /** A terminal of its own on 0, 1 and 2; without it three pipes. */

@@ -9,6 +9,7 @@ import type { ProxyLink } from './lifecycle-proxy.ts';
 import { startRelay, type RelayStart } from './lifecycle-relay.ts';
 import { placePayloadFiles } from './payload-files.ts';
 import { clearRemains, endGroups, relayGroupOf, sandboxGroupOf } from './sandbox-remains.ts';
+import { placeSecretFiles, removeSecretFiles } from './secret-files.ts';
 import { placeSocketLink } from './socket-link.ts';
 import type { SandboxRecord, SandboxRecords } from './state-record.ts';
 
@@ -40,16 +41,23 @@ export async function startSandbox(deps: LauncherDeps, start: SandboxStart): Pro
   ensurePrincipalDirectories(paths, number, uids);
   ensureWorkspace(paths, input.principal, number, uids);
   placePayloadFiles(places.agentDirectory, input.spec);
+  removeSecretFiles(places.agentDirectory);
   faults.reached('create.directories');
   // Held until the sandbox stands: what was judged cannot become something else meanwhile.
   using planned = planSandbox(input, number, header, deps);
   const { config, limits } = planned;
+  const { secretFiles = [] } = input.spec;
   faults.reached('create.planned');
 
   const record: SandboxRecord = { v: 1, principal: input.principal, number, id: input.id, startedAt: clock.now() };
   records.write(record);
   faults.reached('create.recorded');
   try {
+    if (secretFiles.length > 0) {
+      const opened = await credentials.open(input.principal, number);
+      using _secrets = opened.secrets;
+      placeSecretFiles(places.agentDirectory, secretFiles, opened, uids.payload(number));
+    }
     // Proxy and relay are a Node start each: side by side they cost one.
     const untilServed = proxy.bringUp().then(() => {
       faults.reached('create.served');

@@ -13,6 +13,7 @@ import { placePayloadFiles, type PayloadFiles } from './payload-files.ts';
 import { PrincipalTurns } from './principal-turns.ts';
 import { relayPool } from './relay-pool.ts';
 import { endStrays, relayGroupOf, sandboxGroupOf } from './sandbox-remains.ts';
+import { renewSecretFiles } from './secret-files.ts';
 import { SandboxRecords, type SandboxRecord } from './state-record.ts';
 
 /**
@@ -130,8 +131,10 @@ export class Launcher {
       const number = this.#deps.numbers.numberOf(principal);
       await this.#deps.credentials.accept(principal, number, bundle);
       const opened = await this.#deps.credentials.open(principal, number);
-      opened.secrets[Symbol.dispose]();
-      await this.#live.get(number)?.rotate();
+      using _secrets = opened.secrets;
+      const live = this.#live.get(number);
+      if (live !== undefined) renewSecretFiles(this.#deps.paths.principal(number).agentDirectory, opened, this.#deps.uids.payload(number));
+      await live?.rotate();
       return { digest: opened.digest };
     });
   }

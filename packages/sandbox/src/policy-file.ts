@@ -90,6 +90,8 @@ export const launcherPolicy = v.strictObject({
   limits: v.optional(policyLimits, {}),
   /** Profiles of system calls that a spec may name. `debug` lets payloads trace their own children. */
   profiles: v.optional(v.array(sandboxProfile), ['strict', 'default']),
+  /** False: no secret is ever shown to a payload as a file, whatever bundles say. */
+  secretFiles: v.optional(v.boolean(), true),
 });
 export type LauncherPolicy = v.InferOutput<typeof launcherPolicy>;
 

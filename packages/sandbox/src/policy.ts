@@ -28,6 +28,7 @@ export type PolicyRule =
   | 'resource_unenforceable'
   | 'root_not_listed'
   | 'scratch_size'
+  | 'secret_files'
   | 'tmpfs_size'
   | 'uid_range';
 
@@ -43,11 +44,12 @@ export type Refusal = { readonly ok: false; readonly rule: PolicyRule; readonly 
 export function judgeSpec(
   spec: SandboxSpec,
   policy: LauncherPolicy,
-  header: Pick<BundleHeader, 'allowed_specs'>,
+  header: Pick<BundleHeader, 'allowed_specs' | 'files'>,
   asked: SandboxSpec = spec,
 ): Judgement {
   return (
     judgeDigest(asked, header) ??
+    judgeSecretFiles(asked, policy, header) ??
     judgeLimits(spec, policy) ??
     judgeProfile(spec, policy) ??
     judgeEnvironment(spec) ??
@@ -80,6 +82,27 @@ function judgeDigest(spec: SandboxSpec, { allowed_specs: allowed }: Pick<BundleH
   return allowed.includes(digest)
     ? undefined
     : refused('allowed_specs', `the credential bundle allows ${allowed.length} specs and this one (sha256 ${digest}) is none of them`);
+}
+
+/**
+ * Who reads a secret's file decides what becomes of it: so only a payload that the bundle's signer named by its digest gets one. A
+ * stolen daemon would ask for `cat` otherwise, and watch.
+ */
+function judgeSecretFiles(
+  spec: SandboxSpec,
+  policy: LauncherPolicy,
+  { allowed_specs: allowed, files = {} }: Pick<BundleHeader, 'allowed_specs' | 'files'>,
+): Judgement | undefined {
+  const wanted = spec.secretFiles ?? [];
+  if (wanted.length === 0) return undefined;
+  if (!policy.secretFiles) return refused('secret_files', 'secretFiles is asked for and this machine shows no secret as a file (secretFiles in its policy)');
+  const unknown = wanted.find((name) => !Object.hasOwn(files, name));
+  if (unknown !== undefined) return refused('secret_files', `secretFiles asks for ${unknown}, which the credential bundle does not show as a file`);
+  if (allowed !== undefined) return undefined;
+  return refused(
+    'secret_files',
+    `secretFiles is asked for and the credential bundle has no allowed_specs: secrets are shown to specs that its signer has named only (this one is sha256 ${specDigest(spec)})`,
+  );
 }
 
 function judgeLimits(spec: SandboxSpec, { limits }: LauncherPolicy): Judgement | undefined {
