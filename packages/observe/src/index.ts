@@ -17,6 +17,7 @@ export { showOutput } from './attach-view.ts';
 export type { ViewTarget, ViewTargets } from './attach-view.ts';
 export type { OutputRecord, OutputSource } from './ring.ts';
 export { bwrapCommandLine } from './bwrap-process.ts';
+export { withOverlays } from './overlay-stage.ts';
 export { openLauncherPipe } from './launcher-pipe.ts';
 export type { LauncherPipe } from './launcher-pipe.ts';
 export { runRelay } from './relay.ts';

@@ -9,6 +9,7 @@ import { OpenMountSources } from './mount-source.ts';
 import type { DecidedSandbox } from './plan-file.ts';
 import { readPolicy } from './policy-file.ts';
 import { refusal } from './policy.ts';
+import { relayMounts } from './relay-mounts.ts';
 import { effectiveLimits, readMachine, refusedResource } from './resource-limits.ts';
 import type { SpecVariables } from './spec-variables.ts';
 
@@ -50,5 +51,5 @@ export function decideForSpec({ spec, principal, number, uid, paths, buildDirect
   const tooMuch = refusedResource(spec.resources, policy.limits, machine);
   if (tooMuch !== undefined) throw refusal('resource_limit', tooMuch, principal);
   const limits = effectiveLimits(spec.resources, policy.limits, machine);
-  return { plan, sources: sources.sources.map(({ path }) => path), limits, policy };
+  return { plan, sources: sources.sources.map(({ path }) => path), overlays: relayMounts(plan, sources).overlays, limits, policy };
 }

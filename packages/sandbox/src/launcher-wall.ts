@@ -2,7 +2,7 @@
 import type { PrincipalName } from '@bureau/core';
 import type { InstancePaths } from '@bureau/instance';
 import type { BundleHeader, RelayConfig, SandboxSpec } from '@bureau/protocol';
-import { bwrapOptions, type SandboxPlan } from './bwrap-arguments.ts';
+import { bwrapOptions } from './bwrap-arguments.ts';
 import { decideSandbox } from './decide-sandbox.ts';
 import { HostEtc } from './host-etc.ts';
 import { readHostFacts } from './host-facts.ts';
@@ -12,6 +12,7 @@ import { OpenMountSources } from './mount-source.ts';
 import { writePlanFile } from './plan-file.ts';
 import { makePlaces } from './plan-places.ts';
 import { readPolicy, type LauncherPolicy } from './policy-file.ts';
+import { relayMounts } from './relay-mounts.ts';
 import { refusal } from './policy.ts';
 import { effectiveLimits, processLimits, readMachine, refusedResource, unenforceable, type EffectiveLimits } from './resource-limits.ts';
 import { seccompPrograms } from './seccomp-profiles.ts';
@@ -78,9 +79,11 @@ export function planSandbox(input: CreateInput, number: number, header: BundleHe
   );
   const limits = judgeResources(plan.spec, policy, deps, input.principal);
   makePlaces(plan);
+  const mounts = relayMounts(plan, sources);
   writePlanFile(paths.principal(number).directory, {
     plan,
     sources: sources.sources.map(({ path }) => path),
+    overlays: mounts.overlays,
     limits,
     policy,
     bundle: { allowedSpecs: header.allowed_specs?.length ?? null },
@@ -90,7 +93,7 @@ export function planSandbox(input: CreateInput, number: number, header: BundleHe
     build: deps.build,
     principal: input.principal,
     ...bwrapOptions(plan),
-    ...relayMounts(plan, sources),
+    ...mounts,
     limits: processLimits(limits),
     seccomp: wall.seccomp[plan.spec.profile],
     terminal: plan.spec.terminal,
@@ -114,16 +117,4 @@ function judgeResources(
   const impossible = unenforceable(resources, tree.controllers);
   if (impossible !== undefined) throw refusal('resource_unenforceable', impossible, principal);
   return effectiveLimits(resources, policy.limits, machine);
-}
-
-/** What the relay opens, checks and puts together before bubblewrap. */
-function relayMounts(plan: SandboxPlan, sources: OpenMountSources): Pick<RelayConfig, 'mountSources' | 'overlays' | 'devices'> {
-  const named = sources.sources.map(({ path, identity }) => ({ path, identity }));
-  return {
-    mountSources: named,
-    overlays: plan.mounts.flatMap((mount) =>
-      mount.type === 'overlay' ? [{ lower: named[mount.lower]!, upper: mount.upper, stage: mount.stage }] : [],
-    ),
-    devices: plan.mounts.flatMap((mount) => (mount.type === 'device' ? [mount.destination] : [])),
-  };
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync, writeFileSync } from 'node:fs';
 import { BureauError, hasCode } from '@bureau/core';
+import type { OverlayPlan } from '@bureau/protocol';
 import type { SandboxPlan } from './bwrap-arguments.ts';
 import type { BundleRule } from './explain-guards.ts';
 import type { LauncherPolicy } from './policy-file.ts';
@@ -11,6 +12,8 @@ export interface DecidedSandbox {
   readonly plan: SandboxPlan;
   /** The host's paths behind `--bind-fd`. */
   readonly sources: readonly string[];
+  /** What the relay puts together around bubblewrap. */
+  readonly overlays: readonly OverlayPlan[];
   readonly limits: EffectiveLimits;
   readonly policy: LauncherPolicy;
   /** Absent for a spec that no launcher judged. */

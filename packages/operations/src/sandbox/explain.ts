@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { UsageError, parsePrincipalName, type PrincipalName } from '@bureau/core';
 import { readJson } from '@bureau/files';
 import { PrincipalNumbers, readSettings, uidsOf } from '@bureau/instance';
-import { bwrapCommandLine } from '@bureau/observe';
+import { bwrapCommandLine, withOverlays } from '@bureau/observe';
 import { principalName, sandboxSpec } from '@bureau/protocol';
 import { decideForSpec, explainSandbox, readPlanFile, type DecidedSandbox } from '@bureau/sandbox';
 import * as v from 'valibot';
@@ -85,5 +85,6 @@ function numberOf(principal: PrincipalName, file: string): number | undefined {
 
 function shown(of: Explanation['of'], decided: DecidedSandbox): Explanation {
   const { command, ...found } = explainSandbox(decided);
-  return v.parse(explanation, { of, ...found, command, commandLine: ['bwrap', ...bwrapCommandLine(found.commandLine, found.terminal)] });
+  const line = withOverlays(decided.overlays, found.uid, 'bwrap', bwrapCommandLine(found.commandLine, found.terminal));
+  return v.parse(explanation, { of, ...found, command, commandLine: [line.program, ...line.args] });
 }
