@@ -9,7 +9,8 @@ import fc from 'fast-check';
 import * as v from 'valibot';
 import { defaultPolicy, launcherPolicy, readPolicy, type LauncherPolicy } from './policy-file.ts';
 import { forbiddenSource } from './policy-sources.ts';
-import { judgeSpec } from './policy.ts';
+import { matchesPattern } from './policy-devices.ts';
+import { judgeDevice, judgeSpec, judgeUid } from './policy.ts';
 import { canonicalJson, specDigest } from './spec-digest.ts';
 
 function spec(fields: Partial<v.InferInput<typeof sandboxSpec>> = {}): SandboxSpec {
@@ -177,4 +178,74 @@ test('readPolicy gives the default for a missing file and refuses everything tha
   } finally {
     rmSync(directory, { recursive: true });
   }
+});
+
+test('judgeUid, judgeDevice and roots hold what the machine’s owner wrote', () => {
+  const rules = v.parse(launcherPolicy, {
+    v: 1,
+    uids: { first: 200_000, last: 200_100 },
+    devices: ['/dev/dri/renderD*'],
+    roots: ['/srv/root'],
+    binds: [{ source: '/nix/store' }],
+  });
+  for (const [uid, ok] of [
+    [199_999, false],
+    [200_000, true],
+    [200_100, true],
+    [200_101, false],
+  ] as const) {
+    assert.equal(judgeUid(uid, rules).ok, ok, String(uid));
+  }
+  assert.ok(judgeUid(1, defaultPolicy()).ok, 'without a rule the range of the instance counts');
+  const device = (path: string): string => {
+    const judgement = judgeDevice(path, 'x', { ...rules, devices: [...rules.devices, '/dev/*', '/dev/mapper/*'] });
+    return judgement.ok ? 'ok' : judgement.rule;
+  };
+  assert.ok(judgeDevice('/dev/dri/renderD128', 'x', rules).ok);
+  for (const path of ['/dev/dri/card0', '/dev/dri/x/renderD128', '/dev/kvm']) assert.equal(judgeDevice(path, 'x', rules).ok, false, path);
+  for (const path of [
+    '/dev/mem',
+    '/dev/sda',
+    '/dev/nvme0n1p1',
+    '/dev/vda',
+    '/dev/mapper/root',
+    '/dev/tty1',
+    '/dev/ptmx',
+    '/dev/uinput',
+    '/dev/fuse',
+    '/etc/x',
+  ])
+    assert.equal(device(path), 'device_forbidden', path);
+  const nix = (environment: string): string => ruleOf(spec({ root: { type: 'nix', environment } }), rules, {});
+  assert.equal(nix(`/nix/store/${'a'.repeat(32)}-env`), 'ok');
+  assert.equal(nix('/nix/store'), 'nix_environment');
+  assert.equal(nix('/srv/env'), 'nix_environment');
+  assert.equal(ruleOf(spec({ root: { type: 'directory', path: '/srv/root' } }), rules, {}), 'ok');
+  assert.equal(ruleOf(spec({ root: { type: 'directory', path: '/srv/root/below' } }), rules, {}), 'root_not_listed');
+  for (const bad of [
+    { devices: ['/dev/sda'] },
+    { devices: ['/etc/x'] },
+    { roots: ['/etc'] },
+    { uids: { first: 0, last: 5 } },
+    { uids: { first: 9_000, last: 8_000 } },
+  ])
+    assert.equal(v.safeParse(launcherPolicy, { v: 1, ...bad }).success, false, JSON.stringify(bad));
+});
+
+test('matchesPattern stays in its segment, and no pattern of many stars takes long', () => {
+  for (const [pattern, path, expected] of [
+    ['/a/*.so', '/a/b.so', true],
+    ['/a/*.so', '/a/b/c.so', false],
+    ['/a/?', '/a/b', true],
+    ['/a/?', '/a/bc', false],
+    ['/a/*', '/a/.hidden', false],
+    ['/a/.*', '/a/.hidden', true],
+    ['/a/x*y*z', '/a/xyyzz', true],
+    ['/a/[b]', '/a/b', false],
+  ] as const) {
+    assert.equal(matchesPattern(pattern, path), expected, `${pattern} ${path}`);
+  }
+  const started = performance.now();
+  assert.equal(matchesPattern(`/a/${'*a'.repeat(100)}b`, `/a/${'a'.repeat(255)}`), false);
+  assert.ok(performance.now() - started < 1_000);
 });
