@@ -18,7 +18,11 @@ const SECRETS = { MINE_KEY: 'mine-0d9f7a31c2', OTHER_KEY: 'other-71b5e8d04f', FI
 /** What the signer allows: it looks at the file, and tells nobody what is in it. */
 const ALLOWED = {
   v: 1,
-  command: ['sh', '-c', 'stat -c "%a %u %F" /run/bureau/secrets/token; sha256sum < /run/bureau/secrets/token; id -u; echo x > /run/bureau/secrets/y || echo read-only; sleep 1000'],
+  command: [
+    'sh',
+    '-c',
+    'stat -c "%a %u %F" /run/bureau/secrets/token; sha256sum < /run/bureau/secrets/token; id -u; echo x > /run/bureau/secrets/y || echo read-only; sleep 1000',
+  ],
   secretFiles: ['FILE_KEY'],
 };
 
@@ -67,15 +71,36 @@ const launcher = (method: string, input: unknown, bundle?: string): PeerStep => 
   ...(bundle === undefined ? {} : { bytes: { bundle } }),
 });
 const create = (principal: string, spec: Record<string, unknown>, bundle?: string): PeerStep =>
-  launcher('create', { principal, id: 'stolen-0', spec: { v: 1, command: ['cat', '/run/bureau/secrets/token'], ...spec }, holdForObserver: false }, bundle);
+  launcher(
+    'create',
+    { principal, id: 'stolen-0', spec: { v: 1, command: ['cat', '/run/bureau/secrets/token'], ...spec }, holdForObserver: false },
+    bundle,
+  );
 
 /** Files of the stand, and of every process, that a uid can read and that hold one of the secrets. */
 function readableWith(uid: number): string[] {
   const { runDir, stateDir, logDir, configDir } = stand.paths;
   const pids = stand.processes().flatMap(({ pid, zombie }) => (zombie ? [] : [`/proc/${pid}/environ`, `/proc/${pid}/cmdline`]));
   const patterns = Object.values(SECRETS).flatMap((secret) => ['-e', secret]);
-  const grep = ['grep', '--recursive', '--files-with-matches', '--text', '--no-messages', '--devices=skip', ...patterns, '--', runDir, stateDir, logDir, configDir, ...pids];
-  const { stdout } = spawnSync('/usr/bin/setpriv', [`--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', ...grep], { encoding: 'utf8', maxBuffer: 1 << 26 });
+  const grep = [
+    'grep',
+    '--recursive',
+    '--files-with-matches',
+    '--text',
+    '--no-messages',
+    '--devices=skip',
+    ...patterns,
+    '--',
+    runDir,
+    stateDir,
+    logDir,
+    configDir,
+    ...pids,
+  ];
+  const { stdout } = spawnSync('/usr/bin/setpriv', [`--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', ...grep], {
+    encoding: 'utf8',
+    maxBuffer: 1 << 26,
+  });
   return stdout.split('\n').filter((line) => line !== '');
 }
 
@@ -89,7 +114,9 @@ test('every trick that a stolen daemon has is refused by name, and no secret is 
   const old = await bundleOf(MINE);
   await provision(MINE, 'MINE_KEY');
   const [mine, other, fresh] = [await bundleOf(MINE), await bundleOf(OTHER), await bundleOf(FRESH)];
-  await until('the launcher to have it', WAIT_MILLISECONDS, () => readFileSync(stand.paths.processLog('launcher'), 'utf8').includes('"rotate"'));
+  await until('the launcher to have it', WAIT_MILLISECONDS, () =>
+    readFileSync(stand.paths.processLog('launcher'), 'utf8').includes('"rotate"'),
+  );
   process.kill(daemon, 'SIGSTOP');
   const bind = (source: string): Record<string, unknown> => ({ mounts: [{ type: 'bind', source, destination: '/mnt' }] });
   const { launcherStateDirectory, configDir, escrowKeyFile, principalsDir } = stand.paths;
@@ -166,7 +193,14 @@ test('no secret is left in the launcher’s memory after it fed a proxy; the pro
   for (const each of [pid, ...proxies.map((proxy) => proxy.pid)]) {
     assert.match(readFileSync(`/proc/${each}/limits`, 'utf8'), /Max core file size +0 +0 /);
     assert.equal(statSync(`/proc/${each}/mem`).uid, 0, 'not dumpable: its files in /proc are root’s');
-    const { status } = spawnSync('/usr/bin/setpriv', [`--reuid=${stand.uidBase}`, `--regid=${stand.uidBase}`, '--clear-groups', 'head', '-c1', `/proc/${each}/maps`]);
+    const { status } = spawnSync('/usr/bin/setpriv', [
+      `--reuid=${stand.uidBase}`,
+      `--regid=${stand.uidBase}`,
+      '--clear-groups',
+      'head',
+      '-c1',
+      `/proc/${each}/maps`,
+    ]);
     assert.notEqual(status, 0);
   }
 });

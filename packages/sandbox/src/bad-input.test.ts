@@ -66,6 +66,7 @@ const FIELDS: readonly Field[] = [
   top('isolation', 'choice'),
   { path: 'roles', kind: 'name', put: (value) => ({ roles: typeof value === 'string' ? { [value]: ['x'] } : value }) },
   { path: 'roles.main.0', kind: 'text', put: (value) => ({ roles: { main: [value] } }) },
+  { path: 'secretFiles.0', kind: 'name', put: (value) => ({ secretFiles: [value] }) },
   { path: 'requiredServices.0', kind: 'name', put: (value) => ({ requiredServices: [value] }) },
   top('profile', 'choice'),
   ...['memory', 'pids', 'cpuWeight', 'cpuQuota', 'ioWeight', 'openFiles', 'fileSize'].map((name): Field => ({
@@ -76,7 +77,7 @@ const FIELDS: readonly Field[] = [
 ];
 
 /** Objects, whose other values are theirs to judge; here only that they are objects. */
-const OBJECTS: readonly string[] = ['payload', 'trigger', 'secretFiles'];
+const OBJECTS: readonly string[] = ['payload', 'trigger'];
 
 const TYPES: readonly unknown[] = [null, 1.5, -1, Number.NaN, [], [[]], { x: 1 }, new Uint8Array(1), 2n];
 const TEXTS: readonly string[] = [

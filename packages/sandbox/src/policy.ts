@@ -95,9 +95,11 @@ function judgeSecretFiles(
 ): Judgement | undefined {
   const wanted = spec.secretFiles ?? [];
   if (wanted.length === 0) return undefined;
-  if (!policy.secretFiles) return refused('secret_files', 'secretFiles is asked for and this machine shows no secret as a file (secretFiles in its policy)');
+  if (!policy.secretFiles)
+    return refused('secret_files', 'secretFiles is asked for and this machine shows no secret as a file (secretFiles in its policy)');
   const unknown = wanted.find((name) => !Object.hasOwn(files, name));
-  if (unknown !== undefined) return refused('secret_files', `secretFiles asks for ${unknown}, which the credential bundle does not show as a file`);
+  if (unknown !== undefined)
+    return refused('secret_files', `secretFiles asks for ${unknown}, which the credential bundle does not show as a file`);
   if (allowed !== undefined) return undefined;
   return refused(
     'secret_files',
