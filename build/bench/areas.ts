@@ -2,7 +2,7 @@
 import { globSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { Measure } from './measure.ts';
+import type { Measure, Report } from './measure.ts';
 
 /** Every area with its file: `{packages,apps}/<name>/bench/<area>.bench.ts`. */
 export function findAreas(root: string): ReadonlyMap<string, string> {
@@ -10,9 +10,15 @@ export function findAreas(root: string): ReadonlyMap<string, string> {
   return new Map(files.map((file) => [basename(file, '.bench.ts'), join(root, file)]));
 }
 
-/** The measures of one area's file. */
-export async function loadMeasures(file: string): Promise<readonly Measure[]> {
-  const loaded = (await import(pathToFileURL(file).href)) as { measures?: readonly Measure[] };
-  if (!Array.isArray(loaded.measures)) throw new Error(`${file} does not export "measures"`);
-  return loaded.measures;
+/** What one area's file measures. */
+export interface Area {
+  readonly measures: readonly Measure[];
+  readonly reports: readonly Report[];
+}
+
+/** Loads one area's file; it exports `measures`, `reports` or both. */
+export async function loadArea(file: string): Promise<Area> {
+  const { measures = [], reports = [] } = (await import(pathToFileURL(file).href)) as Partial<Area>;
+  if (measures.length + reports.length === 0) throw new Error(`${file} exports neither "measures" nor "reports"`);
+  return { measures, reports };
 }

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { findAreas, loadMeasures } from './areas.ts';
-import { median, runMeasure } from './measure.ts';
+import { findAreas, loadArea } from './areas.ts';
+import { median, quantile, runMeasure } from './measure.ts';
 import { formatTable } from './table.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -13,6 +13,11 @@ test('median is the middle, or the mean of the two middle ones', () => {
   assert.equal(median([5]), 5);
   assert.equal(median([9, 1, 5]), 5);
   assert.equal(median([1, 2, 100, 3]), 2.5);
+});
+
+test('quantile is a value of the list that so many are not above', () => {
+  const hundred = Array.from({ length: 100 }, (_, index) => 100 - index);
+  assert.deepEqual([quantile(hundred, 0.5), quantile(hundred, 0.99), quantile(hundred, 1), quantile([7], 0.5)], [50, 99, 100, 7]);
 });
 
 test('runMeasure alternates both sides, compares medians, and closes also when a round fails', async () => {
@@ -40,7 +45,8 @@ test('runMeasure alternates both sides, compares medians, and closes also when a
 test('findAreas finds the areas, and each exports measures with names of their own', async () => {
   const areas = findAreas(root);
   assert.ok(areas.has('ipc'));
-  const names = (await Promise.all([...areas.values()].map(loadMeasures))).flat().map(({ name }) => name);
+  const all = await Promise.all([...areas.values()].map(loadArea));
+  const names = all.flatMap(({ measures, reports }) => [...measures, ...reports]).map(({ name }) => name);
   assert.equal(new Set(names).size, names.length);
 });
 

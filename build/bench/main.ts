@@ -1,17 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 import { parseArgs } from 'node:util';
 import { nearestName } from '../nearest-name.ts';
-import { findAreas, loadMeasures } from './areas.ts';
+import { findAreas, loadArea, type Area } from './areas.ts';
 import { runMeasure, type Row } from './measure.ts';
 import { formatTable } from './table.ts';
 
-const USAGE = `Usage: script/bench [AREA…] [--json]
+const USAGE = `Usage: script/bench [AREA…] [--json] [--full]
 
 Runs ours and a baseline in alternating rounds and compares their medians. Exit code 1 when a target is missed.
+--full takes as many rounds as the targets name (minutes) where the default is a sample.
 --json prints one object a line: {name, ours, baseline, ratio, target, ok}.
 
 Example: script/bench ipc
 `;
+
+async function* rowsOf({ measures, reports }: Area, full: boolean): AsyncGenerator<Row> {
+  for (const measure of measures) yield await runMeasure(measure);
+  const say = (line: string): void => void process.stderr.write(`  ${line}\n`);
+  for (const report of reports) yield* report.run({ full, say });
+}
 
 async function main(args: readonly string[]): Promise<number> {
   const areas = findAreas(new URL('../..', import.meta.url).pathname);
@@ -20,7 +27,7 @@ async function main(args: readonly string[]): Promise<number> {
     parsed = parseArgs({
       args: [...args],
       allowPositionals: true,
-      options: { json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+      options: { json: { type: 'boolean' }, full: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
     });
   } catch (error) {
     process.stderr.write(`bench: ${(error as Error).message}\n\n${USAGE}`);
@@ -41,8 +48,7 @@ async function main(args: readonly string[]): Promise<number> {
   const chosen = parsed.positionals.length > 0 ? new Set(parsed.positionals) : areas.keys();
   const rows: Row[] = [];
   for (const name of chosen) {
-    for (const measure of await loadMeasures(areas.get(name) as string)) {
-      const row = await runMeasure(measure);
+    for await (const row of rowsOf(await loadArea(areas.get(name) as string), parsed.values.full === true)) {
       rows.push(row);
       if (parsed.values.json === true) process.stdout.write(`${JSON.stringify(row)}\n`);
       else process.stderr.write(`  ${row.name}: done\n`);

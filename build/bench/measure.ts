@@ -34,6 +34,27 @@ export interface Row {
   readonly ok: boolean;
 }
 
+/**
+ * Rows that share one long preparation, with notes beside them. A file `packages/<package>/bench/<area>.bench.ts` exports
+ * `reports: readonly Report[]` instead of, or beside, `measures`.
+ */
+export interface Report {
+  readonly name: string;
+  /** `full`: as many rounds as the target names; otherwise a sample. `say` prints a line that is no row. Cleans up in any case. */
+  run(options: { readonly full: boolean; readonly say: (line: string) => void }): AsyncIterable<Row>;
+}
+
+/** A row from two numbers in one unit. */
+export function rowOf(name: string, ours: number, baseline: number, target: string, ok: boolean): Row {
+  return { name, ours: round3(ours), baseline: round3(baseline), ratio: round3(ours / baseline), target, ok };
+}
+
+/** The value below which `share` of the numbers are: 0.5, 0.99. */
+export function quantile(numbers: readonly number[], share: number): number {
+  const sorted = numbers.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
+}
+
 /** The middle of the numbers (the mean of the two middle ones). */
 export function median(numbers: readonly number[]): number {
   const sorted = numbers.toSorted((a, b) => a - b);
@@ -56,14 +77,7 @@ export async function runMeasure(measure: Measure): Promise<Row> {
       if (round % 2 === 1) baseline.push(await contest.baseline());
     }
     const [a, b] = [median(ours), median(baseline)];
-    return {
-      name: measure.name,
-      ours: round3(a),
-      baseline: round3(b),
-      ratio: round3(a / b),
-      target: measure.target,
-      ok: measure.holds(a, b),
-    };
+    return rowOf(measure.name, a, b, measure.target, measure.holds(a, b));
   } finally {
     await contest.close();
   }

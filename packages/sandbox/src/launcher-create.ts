@@ -11,6 +11,7 @@ import { placePayloadFiles } from './payload-files.ts';
 import { clearRemains, endGroups, relayGroupOf, sandboxGroupOf } from './sandbox-remains.ts';
 import { placeSecretFiles, removeSecretFiles } from './secret-files.ts';
 import { placeSocketLink } from './socket-link.ts';
+import { StageTimes } from './stage-times.ts';
 import type { SandboxRecord, SandboxRecords } from './state-record.ts';
 
 /** What `startSandbox` starts. */
@@ -29,8 +30,9 @@ export interface SandboxStart {
  * anything runs, and everything before it is harmless alone. Throws what refused it; nothing of it is left then.
  */
 export async function startSandbox(deps: LauncherDeps, start: SandboxStart): Promise<SandboxRecord> {
-  const { clock, credentials, faults, paths, tree, uids } = deps;
+  const { clock, credentials, paths, tree, uids } = deps;
   const { input, number, proxy, records } = start;
+  const faults = new StageTimes(clock, deps.faults);
   const header = await headerOf(credentials, input, number);
   faults.reached('create.accepted');
   await endGroups(deps, number);
@@ -83,6 +85,7 @@ export async function startSandbox(deps: LauncherDeps, start: SandboxStart): Pro
     await clearRemains(deps, records, { principal: input.principal, number, proxy, withRecord: true });
     throw error;
   }
+  deps.logger.info({ principal: input.principal, number, id: input.id, milliseconds: faults.milliseconds }, 'sandbox created');
   return record;
 }
 
