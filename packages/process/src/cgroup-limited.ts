@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { BureauError, hasCode } from '@bureau/core';
 import type { Controller, ControllerName } from './cgroup-controllers.ts';
@@ -53,8 +54,14 @@ export class LimitedCgroup extends Cgroup {
     try {
       writeFileSync(`/proc/${pid}/oom_score_adj`, String(OOM_PREFERENCE));
     } catch (error) {
-      if (!hasCode(error, 'ENOENT') && !hasCode(error, 'ESRCH')) throw error;
+      if (!isGone(error)) throw error;
     }
+  }
+
+  /** As {@link add}; the trees are asked side by side, since each may make us wait. */
+  override async addSoon(pid: number): Promise<void> {
+    const others = this.#controllers.filter(({ version }) => version === 1).map((each) => new Cgroup(this.#directory(each)).addSoon(pid));
+    await Promise.all([super.addSoon(pid), ...others, this.#preferred(pid)]);
   }
 
   /** The limits that it ran into; false where the host has no such controller. */
@@ -69,6 +76,14 @@ export class LimitedCgroup extends Cgroup {
     super.remove();
   }
 
+  async #preferred(pid: number): Promise<void> {
+    try {
+      await writeFile(`/proc/${pid}/oom_score_adj`, String(OOM_PREFERENCE));
+    } catch (error) {
+      if (!isGone(error)) throw error;
+    }
+  }
+
   #directory({ version, root }: Controller): string {
     return version === 2 ? this.path : join(root, basename(dirname(this.path)), basename(this.path));
   }
@@ -80,6 +95,10 @@ export class LimitedCgroup extends Cgroup {
     if (!existsSync(file)) return 0;
     return Number(new RegExp(`^${key} ([0-9]+)$`, 'm').exec(readFileSync(file, 'utf8'))?.[1] ?? 0);
   }
+}
+
+function isGone(error: unknown): boolean {
+  return hasCode(error, 'ENOENT') || hasCode(error, 'ESRCH');
 }
 
 function writeLimit(path: string, value: string, optional: boolean): void {

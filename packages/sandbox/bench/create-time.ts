@@ -36,7 +36,13 @@ export async function* createTime(stand: BenchStand, options: CreateTimeOptions)
     }
   }
   const p99 = [quantile(ours, 0.99), quantile(baseline, 0.99)] as const;
-  yield rowOf(`create to first output, p50 of ${rounds} (ms)`, median(ours), median(baseline), '<= 2.0x', median(ours) <= 2 * median(baseline));
+  yield rowOf(
+    `create to first output, p50 of ${rounds} (ms)`,
+    median(ours),
+    median(baseline),
+    '<= 2.0x',
+    median(ours) <= 2 * median(baseline),
+  );
   yield rowOf(`create to first output, p99 of ${rounds} (ms)`, p99[0], p99[1], '<= 3x', p99[0] <= 3 * p99[1]);
   say(`pools: ${warm} relays and ${warm} proxies, full before each create`);
   say(`steps of a create, median of ms from the request: ${stagesOf(stand, rounds)}`);

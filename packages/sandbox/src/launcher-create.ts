@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { rmSync } from 'node:fs';
 import { ensurePrincipalDirectories, ensureWorkspace } from '@bureau/instance';
+import type { PoolMember, WarmPool } from '@bureau/process';
 import type { BundleHeader } from '@bureau/protocol';
 import type { LauncherCredentials } from './launcher-credentials.ts';
 import type { CreateInput, LauncherDeps } from './launcher-deps.ts';
 import { planSandbox } from './launcher-wall.ts';
 import type { ProxyLink } from './lifecycle-proxy.ts';
-import { startRelay, type RelayStart } from './lifecycle-relay.ts';
+import { startRelay, takeRelay } from './lifecycle-relay.ts';
 import { placePayloadFiles } from './payload-files.ts';
 import { clearRemains, endGroups, relayGroupOf, sandboxGroupOf } from './sandbox-remains.ts';
 import { placeSecretFiles, removeSecretFiles } from './secret-files.ts';
@@ -20,9 +21,16 @@ export interface SandboxStart {
   readonly number: number;
   readonly proxy: ProxyLink;
   readonly records: SandboxRecords;
-  readonly pool: RelayStart['pool'];
+  readonly pool: WarmPool;
   /** The payload's command runs; perhaps long after the start. */
   readonly onRunning: () => void;
+}
+
+/** What a start has once its bundle was judged. */
+interface Judged {
+  readonly header: BundleHeader;
+  readonly relay: Promise<PoolMember>;
+  readonly faults: StageTimes;
 }
 
 /**
@@ -30,46 +38,62 @@ export interface SandboxStart {
  * anything runs, and everything before it is harmless alone. Throws what refused it; nothing of it is left then.
  */
 export async function startSandbox(deps: LauncherDeps, start: SandboxStart): Promise<SandboxRecord> {
+  const { clock, credentials, tree } = deps;
+  const { input, number } = start;
+  const faults = new StageTimes(clock, deps.faults);
+  await endGroups(deps, number);
+  // The kernel may take 10 ms to move it: meanwhile the rest is judged and made.
+  const relay = takeRelay(start.pool, relayGroupOf(tree, number));
+  relay.catch(() => undefined);
+  try {
+    const header = await headerOf(credentials, input, number);
+    faults.reached('create.accepted');
+    return await startJudged(deps, start, { header, relay, faults });
+  } catch (error) {
+    await relay.then(
+      (member) => member.end(),
+      () => undefined,
+    );
+    throw error;
+  }
+}
+
+/** With a bundle that was accepted. */
+async function startJudged(deps: LauncherDeps, start: SandboxStart, { header, relay, faults }: Judged): Promise<SandboxRecord> {
   const { clock, credentials, paths, tree, uids } = deps;
   const { input, number, proxy, records } = start;
-  const faults = new StageTimes(clock, deps.faults);
-  const header = await headerOf(credentials, input, number);
-  faults.reached('create.accepted');
-  await endGroups(deps, number);
   const places = paths.principal(number);
   // A report of the sandbox before must never pass for this one's.
   rmSync(places.exitDirectory, { recursive: true, force: true });
   faults.reached('create.cleared');
-  ensurePrincipalDirectories(paths, number, uids);
-  ensureWorkspace(paths, input.principal, number, uids);
-  placePayloadFiles(places.agentDirectory, input.spec);
-  removeSecretFiles(places.agentDirectory);
-  faults.reached('create.directories');
-  // Held until the sandbox stands: what was judged cannot become something else meanwhile.
-  using planned = planSandbox(input, number, header, deps);
-  const { config, limits } = planned;
-  const { secretFiles = [] } = input.spec;
-  faults.reached('create.planned');
-
   const record: SandboxRecord = { v: 1, principal: input.principal, number, id: input.id, startedAt: clock.now() };
   records.write(record);
   faults.reached('create.recorded');
   try {
-    if (secretFiles.length > 0) {
-      const opened = await credentials.open(input.principal, number);
-      using _secrets = opened.secrets;
-      placeSecretFiles(places.agentDirectory, secretFiles, opened, uids.payload(number));
-    }
-    // Proxy and relay are a Node start each: side by side they cost one.
     const untilServed = proxy.bringUp().then(() => {
       faults.reached('create.served');
       placeSocketLink(paths, input.principal, places.proxySocket);
       faults.reached('create.linked');
     });
     untilServed.catch(() => undefined);
+    ensurePrincipalDirectories(paths, number, uids);
+    ensureWorkspace(paths, input.principal, number, uids);
+    placePayloadFiles(places.agentDirectory, input.spec);
+    removeSecretFiles(places.agentDirectory);
+    faults.reached('create.directories');
+    // Held until the sandbox stands: what was judged cannot become something else meanwhile.
+    using planned = planSandbox(input, number, header, deps);
+    const { config, limits } = planned;
+    faults.reached('create.planned');
+    const { secretFiles = [] } = input.spec;
+    if (secretFiles.length > 0) {
+      const opened = await credentials.open(input.principal, number);
+      using _secrets = opened.secrets;
+      placeSecretFiles(places.agentDirectory, secretFiles, opened, uids.payload(number));
+    }
     await startRelay({
+      relay,
       untilServed,
-      pool: start.pool,
       uid: uids.payload(number),
       socketPath: places.relaySocket,
       logFile: `${paths.logDir}/relay-${number}.log`,

@@ -12,6 +12,7 @@ import { SandboxWatchers } from './lifecycle-watchers.ts';
 import { placePayloadFiles, type PayloadFiles } from './payload-files.ts';
 import { PrincipalTurns } from './principal-turns.ts';
 import { relayPool } from './relay-pool.ts';
+import { StandLink } from './stand-link.ts';
 import { endStrays, relayGroupOf, sandboxGroupOf } from './sandbox-remains.ts';
 import { renewSecretFiles } from './secret-files.ts';
 import { SandboxRecords, type SandboxRecord } from './state-record.ts';
@@ -29,6 +30,7 @@ export class Launcher {
   readonly #turns = new PrincipalTurns();
   readonly #watchers = new SandboxWatchers();
   readonly #relays: WarmPool;
+  readonly #stand: StandLink;
 
   constructor(deps: LauncherDeps) {
     this.#deps = deps;
@@ -37,6 +39,7 @@ export class Launcher {
       deps.logger.error({ number, error: describeError(error) }, 'list of grants cannot be read; this principal is granted nothing'),
     );
     this.#relays = relayPool(deps);
+    this.#stand = new StandLink({ clock: deps.clock, build: deps.build, standSocket: deps.paths.standSocket });
   }
 
   /**
@@ -151,6 +154,7 @@ export class Launcher {
   release(): void {
     for (const sandbox of this.#live.values()) sandbox.release();
     void this.#relays.close();
+    void this.#stand.close();
   }
 
   /** Sets what is known before it returns its promise; that settles when the principal's proxy or end has been seen to. */
@@ -216,7 +220,7 @@ export class Launcher {
       clock,
       logger,
       build,
-      standSocket: paths.standSocket,
+      stand: this.#stand,
       adminSocket,
       proxyUid: uids.proxy(number),
       credentials,

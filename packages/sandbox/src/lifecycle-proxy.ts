@@ -4,13 +4,14 @@ import { connect, type IpcClient } from '@bureau/ipc';
 import type { Logger } from '@bureau/log';
 import { proxyContract, standContract, type AuthorizationList } from '@bureau/protocol';
 import type { LauncherCredentials } from './launcher-credentials.ts';
+import type { StandLink } from './stand-link.ts';
 import { NEIGHBOUR_CALL_MILLISECONDS, PROXY_FORGET_AFTER, PROXY_PAUSE_FIRST, PROXY_PAUSE_LONGEST } from './lifecycle-limits.ts';
 
 export interface ProxyLinkDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly build: string;
-  readonly standSocket: string;
+  readonly stand: Pick<StandLink, 'startProxy' | 'stopProxy'>;
   readonly adminSocket: string;
   /** The uid that must answer on the admin socket before it is told a secret. */
   readonly proxyUid: number;
@@ -72,7 +73,7 @@ export class ProxyLink {
   async close(): Promise<void> {
     this.release();
     await this.#turn;
-    await this.#stand((stand) => stand.call('stopProxy', { number: this.#number }, { deadlineMilliseconds: NEIGHBOUR_CALL_MILLISECONDS }));
+    await this.#deps.stand.stopProxy(this.#number);
   }
 
   /** Lets go of the proxy without stopping it. Idempotent. */
@@ -91,9 +92,7 @@ export class ProxyLink {
 
   async #connect(): Promise<IpcClient<typeof proxyContract>> {
     const { signal } = this.#over;
-    await this.#stand((stand) =>
-      stand.call('startProxy', { number: this.#number }, { deadlineMilliseconds: NEIGHBOUR_CALL_MILLISECONDS, signal }),
-    );
+    await this.#deps.stand.startProxy(this.#number, signal);
     const { adminSocket, build, clock, proxyUid } = this.#deps;
     const client = await connect({
       path: adminSocket,
@@ -147,11 +146,5 @@ export class ProxyLink {
         this.#deps.logger.error({ principal: this.#principal, error: describeError(error) }, 'proxy did not come back');
       });
     });
-  }
-
-  async #stand(use: (stand: IpcClient<typeof standContract>) => Promise<unknown>): Promise<void> {
-    const { standSocket, build, clock } = this.#deps;
-    using stand = await connect({ path: standSocket, contract: standContract, role: 'launcher', build, expectUid: 0, clock });
-    await use(stand);
   }
 }

@@ -13,7 +13,8 @@ import { RELAY_START_MILLISECONDS, REPORT_MAX_BYTES } from './lifecycle-limits.t
 
 /** How to start the relay of one sandbox. */
 export interface RelayStart {
-  readonly pool: Pick<WarmPool, 'take'>;
+  /** In its group, without its order; ended here when the start fails. */
+  readonly relay: Promise<PoolMember>;
   readonly uid: number;
   readonly socketPath: string;
   readonly logFile: string;
@@ -38,27 +39,34 @@ const GO = Buffer.from([0x67]);
  * Throws `start_failed` with what the relay or bwrap said; nothing is left then.
  */
 export async function startRelay(start: RelayStart): Promise<void> {
-  start.relayGroup.create();
   start.sandboxGroup.create();
   start.faults.reached('create.groups');
-  const relay = await start.pool.take();
+  const relay = await start.relay;
   try {
-    await relay.enter(start.relayGroup);
     start.faults.reached('create.relay');
     giveOrder(relay, start);
     relay.instructions.write(encodeFrame(start.config));
     start.faults.reached('create.ordered');
     const reports = readReports(relay.reports);
-    const [pid] = await Promise.all([untilStarted(reports, start.clock), start.untilServed]);
-    refuseStranger(pid, start.relayGroup);
-    start.faults.reached('create.started');
-    start.sandboxGroup.add(pid);
-    start.faults.reached('create.placed');
+    // The proxy meanwhile: it is there when the payload is.
+    await Promise.all([untilStarted(reports, start.clock).then((init) => place(init, start)), start.untilServed]);
     relay.instructions.end(GO);
     start.faults.reached('create.go');
     void followReports(reports, start.onRunning);
   } catch (error) {
     await Promise.allSettled([relay.end(), endGroup(start.sandboxGroup, 0, start.clock)]);
+    throw error;
+  }
+}
+
+/** A relay that waits, or a new one, moved into `group`. Throws what its start or its move throws; nothing of it is left then. */
+export async function takeRelay(pool: Pick<WarmPool, 'take'>, group: Cgroup): Promise<PoolMember> {
+  const relay = await pool.take();
+  try {
+    await relay.enter(group);
+    return relay;
+  } catch (error) {
+    await relay.end();
     throw error;
   }
 }
@@ -71,6 +79,13 @@ function giveOrder(relay: PoolMember, start: RelayStart): void {
   const listener = own.adopt(listenUnix(start.socketPath, { mode: 0o666 }), closeSync);
   const output = own.adopt(openSync(start.outputFile, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600), closeSync);
   relay.order([start.uid], [log, listener, output]);
+}
+
+async function place(pid: number, start: RelayStart): Promise<void> {
+  refuseStranger(pid, start.relayGroup);
+  start.faults.reached('create.started');
+  await start.sandboxGroup.addSoon(pid);
+  start.faults.reached('create.placed');
 }
 
 /** What lies in a sandbox's group is killed with it: a relay (which has the payload's uid) may name nobody but a child of its own. */

@@ -56,6 +56,7 @@ export class CrashStand {
   readonly #uids = uidsOf(UID_BASE);
   readonly #buildDirectory: string;
   readonly #proxies = new Map<number, IpcServer>();
+  #turn: Promise<unknown> = Promise.resolve();
   readonly #operator = generateOperatorKey();
   #manager: IpcServer | undefined;
   #running: RunningLauncher | undefined;
@@ -177,22 +178,31 @@ export class CrashStand {
     return readdirSync(this.paths.launcherStateDirectory).sort();
   }
 
+  #inTurn<Result>(task: () => Promise<Result>): Promise<Result> {
+    const mine = this.#turn.then(task);
+    this.#turn = mine.catch(() => undefined);
+    return mine;
+  }
+
   async #serveManager(): Promise<void> {
     this.#manager = await serve({
       path: this.paths.standSocket,
       contract: standContract,
       handlers: {
-        startProxy: async ({ number }) => {
-          ensurePrincipalDirectories(this.paths, number, this.#uids);
-          if (!this.#proxies.has(number)) this.#proxies.set(number, await this.#serveProxy(number));
-          return { pid: process.pid };
-        },
-        stopProxy: async ({ number }) => {
-          const proxy = this.#proxies.get(number);
-          this.#proxies.delete(number);
-          await proxy?.close();
-          return {};
-        },
+        // One after the other, as the service manager does: a killed launcher's last call may still be under way.
+        startProxy: ({ number }) =>
+          this.#inTurn(async () => {
+            ensurePrincipalDirectories(this.paths, number, this.#uids);
+            if (!this.#proxies.has(number)) this.#proxies.set(number, await this.#serveProxy(number));
+            return { pid: process.pid };
+          }),
+        stopProxy: ({ number }) =>
+          this.#inTurn(async () => {
+            const proxy = this.#proxies.get(number);
+            this.#proxies.delete(number);
+            await proxy?.close();
+            return {};
+          }),
         status: () => ({ build: 'test', services: [] }),
         start: () => ({}),
         handOver: () => ({}),
@@ -207,10 +217,8 @@ export class CrashStand {
 
   #serveProxy(number: number): Promise<IpcServer> {
     const fd = listenUnix(this.paths.principal(number).adminSocket, { mode: 0o666 });
-    // What a launcher calls; the rest of the contract answers `internal` here.
-    const handlers = { configure: () => ({ digest: '0'.repeat(64) }), authorize: () => ({}), status: () => ({}) } as unknown as Handlers<
-      typeof proxyContract
-    >;
+    const silent = Object.fromEntries(Object.keys(proxyContract.methods).map((method) => [method, () => ({})]));
+    const handlers = { ...silent, configure: () => ({ digest: '0'.repeat(64) }) } as unknown as Handlers<typeof proxyContract>;
     // The kernel tells a client the uid that called listen() last.
     return as(this.#uids.proxy(number), () =>
       serve({ fd, contract: proxyContract, handlers, role: 'proxy', build: 'test', allowUids: [0], clock: systemClock }),

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Clock } from '@bureau/core';
+import { connect, type IpcClient } from '@bureau/ipc';
+import { standContract } from '@bureau/protocol';
+import { NEIGHBOUR_CALL_MILLISECONDS } from './lifecycle-limits.ts';
+
+export interface StandLinkDeps {
+  readonly clock: Clock;
+  readonly build: string;
+  readonly standSocket: string;
+}
+
+/** The launcher's one connection to the service manager: made at the first call, kept, made again after it was lost. */
+export class StandLink {
+  readonly #deps: StandLinkDeps;
+  #client: Promise<IpcClient<typeof standContract>> | undefined;
+
+  constructor(deps: StandLinkDeps) {
+    this.#deps = deps;
+  }
+
+  /** Resolves when proxy `number` serves. Throws what the service manager says, `connection_refused`, the signal's reason. */
+  async startProxy(number: number, signal: AbortSignal): Promise<void> {
+    const stand = await this.#connected();
+    await stand.call('startProxy', { number }, { deadlineMilliseconds: NEIGHBOUR_CALL_MILLISECONDS, signal });
+  }
+
+  /** Resolves when nothing of proxy `number` is left. Throws like {@link startProxy}. */
+  async stopProxy(number: number): Promise<void> {
+    const stand = await this.#connected();
+    await stand.call('stopProxy', { number }, { deadlineMilliseconds: NEIGHBOUR_CALL_MILLISECONDS });
+  }
+
+  /** Closes the connection that is there; a later call makes another. */
+  async close(): Promise<void> {
+    const client = await this.#client?.catch(() => undefined);
+    client?.close();
+  }
+
+  #connected(): Promise<IpcClient<typeof standContract>> {
+    this.#client ??= this.#connect();
+    return this.#client;
+  }
+
+  async #connect(): Promise<IpcClient<typeof standContract>> {
+    const { clock, build, standSocket } = this.#deps;
+    try {
+      const client = await connect({ path: standSocket, contract: standContract, role: 'launcher', build, expectUid: 0, clock });
+      void client.closed.then(() => (this.#client = undefined));
+      return client;
+    } catch (error) {
+      this.#client = undefined;
+      throw error;
+    }
+  }
+}
