@@ -218,7 +218,7 @@ test('a client that has gone ends its call upstream', { timeout: 10_000 }, async
 test('a client that never reads is cut, and costs its own connection only', { timeout: 10_000 }, async () => {
   // The limits on slow requests would cut it too, later; here they must not.
   await using fixture = await ProxyFixture.start({
-    limits: { stalledMilliseconds: 1_500, headMilliseconds: 600_000, requestMilliseconds: 600_000 },
+    limits: { pipelinedRequests: 1_000_000, stalledMilliseconds: 1_500, headMilliseconds: 600_000, requestMilliseconds: 600_000 },
   });
   const socket = connect(fixture.agentPath);
   socket.pause();
@@ -228,4 +228,14 @@ test('a client that never reads is cut, and costs its own connection only', { ti
   assert.equal((await fixture.request('GET', '/v1/identity')).status, 200);
   await closed;
   assert.ok(fixture.accessLines().length < 20_000, 'the proxy stopped reading when nobody read its answers');
+});
+
+test('more requests at once on one connection than wait for their turn: the connection is closed, the others are served', async () => {
+  await using fixture = await ProxyFixture.start({ limits: { pipelinedRequests: 4 } });
+  const get = 'GET /v1/identity HTTP/1.1\r\nHost: a\r\n\r\n';
+  const last = get.replace('Host: a', 'Host: a\r\nConnection: close');
+  assert.deepEqual(statuses(await fixture.raw(get.repeat(4) + last)), [200, 200, 200, 200, 200], 'the control');
+  assert.deepEqual(statuses(await fixture.raw(get.repeat(1_000))), []);
+  assert.equal((await fixture.request('GET', '/v1/identity')).status, 200);
+  assert.equal(fixture.accessLines().filter((line) => line['code'] === 'too_many_pipelined').length, 1);
 });

@@ -52,6 +52,11 @@ export interface ProxyLimits {
   readonly announcedMilliseconds: number;
   /** Different label values of one metric; what comes after them is counted as `other`. */
   readonly metricSeries: number;
+  /**
+   * Requests on one connection that wait for the answer to one before them. One read of 64 KiB can hold 1,700 small ones: without this
+   * bound, fifty connections that never read made a proxy grow by 400 MB.
+   */
+  readonly pipelinedRequests: number;
   /** Requests on one connection before it is closed, so that no connection lives for ever. */
   readonly requestsPerConnection: number;
   /** Until a request's head is complete (slowloris). */
@@ -142,6 +147,7 @@ export const PROXY_LIMITS: ProxyLimits = {
   announcedCalls: 64,
   announcedMilliseconds: 60_000,
   metricSeries: 1_000,
+  pipelinedRequests: 8,
   requestsPerConnection: 100_000,
   headMilliseconds: 10_000,
   requestMilliseconds: 30_000,

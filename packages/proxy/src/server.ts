@@ -146,7 +146,10 @@ export class AgentServer {
 
   #handle(request: IncomingMessage, response: ServerResponse): void {
     const { socket } = request;
+    // The parser goes on to the end of what was read, although its connection is gone.
+    if (socket.destroyed) return;
     const running = this.#running.get(socket) ?? new Set<IncomingMessage>();
+    if (running.size > this.#options.limits.pipelinedRequests) return this.#refusePipeline(socket, request.method ?? '-');
     this.#running.set(socket, running.add(request));
     response.once('close', () => running.delete(request));
     void this.#options.api.handle(request, response);
@@ -162,6 +165,21 @@ export class AgentServer {
     response.assignSocket(socket);
     response.once('finish', () => socket.end());
     void this.#options.api.handle(request, response, { socket, head });
+  }
+
+  /** No answer: it would be read as that of an earlier request. */
+  #refusePipeline(socket: Socket, method: string): void {
+    socket.destroy();
+    this.#options.access.write(undefined, {
+      service: '-',
+      method,
+      path: '-',
+      status: 400,
+      code: 'too_many_pipelined',
+      milliseconds: 0,
+      bytes: 0,
+      traceId: newTraceId(),
+    });
   }
 
   #parserError(error: NodeJS.ErrnoException, socket: Duplex): void {
