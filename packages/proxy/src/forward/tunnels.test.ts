@@ -246,6 +246,20 @@ test('Tunnels: a bundle that no longer allows a host ends its tunnels; the other
   assert.equal((await stand.tunnel(`${OTHER}:${plain.port}`)).status, 403);
 });
 
+test('Tunnels: a bundle that changes while a name is looked up decides: allowed on, or refused with its own words', async () => {
+  await using plain = await LocalServer.tcp((socket) => socket.pipe(socket));
+  const rule = localRule(NAME, plain.port, { plaintext: true });
+  await using stand = await ForwardStand.start({ [NAME]: ['127.0.0.1'] }, [rule]);
+  stand.onLookUp = () => stand.fixture.configure({ header: { egress: [{ host: 'first.example' }, rule] } });
+  const kept = await stand.tunnel(`${NAME}:${plain.port}`);
+  assert.equal(kept.status, 200);
+  kept.socket.end();
+  await readAll(kept.socket);
+  stand.onLookUp = () => stand.fixture.configure({ header: { egress: [{ host: 'first.example' }] } });
+  const refused = await stand.tunnel(`${NAME}:${plain.port}`);
+  assert.deepEqual([refused.status, problemOf(refused.head)['code']], [403, 'egress_host_refused']);
+});
+
 test('Tunnels: a client that never reads holds no more than socket buffers, and stopping the proxy ends what is open', async () => {
   let sent = 0;
   await using flood = await LocalServer.tcp((socket) => {

@@ -75,8 +75,8 @@ export class Tunnels {
   reconsider(): void {
     for (const [end, record] of this.#open) {
       const { target, address } = record;
-      const judged = target === undefined || address === undefined ? undefined : this.#policyJudges(target, address);
-      if (judged !== true) end.abort();
+      // One that is not dialled yet is judged again when it is.
+      if (target !== undefined && address !== undefined && !this.#isAllowed(target, address)) end.abort();
     }
   }
 
@@ -109,8 +109,14 @@ export class Tunnels {
         clock,
         signal: end.signal,
       });
-      Object.assign(record, { address: grant.address, rule: grant.rule });
       upstream.on('error', () => upstream.destroy());
+      if (!this.#isAllowed(target, grant.address)) {
+        upstream.destroy();
+        // The bundle changed meanwhile: its own words are better than ours.
+        await grantsFor(target, egressOf(store).policy, resolver);
+        throw new Problem(403, 'egress_changed', `${target.text} is no longer what it was when this tunnel was judged; try again.`);
+      }
+      Object.assign(record, { address: grant.address, rule: grant.rule });
       try {
         // From here on a connection that closes is an end, not a reason to give up.
         agent.off('close', onGone);
@@ -172,7 +178,7 @@ export class Tunnels {
     return carried.then((result) => ({ ...result, bytesIn: result.bytesIn + first.length }));
   }
 
-  #policyJudges(target: Target, address: IpAddress): boolean {
+  #isAllowed(target: Target, address: IpAddress): boolean {
     const { store, resolver } = this.#options;
     const policy = store.egress;
     return policy !== undefined && Array.isArray(policy.judge(target.host, target.port, [address], resolver.own()));

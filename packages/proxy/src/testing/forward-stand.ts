@@ -18,6 +18,8 @@ export function localRule(host: string, port: number, more: Partial<EgressRule> 
 export class ForwardStand implements AsyncDisposable {
   readonly fixture: ProxyFixture;
   readonly lookedUp: string[];
+  /** Called while a name is looked up. */
+  onLookUp: (() => Promise<unknown>) | undefined;
   readonly #sockets: Socket[] = [];
 
   private constructor(fixture: ProxyFixture, lookedUp: string[]) {
@@ -27,21 +29,23 @@ export class ForwardStand implements AsyncDisposable {
 
   static async start(names: Names, egress: readonly unknown[], options: FixtureOptions = {}): Promise<ForwardStand> {
     const lookedUp: string[] = [];
+    let stand: ForwardStand | undefined;
     const fixture = await ProxyFixture.start({
       ...options,
       bundle: { ...options.bundle, header: { egress, ...options.bundle?.header } },
       addresses: {
-        lookUp: (name) => {
+        lookUp: async (name) => {
           lookedUp.push(name);
+          await stand?.onLookUp?.();
           const found = names[name];
-          return found === undefined
-            ? Promise.reject(Object.assign(new Error('no such name'), { code: 'ENOTFOUND' }))
-            : Promise.resolve(found);
+          if (found === undefined) throw Object.assign(new Error('no such name'), { code: 'ENOTFOUND' });
+          return found;
         },
         own: () => ['127.0.0.1', '198.18.0.9'],
       },
     });
-    return new ForwardStand(fixture, lookedUp);
+    stand = new ForwardStand(fixture, lookedUp);
+    return stand;
   }
 
   /** Asks for a tunnel; resolves with the status line and headers, and the socket that goes on from there. */
