@@ -69,6 +69,7 @@ const templateSpec = v.partial(
     'requiredServices',
     'profile',
     'resources',
+    'secretFiles',
   ]),
 );
 
@@ -80,7 +81,6 @@ export const templateContent = v.object({
   environment: sandboxSpec.entries.environment,
   mounts: sandboxSpec.entries.mounts,
   ...templateSpec.entries,
-  secretFiles: sandboxSpec.entries.secretFiles,
   signature: v.optional(v.string()),
 });
 /** Names of the fields that go from a template into a spec as they are. */

@@ -27,7 +27,6 @@ export function resolveSpec(assignment: AssignmentContent, template: TemplateCon
     environment: { ...template.environment, ...assignment.environment },
     mounts: template.mounts,
     ...Object.fromEntries(TEMPLATE_SPEC_FIELDS.flatMap((name) => (template[name] === undefined ? [] : [[name, template[name]]]))),
-    ...(template.secretFiles === undefined ? {} : { secretFiles: template.secretFiles }),
     terminal: assignment.run?.terminal ?? true,
   });
   if (parsed.success) return { spec: parsed.output };

@@ -8,6 +8,8 @@ import { IDENTITY_STORES, identityFile, readIdentitySettings, unavailable } from
 import type { InferOutput } from 'valibot';
 import type { OperationContext } from '../registry/context.ts';
 import type { Check, checkReport } from './checks.ts';
+import { judgeKernel } from './judge-kernel.ts';
+import { readKernelFacts } from './kernel-facts.ts';
 
 /** A probe of the sandbox takes 10 ms; a host that needs longer has another fault. */
 const PROBE_MILLISECONDS = 10_000;
@@ -25,6 +27,7 @@ export async function examineHost(context: OperationContext): Promise<InferOutpu
     examineLimits(),
     examineDisk(context),
     examineIdentityStore(context),
+    ...judgeKernel(await readKernelFacts(context.signal)),
   ];
   checks.push(await examineSandbox(context));
   return { checks, ok: checks.every(({ status }) => status !== 'fail') };

@@ -42,6 +42,7 @@ import { matrixWatch } from '../matrix/watch.ts';
 import { proxyCall } from '../proxy/call.ts';
 import { proxyLog } from '../proxy/log.ts';
 import { proxyMetrics } from '../proxy/metrics.ts';
+import { sandboxValidate } from '../sandbox/validate.ts';
 import { sandboxExplain } from '../sandbox/explain.ts';
 import { sandboxTest } from '../sandbox/attack-sandbox.ts';
 import { standDown } from '../stand/down.ts';
@@ -93,6 +94,7 @@ export const OPERATIONS: readonly AnyOperation[] = [
   matrixWatch,
   matrixMessages,
   sandboxExplain,
+  sandboxValidate,
   sandboxTest,
   doctorHost,
   standUp,
