@@ -109,6 +109,17 @@ test('runTests selects by kind, package and path, and suggests a near name', () 
   assert.equal(code, 2);
 });
 
+test('runTests knows the folders of integration/ as suites, and counts the attacks and controls of the escape suite', () => {
+  const escape =
+    "test('attack: a', () => {}); test('attack: b', () => { throw new Error('x'); }); test('control: a', () => {}); test('other', () => {});";
+  const files = { 'integration/escape/a.test.ts': escape, 'integration/b.test.ts': PASSES };
+  const { out, code } = runOn(files, 'escape');
+  assert.match(out, /\n2 attacks, 1 refused, 1 of 1 controls that succeeded\n/);
+  assert.match(out, /\n3 passed, 1 failed\n/);
+  assert.equal(code, 1);
+  assert.doesNotMatch(runOn(files, 'integration/b.test.ts').out, /attacks/);
+});
+
 test('runTests refuses an unknown option', () => {
   assert.equal(runOn({}, '--watch').code, 2);
 });
