@@ -221,3 +221,18 @@ test('an agent’s environment and files never show its token; removing it kills
     async () => (await logsOf('team/speaker')).split('"event_id"').length === 3,
   );
 });
+
+test('agent payload tells a running agent what to do: replaced whole, read-only inside, no restart', async () => {
+  const script = `last=; while :; do now=$(cat /run/bureau/payload.json); [ "$now" = "$last" ] || echo "told $now"; last=$now; sleep 0.05; done`;
+  const deployed = await deploy('team/told', `(echo x > /run/bureau/payload.json) 2>/dev/null && echo WRITTEN; ${script}`);
+  assert.equal(deployed.code, 0, deployed.stderr);
+  await until('the first word', WAIT_MILLISECONDS, async () => /told \{\}/.test(await logsOf('team/told')));
+  const shell = shells();
+  await succeeds(['agent', 'payload', 'team/told', '{"task": "count to three"}']);
+  await until('the second word', WAIT_MILLISECONDS, async () => /told \{"task":"count to three"\}/.test(await logsOf('team/told')));
+  assert.deepEqual(shells(), shell);
+  assert.equal((await statusOf('team/told'))?.restarts, 0);
+  assert.doesNotMatch(await logsOf('team/told'), /WRITTEN/);
+  const refused = await stand.bureau(['agent', 'payload', 'team/told', '[1]']);
+  assert.equal(refused.code, 2, refused.stderr);
+});

@@ -12,7 +12,7 @@ const runId = v.pipe(v.string(), v.regex(/^[a-z0-9]{8,40}$/, 'expected 8 to 40 o
 
 /** One step that the reconciler would take now, and why. */
 export const plannedAction = v.strictObject({
-  action: v.picklist(['authorize', 'create', 'destroy', 'forget', 'rotate', 'wait', 'block']),
+  action: v.picklist(['authorize', 'create', 'destroy', 'forget', 'rotate', 'update', 'wait', 'block']),
   principal: principalName,
   reason: text(500),
   /** The event that caused it. */

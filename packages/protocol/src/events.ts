@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from 'valibot';
 import { authorizationList } from './authorization.ts';
+import { jsonObject } from './json-object.ts';
 import { BUNDLE_MAX_BYTES, sandboxId } from './launcher-contract.ts';
 import { ARGUMENTS_MAX, ARGUMENT_MAX, environmentName, exitReport, sandboxSpec } from './sandbox-spec.ts';
 import { integer, principalName, text, timestamp } from './scalars.ts';
@@ -34,6 +35,8 @@ export const assignmentContent = v.object({
   command: v.optional(v.pipe(v.array(v.pipe(v.string(), v.maxLength(ARGUMENT_MAX))), v.maxLength(ARGUMENTS_MAX)), []),
   environment: v.optional(v.record(environmentName, v.pipe(v.string(), v.maxLength(ARGUMENT_MAX))), {}),
   restart: v.optional(v.picklist(['always', 'on-failure', 'never']), 'always'),
+  /** What it is told to do; a running one is told anew, not started afresh. */
+  payload: v.optional(jsonObject),
   /** A run: wanted only while the command line that asked for it is there. */
   run: v.optional(v.object({ id: v.pipe(v.string(), v.regex(/^[a-z0-9]{8,40}$/)), terminal: v.boolean() })),
   /** What it may do; in force in its proxy at once, without a restart. Absent: `DEFAULT_AUTHORIZATION`. */

@@ -8,8 +8,11 @@ const DEPTH_MAX = 32;
 
 /** An object that JSON can say exactly: no bytes, dates, functions, endless numbers; what msgpack carries besides is refused. */
 export const jsonObject = v.pipe(
-  v.record(v.string(), v.unknown()),
-  v.check((value) => isJson(value, DEPTH_MAX), `expected what JSON can say, nested at most ${DEPTH_MAX} deep`),
+  // Not `v.record`: that would take a list for an object with numbers as keys.
+  v.custom<Readonly<Record<string, unknown>>>(
+    (value) => !Array.isArray(value) && typeof value === 'object' && value !== null && isJson(value, DEPTH_MAX),
+    `expected an object that JSON can say, nested at most ${DEPTH_MAX} deep`,
+  ),
   v.check((value) => JSON.stringify(value).length <= JSON_OBJECT_MAX, `expected at most ${JSON_OBJECT_MAX} characters as JSON`),
 );
 

@@ -2,7 +2,7 @@
 import { hasCode } from '@bureau/core';
 import type { LauncherLink } from './launcher-link.ts';
 import { CREATE_MILLISECONDS, STOP_GRACE_MILLISECONDS } from './limits.ts';
-import { authorizationKey, type Action } from './plan.ts';
+import { authorizationKey, payloadKey, type Action } from './plan.ts';
 
 /** What came of an action, for the reconciler's memory. */
 export interface Outcome {
@@ -10,6 +10,8 @@ export interface Outcome {
   readonly fed?: string;
   /** The grants and denials that it has now, as `authorizationKey` names them. */
   readonly authorized?: string;
+  /** What the payload was told, as `payloadKey` names it. */
+  readonly told?: string;
 }
 
 /** Carries out one action through the launcher. Throws what the launcher answered. */
@@ -19,13 +21,19 @@ export async function execute(action: Action, launcher: LauncherLink): Promise<O
       const { principal, id, spec, holdForObserver, authorization, bundle } = action;
       const input = { principal, id, spec, holdForObserver, authorization, ...(bundle === undefined ? {} : { bundle }) };
       launcher.note(await launcher.client.call('create', input, { deadlineMilliseconds: CREATE_MILLISECONDS }));
-      const authorized = authorizationKey(authorization);
-      return action.bundleEvent === undefined ? { authorized } : { fed: action.bundleEvent, authorized };
+      const outcome = { authorized: authorizationKey(authorization), told: payloadKey(id, spec) };
+      return action.bundleEvent === undefined ? outcome : { ...outcome, fed: action.bundleEvent };
     }
     case 'authorize': {
       const { principal, authorization } = action;
       await launcher.client.call('authorize', { principal, authorization }, { deadlineMilliseconds: CREATE_MILLISECONDS });
       return { authorized: authorizationKey(authorization) };
+    }
+    case 'update': {
+      const { principal, id, files } = action;
+      const input = { principal, id, ...(files.payload && { payload: files.payload }), ...(files.trigger && { trigger: files.trigger }) };
+      await unlessGone(launcher, action, () => launcher.client.call('updatePayload', input));
+      return { told: payloadKey(id, files) };
     }
     case 'destroy': {
       const input = { principal: action.principal, id: action.id, graceMilliseconds: STOP_GRACE_MILLISECONDS };

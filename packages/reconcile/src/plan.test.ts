@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { parsePrincipalName } from '@bureau/core';
 import { DEFAULT_AUTHORIZATION, type SandboxInfo } from '@bureau/protocol';
 import { readDesired, type Facts } from './desired.ts';
-import { authorizationKey, plan, type Memory, type PlanInput } from './plan.ts';
+import { authorizationKey, payloadKey, plan, type Memory, type PlanInput } from './plan.ts';
 
 const HELLO = parsePrincipalName('demo/hello');
 const NOW = 1_000_000;
@@ -43,7 +43,14 @@ function there(id: string, state: SandboxInfo['state'], exit?: SandboxInfo['exit
 }
 
 const FED: ReadonlyMap<typeof HELLO, Memory> = new Map([
-  [HELLO, { fed: '$credentials', authorized: authorizationKey(DEFAULT_AUTHORIZATION) }],
+  [
+    HELLO,
+    {
+      fed: '$credentials',
+      authorized: authorizationKey(DEFAULT_AUTHORIZATION),
+      told: payloadKey(createdId(ASSIGNMENT), {}),
+    },
+  ],
 ]);
 
 test('plan() creates what is assigned and not there', () => {
@@ -70,6 +77,20 @@ test('plan() tells grants and denials to a running proxy when they have changed,
   assert.deepEqual(plan(input(denied, { observed, memory: told })).actions, []);
   const [back] = plan(input(ASSIGNMENT, { observed, memory: told })).actions;
   assert.deepEqual(back?.action === 'authorize' && back.authorization, DEFAULT_AUTHORIZATION);
+});
+
+test('plan() tells a new payload to what runs, without a restart, once; a new sandbox has it from its start', () => {
+  const tasked = { ...ASSIGNMENT, payload: { task: 'count' } };
+  const [create] = plan(input(tasked)).actions;
+  assert.deepEqual(create?.action === 'create' && create.spec.payload, { task: 'count' });
+  const id = createdId(ASSIGNMENT);
+  assert.equal(createdId(tasked), id);
+  const observed = [there(id, 'running')];
+  const [step] = plan(input(tasked, { observed, memory: FED })).actions;
+  assert.deepEqual(step?.action === 'update' && [step.id, step.files.payload], [id, { task: 'count' }]);
+  const memory = new Map([[HELLO, { ...FED.get(HELLO), told: payloadKey(id, { payload: { task: 'count' } }) }]]);
+  assert.deepEqual(plan(input(tasked, { observed, memory })).actions, []);
+  assert.equal(plan(input(ASSIGNMENT, { observed, memory })).actions[0]?.action, 'update');
 });
 
 test('plan() says the same for the same input', () => {
@@ -138,9 +159,8 @@ test('plan() does not run a run twice', () => {
 });
 
 test('plan() rotates when the credentials are newer than those that were accepted', () => {
-  const authorized = authorizationKey(DEFAULT_AUTHORIZATION);
   const observed = [there(createdId(ASSIGNMENT), 'running')];
-  const memory = new Map([[HELLO, { fed: '$older', authorized }]]);
+  const memory = new Map([[HELLO, { ...FED.get(HELLO), fed: '$older' }]]);
   assert.equal(plan(input(ASSIGNMENT, { observed, memory })).actions[0]?.action, 'rotate');
 });
 

@@ -15,6 +15,8 @@ export interface Memory {
   readonly fed?: string;
   /** The grants and denials that the launcher has taken last, as `authorizationKey` names them. */
   readonly authorized?: string;
+  /** What the payload was told last, as `payloadKey` names it. */
+  readonly told?: string;
   /** The last action failed; `key` is its `actionKey`. */
   readonly failure?: { readonly key: string; readonly message: string; readonly retryAt: number };
 }
@@ -41,6 +43,7 @@ export type Action = { readonly principal: PrincipalName; readonly reason: strin
       readonly holdForObserver: boolean;
     }
   | { readonly action: 'authorize'; readonly authorization: AuthorizationList }
+  | { readonly action: 'update'; readonly id: string; readonly files: PayloadFiles }
   | { readonly action: 'destroy'; readonly id: string }
   | { readonly action: 'forget'; readonly id: string }
   | { readonly action: 'rotate'; readonly bundle: Uint8Array; readonly bundleEvent: string }
@@ -81,6 +84,8 @@ export function actionKey(action: Action): string {
       return `rotate ${action.bundleEvent}`;
     case 'authorize':
       return `authorize ${authorizationKey(action.authorization)}`;
+    case 'update':
+      return `update ${payloadKey(action.id, action.files)}`;
     case 'create':
     case 'destroy':
     case 'forget':
@@ -94,6 +99,14 @@ export function actionKey(action: Action): string {
 /** Names one list of grants and denials: the same list, the same name. */
 export function authorizationKey(list: AuthorizationList): string {
   return JSON.stringify(list);
+}
+
+/** What a payload is told. */
+export type PayloadFiles = Pick<SandboxSpec, 'payload' | 'trigger'>;
+
+/** Names what one sandbox is told: the same words, the same name. */
+export function payloadKey(id: string, { payload, trigger }: PayloadFiles): string {
+  return `${id} ${JSON.stringify([payload ?? null, trigger ?? null])}`;
 }
 
 /** An action that has just failed waits before it is tried again, whatever it was. */
@@ -192,6 +205,11 @@ function planOne(desired: Desired, info: SandboxInfo | undefined, input: PlanInp
     if (memory.authorized !== authorizationKey(authorization)) {
       const reason = 'its grants and denials are to be told to its proxy';
       return { action: { action: 'authorize', principal, event, reason, authorization }, status: say(info.state) };
+    }
+    const { payload, trigger } = resolved.spec;
+    if (memory.told !== payloadKey(info.id, { payload, trigger })) {
+      const reason = 'its payload is to be told to it';
+      return { action: { action: 'update', principal, event, reason, id: info.id, files: { payload, trigger } }, status: say(info.state) };
     }
     if (desired.bundle !== undefined && memory.fed !== desired.bundle.event) {
       const rotate: Action = {

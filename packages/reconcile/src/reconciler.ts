@@ -106,12 +106,13 @@ export class Reconciler {
     this.#busy.add(principal);
     this.#deps.logger.info({ action: action.action, principal, reason: action.reason }, 'acting');
     try {
-      const { fed, authorized } = await execute(action, this.#deps.launcher);
+      const { fed, authorized, told } = await execute(action, this.#deps.launcher);
       const { failure: _gone, ...memory } = this.#memory.get(principal) ?? {};
       this.#memory.set(principal, {
         ...memory,
         ...(fed === undefined ? {} : { fed }),
         ...(authorized === undefined ? {} : { authorized }),
+        ...(told === undefined ? {} : { told }),
       });
     } catch (error) {
       this.#deps.logger.warn({ action: action.action, principal, error: describeError(error) }, 'did not succeed');

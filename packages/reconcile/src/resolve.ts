@@ -28,6 +28,7 @@ export function resolveSpec(assignment: AssignmentContent, template: TemplateCon
     mounts: template.mounts,
     ...Object.fromEntries(TEMPLATE_SPEC_FIELDS.flatMap((name) => (template[name] === undefined ? [] : [[name, template[name]]]))),
     terminal: assignment.run?.terminal ?? true,
+    ...(assignment.payload === undefined ? {} : { payload: assignment.payload }),
   });
   if (parsed.success) return { spec: parsed.output };
   const [issue] = parsed.issues;
@@ -38,7 +39,7 @@ export function resolveSpec(assignment: AssignmentContent, template: TemplateCon
 const SEPARATOR = '-';
 
 /** What one assignment's sandboxes have in common: changes when anything changes that a running one cannot take over. */
-export function specKey(assignment: AssignmentContent, spec: SandboxSpec): string {
+export function specKey(assignment: AssignmentContent, { payload: _payload, trigger: _trigger, ...spec }: SandboxSpec): string {
   const text = JSON.stringify([assignment.generation, assignment.run?.id ?? null, spec]);
   return createHash('sha256').update(text).digest('hex').slice(0, 32);
 }

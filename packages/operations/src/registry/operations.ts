@@ -2,6 +2,7 @@
 import { agentDeploy } from '../agents/deploy.ts';
 import { agentList } from '../agents/list.ts';
 import { agentLogs } from '../agents/logs.ts';
+import { agentPayload } from '../agents/payload.ts';
 import { agentRemove } from '../agents/remove.ts';
 import { agentRestart } from '../agents/restart.ts';
 import { agentStop } from '../agents/stop.ts';
@@ -57,6 +58,7 @@ export const OPERATIONS: readonly AnyOperation[] = [
   agentList,
   agentStop,
   agentRestart,
+  agentPayload,
   agentRemove,
   agentLogs,
   credentialProvision,
