@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { hasCode } from '@bureau/core';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { describeError, hasCode } from '@bureau/core';
 
 /** What the kernel can hold a group to. */
 export const CONTROLLERS = ['memory', 'pids', 'cpu', 'io'] as const;
@@ -31,8 +31,8 @@ export interface ControllerSupport {
 const VERSION_1_NAME: Readonly<Record<ControllerName, string>> = { memory: 'memory', pids: 'pids', cpu: 'cpu', io: 'blkio' };
 
 /**
- * Finds, for each controller, the unified tree first, else its own tree of version 1, and switches those of the unified tree on for
- * the groups below `instance` (a directory right below the unified root). Root only. Never throws: what cannot be had is a finding.
+ * Finds, for each controller, the unified tree first, else its own tree of version 1; switches those of the unified tree on for the
+ * groups below `instance` (a directory right below the unified root), and makes a directory of that name in the others. Root only. Never throws: what cannot be had is a finding.
  */
 export function findControllers(instance: string, mounts: string = readMounts()): ControllerSupport {
   const root = dirname(instance);
@@ -41,9 +41,9 @@ export function findControllers(instance: string, mounts: string = readMounts())
   const missing: MissingController[] = [];
   for (const name of CONTROLLERS) {
     const own = unified.includes(name) ? undefined : versionOneRoot(mounts, VERSION_1_NAME[name]);
-    const refusal = unified.includes(name) ? switchOn(name, [root, instance]) : undefined;
+    const refusal = unified.includes(name) ? switchOn(name, [root, instance]) : own && makeInstance(join(own, basename(instance)));
     if (unified.includes(name) && refusal === undefined) present.push({ name, version: 2, root });
-    else if (own !== undefined) present.push({ name, version: 1, root: own });
+    else if (own !== undefined && refusal === undefined) present.push({ name, version: 1, root: own });
     else missing.push({ name, reason: refusal ?? `neither the unified tree nor a tree of version 1 has the controller "${name}"` });
   }
   return { present, missing };
@@ -56,6 +56,18 @@ function versionOneRoot(mounts: string, name: string): string | undefined {
     if (type === 'cgroup' && path !== undefined && options?.split(',').includes(name) === true) return path;
   }
   return undefined;
+}
+
+/** The instance's own directory in a tree of version 1; says why it cannot be. */
+function makeInstance(directory: string): string | undefined {
+  try {
+    // Not recursive: its parent is the root of the tree, and Node never returns from a recursive one in /proc.
+    mkdirSync(directory);
+    return undefined;
+  } catch (error) {
+    if (hasCode(error, 'EEXIST')) return undefined;
+    return `${directory} cannot be made (${describeError(error)}): mount that tree writable`;
+  }
 }
 
 /** Passes a controller on to the groups below; says why not. */

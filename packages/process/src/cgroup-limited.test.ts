@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { findControllers } from './cgroup-controllers.ts';
 import { limitFiles, type GroupLimits } from './cgroup-limit-files.ts';
@@ -152,15 +152,18 @@ test('limitFiles() says the same in both versions', () => {
 test('findControllers() takes the unified tree first, then version 1, and says what is missing', () => {
   const root = mkdtempSync('/tmp/controllers-');
   const instance = `${root}/bureau`;
-  const mounts = ['memory', 'pids', 'cpu,cpuacct'].map((options) => `cgroup /v1/${options} cgroup rw,relatime,${options} 0 0`).join('\n');
+  const mounts = ['memory', 'pids', 'cpu,cpuacct'].map((options) => `cgroup ${root}/v1/${options} cgroup rw,relatime,${options} 0 0`).join('\n');
+  for (const options of ['memory', 'pids', 'cpu,cpuacct']) mkdirSync(`${root}/v1/${options}`, { recursive: true });
   assert.deepEqual(
     findControllers(instance, mounts).present.map(({ name, version, root: at }) => `${name} ${version} ${at}`),
-    ['memory 1 /v1/memory', 'pids 1 /v1/pids', 'cpu 1 /v1/cpu,cpuacct'],
+    [`memory 1 ${root}/v1/memory`, `pids 1 ${root}/v1/pids`, `cpu 1 ${root}/v1/cpu,cpuacct`],
   );
   assert.deepEqual(
     findControllers(instance, '').missing.map(({ name }) => name),
     ['memory', 'pids', 'cpu', 'io'],
   );
+  const broken = findControllers(instance, `cgroup /proc/none cgroup rw,memory 0 0`);
+  assert.match(broken.missing[0]?.reason ?? '', /\/proc\/none\/bureau cannot be made/);
   writeFileSync(`${root}/cgroup.controllers`, 'cpuset cpu io memory pids\n');
   // No file to switch them on: refused. A controller is in one tree only, so no other is looked for.
   const refused = findControllers(instance, mounts);

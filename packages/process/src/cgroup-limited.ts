@@ -36,10 +36,7 @@ export class LimitedCgroup extends Cgroup {
     super.create();
     for (const controller of this.#controllers) {
       const directory = this.#directory(controller);
-      if (controller.version === 1) {
-        new Cgroup(dirname(directory)).create();
-        new Cgroup(directory).create();
-      }
+      if (controller.version === 1) new Cgroup(directory).create();
       for (const { file, value, optional } of limitFiles(this.#limits, controller.version).filter(
         (each) => each.controller === controller.name,
       ))
