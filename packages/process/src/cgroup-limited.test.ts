@@ -152,7 +152,9 @@ test('limitFiles() says the same in both versions', () => {
 test('findControllers() takes the unified tree first, then version 1, and says what is missing', () => {
   const root = mkdtempSync('/tmp/controllers-');
   const instance = `${root}/bureau`;
-  const mounts = ['memory', 'pids', 'cpu,cpuacct'].map((options) => `cgroup ${root}/v1/${options} cgroup rw,relatime,${options} 0 0`).join('\n');
+  const mounts = ['memory', 'pids', 'cpu,cpuacct']
+    .map((options) => `cgroup ${root}/v1/${options} cgroup rw,relatime,${options} 0 0`)
+    .join('\n');
   for (const options of ['memory', 'pids', 'cpu,cpuacct']) mkdirSync(`${root}/v1/${options}`, { recursive: true });
   assert.deepEqual(
     findControllers(instance, mounts).present.map(({ name, version, root: at }) => `${name} ${version} ${at}`),

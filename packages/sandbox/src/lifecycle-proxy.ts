@@ -7,6 +7,9 @@ import type { LauncherCredentials } from './launcher-credentials.ts';
 import type { StandLink } from './stand-link.ts';
 import { NEIGHBOUR_CALL_MILLISECONDS, PROXY_FORGET_AFTER, PROXY_PAUSE_FIRST, PROXY_PAUSE_LONGEST } from './lifecycle-limits.ts';
 
+/** Fifty starts at once on a busy machine keep both ends from a greeting for longer than a healthy connection may take. */
+const PATIENT = { helloMilliseconds: NEIGHBOUR_CALL_MILLISECONDS };
+
 export interface ProxyLinkDeps {
   readonly clock: Clock;
   readonly logger: Logger;
@@ -102,6 +105,7 @@ export class ProxyLink {
       expectUid: proxyUid,
       clock,
       signal,
+      limits: PATIENT,
     });
     this.#client = client;
     this.#connectedMonotonic = clock.monotonic();
