@@ -45,7 +45,16 @@ export class StandLink {
   async #connect(): Promise<IpcClient<typeof standContract>> {
     const { clock, build, standSocket } = this.#deps;
     try {
-      const client = await connect({ path: standSocket, contract: standContract, role: 'launcher', build, expectUid: 0, clock });
+      const client = await connect({
+        path: standSocket,
+        contract: standContract,
+        role: 'launcher',
+        build,
+        expectUid: 0,
+        clock,
+        // Fifty starts at once on a busy machine keep both ends from a greeting for longer than a healthy connection may take.
+        limits: { helloMilliseconds: NEIGHBOUR_CALL_MILLISECONDS },
+      });
       void client.closed.then(() => (this.#client = undefined));
       return client;
     } catch (error) {
