@@ -1,25 +1,48 @@
 // SPDX-License-Identifier: Apache-2.0
 import { execFileSync, fork, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect as connectSocket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from '@bureau/ipc';
 import { listenUnix } from '@bureau/native';
-import { systemClock } from '@bureau/process';
+import { CgroupTree, PoolMember, systemClock } from '@bureau/process';
 import { proxyContract } from '@bureau/protocol';
 import { pack } from 'msgpackr';
 
 const ROOT = join(import.meta.dirname, '../../..');
 /** The longest that a child may take to start or to answer a round. */
 const CHILD_MILLISECONDS = 120_000;
+/** The proxies' user: below every instance's range. */
+const UID = 196_500;
 const NGINX = ['/usr/sbin/nginx', '/tmp/bureau-bench-nginx/usr/sbin/nginx'];
+
+/** A proxy that serves: its agent's socket, its process, and the milliseconds to its first answer, from nothing and from the pool. */
+export interface OurProxy {
+  readonly socket: string;
+  readonly pid: number;
+  readonly cold: number;
+  readonly warm: number;
+}
 
 /** Everything that one measure started, in a directory of its own. */
 export class Arena {
   readonly directory = mkdtempSync(join(tmpdir(), 'bureau-bench-proxy-'));
   readonly #children: ChildProcess[] = [];
+  readonly #members: PoolMember[] = [];
+  #tree: CgroupTree | undefined;
   #proxies = 0;
 
   /** Ends every process and removes every file. */
@@ -28,6 +51,8 @@ export class Arena {
     const gone = alive.map((child) => once(child, 'exit'));
     for (const child of alive) child.kill('SIGKILL');
     await Promise.all(gone);
+    await Promise.all(this.#members.map((member) => member.end()));
+    this.#tree?.remove();
     rmSync(this.directory, { recursive: true });
   }
 
@@ -58,7 +83,7 @@ export class Arena {
     const socket = join(this.directory, 'nginx.sock');
     writeFileSync(
       join(directory, 'nginx.conf'),
-      `worker_processes 1; user root; daemon off; pid ${directory}/pid; error_log ${directory}/error.log;
+      `user root; daemon off; master_process off; pid ${directory}/pid; error_log ${directory}/error.log;
 events { worker_connections 4096; }
 http { access_log off; ${temporary} keepalive_requests 1000000000; client_max_body_size 0;
   upstream u { server 127.0.0.1:${port}; keepalive 64; keepalive_requests 1000000000; }
@@ -72,25 +97,40 @@ http { access_log off; ${temporary} keepalive_requests 1000000000; client_max_bo
     return socket;
   }
 
-  /** Our proxy as it ships, with injection, rules and its log, configured the way the launcher does. */
-  async proxy(port: number): Promise<{ socket: string; pid: number; started: number }> {
+  /** Our proxy as it ships and as the service manager starts it, with injection, rules, limits and its log, configured the way the launcher does. */
+  async proxy(port: number): Promise<OurProxy> {
     this.#proxies += 1;
-    const base = join(this.directory, `proxy-${this.#proxies}`);
+    const number = this.#proxies;
+    const base = join(this.directory, `proxy-${number}`);
+    const logs = join(this.directory, 'access', `proxy-${number}`);
+    mkdirSync(logs, { recursive: true });
+    chmodSync(this.directory, 0o755);
+    chownSync(logs, UID, UID);
     const agent = listenUnix(`${base}.sock`, { mode: 0o666 });
     const admin = listenUnix(`${base}.admin`, { mode: 0o600 });
-    const log = openSync(`${base}.log`, 'a');
-    // As the service table starts it.
-    const args = ['--max-semi-space-size=1', join(bundled(), 'lib/proxy.js'), '--number', '1', '--payload-uid', '0', '--build', 'bench'];
-    const env = { PATH: '/usr/bin:/bin', NODE_COMPILE_CACHE: join(this.directory, 'compile-cache') };
-    if (this.#proxies === 1) execFileSync(process.execPath, [args[1] as string, '--version'], { env, stdio: 'ignore' });
+    const openLog = (): number => openSync(`${base}.log`, 'a');
+    const log = openLog();
+    const file = join(bundled(), 'lib/proxy.js');
+    const environment = { PATH: '/usr/bin:/bin', NODE_COMPILE_CACHE: join(this.directory, 'compile-cache') };
+    if (number === 1) execFileSync(process.execPath, [file, '--version'], { env: environment, stdio: 'ignore' });
+    const args = ['--max-semi-space-size=4', '--disable-sigusr1', file, '--access-logs', join(this.directory, 'access')];
+    this.#tree ??= CgroupTree.open(`bureau-bench-${process.pid}`);
     const start = performance.now();
-    const child = spawn(process.execPath, args, { stdio: ['ignore', log, log, agent, admin, 'pipe'], env });
-    this.#children.push(child);
+    const member = await PoolMember.start(
+      { command: process.execPath, args, environment, openLog },
+      this.#tree.group(`proxy-${number}`),
+      systemClock,
+    );
+    this.#members.push(member);
+    await member.warm;
+    const ordered = performance.now();
+    member.order([UID, number, 0], [log, agent, admin]);
     for (const fd of [agent, admin, log]) closeSync(fd);
-    await once((child.stdio as readonly unknown[])[5] as NodeJS.ReadableStream, 'data');
+    await member.ready();
     await configure(`${base}.admin`, port);
     await firstAnswer(`${base}.sock`);
-    return { socket: `${base}.sock`, pid: child.pid as number, started: performance.now() - start };
+    const end = performance.now();
+    return { socket: `${base}.sock`, pid: member.pid, cold: end - start, warm: end - ordered };
   }
 
   /** A bare `node:http` server: what Node itself costs. Gives its process and the milliseconds to its first answer. */
@@ -141,6 +181,13 @@ async function configure(path: string, port: number): Promise<void> {
     user_id: '@bench/one:bench.local',
     issued_at: 1,
     expires_at: Date.now() + 3_600_000,
+    // Counted, but out of the way of a load that no agent makes.
+    limits: {
+      requests_per_second: 100_000,
+      requests_burst: 100_000,
+      traffic_bytes_per_second: 2 ** 40,
+      traffic_burst_bytes: 2 ** 50,
+    },
     upstreams: {
       api: {
         url: `http://127.0.0.1:${port}`,
@@ -150,7 +197,7 @@ async function configure(path: string, port: number): Promise<void> {
       },
     },
   };
-  using admin = await connect({ path, contract: proxyContract, role: 'launcher', build: 'bench', clock: systemClock });
+  using admin = await connect({ path, contract: proxyContract, role: 'launcher', build: 'bench', expectUid: UID, clock: systemClock });
   const secrets = Buffer.from(pack(new Map([['API_KEY', Buffer.from('sk-bench-key-000000000000000000')]])));
   await admin.call('configure', { principal: 'bench/one' as never, header: Buffer.from(JSON.stringify(header)), secrets });
 }

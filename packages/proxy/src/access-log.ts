@@ -39,24 +39,24 @@ export interface AccessLog {
   close(): void;
 }
 
-/** The fields of a line, in their order; absent ones are left out. */
+/** The fields of a line, in their order; JSON leaves out those that are undefined. */
 export function accessFields(principal: string | undefined, record: AccessRecord): Record<string, unknown> {
   return {
     principal: principal ?? null,
     service: record.service,
     method: record.method,
     path: record.path,
-    ...(record.target === undefined ? {} : { target: record.target }),
-    ...(record.address === undefined ? {} : { address: record.address }),
+    target: record.target,
+    address: record.address,
     status: record.status,
-    ...(record.code === undefined ? {} : { code: record.code }),
-    ...(record.cause === undefined ? {} : { cause: record.cause }),
-    ...(record.rule === undefined ? {} : { rule: record.rule }),
+    code: record.code,
+    cause: record.cause,
+    rule: record.rule,
     ms: Math.round(record.milliseconds * 100) / 100,
     bytes_in: record.bytesIn ?? 0,
     bytes_out: record.bytes,
     trace_id: record.traceId,
-    ...(record.operator === true ? { operator: true } : {}),
+    operator: record.operator === true ? true : undefined,
   };
 }
 

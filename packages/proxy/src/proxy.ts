@@ -61,7 +61,14 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   const authorization = new AgentAuthorization();
   const rooms = new RoomQueues(clock, limits.roomQueue, limits.roomQueueMilliseconds);
   const services = { store, aliases, authorization, rooms, clock, build, limits, randomId: options.randomId ?? randomUUID };
-  const limitsNow = (): ProxyLimits => limitsOfPrincipal(limits, store.header?.limits);
+  let own = store.header?.limits;
+  let merged = limits;
+  // Asked several times for each request; made anew when a bundle comes.
+  const limitsNow = (): ProxyLimits => {
+    const next = store.header?.limits;
+    if (next !== own) merged = limitsOfPrincipal(limits, (own = next));
+    return merged;
+  };
   const limiter = new RequestLimiter(limitsNow, clock);
   const files = openAccessFiles(options, limits);
   const metrics = new Metrics(files ?? accessLogOf(logger), limits.metricSeries);

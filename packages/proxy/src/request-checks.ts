@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { Problem } from './problem.ts';
 
 /** Headers of which two would let two readers disagree. Node keeps the first without a word. */
-const SINGLE_HEADERS: readonly string[] = [
+const SINGLE_HEADERS: ReadonlySet<string> = new Set([
   'host',
   'content-length',
   'content-type',
@@ -12,7 +12,7 @@ const SINGLE_HEADERS: readonly string[] = [
   'expect',
   'upgrade',
   'traceparent',
-];
+]);
 
 /** A target in absolute form, which only clients of a proxy send. */
 const ABSOLUTE_TARGET = /^[a-z][a-z0-9+.-]*:/i;
@@ -62,12 +62,14 @@ export function checkRequest(request: IncomingMessage, headersMost: number, mayU
 }
 
 function repeatedHeader(rawHeaders: readonly string[]): string | undefined {
-  const seen = new Set<string>();
+  let first: string | undefined;
+  let others: Set<string> | undefined;
   for (let index = 0; index < rawHeaders.length; index += 2) {
-    const name = (rawHeaders[index] ?? '').toLowerCase();
-    if (!SINGLE_HEADERS.includes(name)) continue;
-    if (seen.has(name)) return name;
-    seen.add(name);
+    const name = (rawHeaders[index] as string).toLowerCase();
+    if (!SINGLE_HEADERS.has(name)) continue;
+    if (name === first || others?.has(name) === true) return name;
+    if (first === undefined) first = name;
+    else (others ??= new Set()).add(name);
   }
   return undefined;
 }

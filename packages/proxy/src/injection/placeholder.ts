@@ -42,12 +42,13 @@ function tagsIn(text: string): string[] {
 }
 
 /**
- * Throws the `Problem` 403 `placeholder_misused` when one of `values` holds a placeholder of another principal or for another service:
+ * Throws the `Problem` 403 `placeholder_misused` when one of the headers or the target holds a placeholder of another principal or for another service:
  * somebody carried it here.
  */
-export function refuseForeignPlaceholder(values: readonly string[], principal: string, service: string): void {
+export function refuseForeignPlaceholder(headers: readonly string[], target: string, principal: string, service: string): void {
   // Almost every request ends here.
-  if (!values.some((value) => value.includes(UPPER_MARK))) return;
+  if (!target.includes(UPPER_MARK) && !headers.some((value) => value.includes(UPPER_MARK))) return;
+  const values = [...headers, target];
   const own = tagsIn(placeholderFor(principal, service, 'bearer'))[0];
   const found = values.flatMap(tagsIn);
   if (found.every((tag) => tag.slice(0, TAG_DIGITS) === own)) return;

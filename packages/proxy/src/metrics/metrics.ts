@@ -30,7 +30,7 @@ export class Metrics implements AccessLog {
   readonly #refusals: Series;
   readonly #bytes: Series;
   readonly #seconds: Histogram;
-  #totals = { requests: 0, bytesIn: 0, bytesOut: 0 };
+  readonly #totals = { requests: 0, bytesIn: 0, bytesOut: 0 };
 
   constructor(log: AccessLog, seriesMost: number) {
     this.#log = log;
@@ -41,20 +41,22 @@ export class Metrics implements AccessLog {
   }
 
   get totals(): Totals {
-    return this.#totals;
+    return { ...this.#totals };
   }
 
   write(principal: string | undefined, record: AccessRecord): void {
     const { service } = record;
     const method = KNOWN_METHODS.has(record.method) ? record.method : 'other';
     const bytesIn = record.bytesIn ?? 0;
-    this.#requests.add({ service, method, status: String(record.status) }, 1);
-    if (record.code !== undefined) this.#refusals.add({ service, code: record.code }, 1);
-    this.#bytes.add({ service, direction: 'in' }, bytesIn);
-    this.#bytes.add({ service, direction: 'out' }, record.bytes);
+    this.#requests.add(`${service} ${method} ${record.status}`, 1, () => ({ service, method, status: String(record.status) }));
+    const { code } = record;
+    if (code !== undefined) this.#refusals.add(`${service} ${code}`, 1, () => ({ service, code }));
+    this.#bytes.add(`${service} in`, bytesIn, () => ({ service, direction: 'in' }));
+    this.#bytes.add(`${service} out`, record.bytes, () => ({ service, direction: 'out' }));
     this.#seconds.observe(service, record.milliseconds / 1_000);
-    const { requests, bytesIn: allIn, bytesOut } = this.#totals;
-    this.#totals = { requests: requests + 1, bytesIn: allIn + bytesIn, bytesOut: bytesOut + record.bytes };
+    this.#totals.requests += 1;
+    this.#totals.bytesIn += bytesIn;
+    this.#totals.bytesOut += record.bytes;
     this.#log.write(principal, record);
   }
 

@@ -17,7 +17,8 @@ export function answerHeaders(headers: RawHeaders, dropped: ReadonlySet<string>,
     const lower = name.toLowerCase();
     if (dropped.has(lower) || (named !== undefined && named.has(lower))) continue;
     const value = headers[index + 1] as string;
-    kept.push(redact(name, needles), needles.length === 0 ? value : redact(value, needles));
+    if (needles.length === 0) kept.push(name, value);
+    else kept.push(redact(name, needles), redact(value, needles));
   }
   return kept;
 }

@@ -25,18 +25,17 @@ export function framingOf(request: IncomingMessage): H1Request['framing'] {
   return announcesBody(request) ? 'length' : 'none';
 }
 
+/** Puts together what goes out over one protocol. */
+type Make<Made> = (source: OutgoingSource, service: Service, target: string, passed: readonly string[], body: Buffer | undefined) => Made;
+
 /**
- * The request as it goes out over either protocol, with the keys that are in use now; only the one that is asked for is made. `body` is
+ * The request as it goes out over the protocol that `make` is for, with the keys that are in use now. `body` is
  * there when it had to be read first. Throws `Problem`s for what a key cannot be put into.
  */
-export function outgoingOf(
-  source: OutgoingSource,
-  service: Service,
-  body: Buffer | undefined,
-): { readonly h1: H1Request; readonly h2: H2Request } {
+export function outgoingOf<Made>(source: OutgoingSource, service: Service, body: Buffer | undefined, make: Make<Made>): Made {
   const { request } = source;
   const passed = passedOn(request.rawHeaders, service.droppedHeaders);
-  refuseForeignPlaceholder([...request.rawHeaders, source.target], service.principal, service.name);
+  refuseForeignPlaceholder(request.rawHeaders, source.target, service.principal, service.name);
   let target = service.basePath + service.withQueryKeys(source.target);
   if (source.trace.parent !== undefined) passed.push('traceparent', source.trace.parent);
   if (service.signer !== undefined) {
@@ -53,17 +52,17 @@ export function outgoingOf(
     target = signed.target;
     passed.push(...signed.headers);
   }
-  return {
-    get h1() {
-      return overOne(source, service, target, passed, body);
-    },
-    get h2() {
-      return overTwo(source, service, target, passed, body);
-    },
-  };
+  return make(source, service, target, passed, body);
 }
 
-function overOne(source: OutgoingSource, service: Service, target: string, passed: readonly string[], body: Buffer | undefined): H1Request {
+/** `outgoingOf` for HTTP/1.1. */
+export function overOne(
+  source: OutgoingSource,
+  service: Service,
+  target: string,
+  passed: readonly string[],
+  body: Buffer | undefined,
+): H1Request {
   const { request } = source;
   const method = request.method as string;
   const framing = body === undefined ? framingOf(request) : 'length';
@@ -78,7 +77,14 @@ function overOne(source: OutgoingSource, service: Service, target: string, passe
   return { head, keys, bodyless: method === 'HEAD', framing, headersMilliseconds, idleMilliseconds };
 }
 
-function overTwo(source: OutgoingSource, service: Service, target: string, passed: readonly string[], body: Buffer | undefined): H2Request {
+/** `outgoingOf` for HTTP/2. */
+export function overTwo(
+  source: OutgoingSource,
+  service: Service,
+  target: string,
+  passed: readonly string[],
+  body: Buffer | undefined,
+): H2Request {
   const { request } = source;
   const headers = [...passed];
   // Our own lines: names, values and ends are known to be right.

@@ -10,7 +10,8 @@ import type { Trace } from '../trace.ts';
 import { answerHeaders, holdsNeedle } from './answer-headers.ts';
 import type { AnswerSink, RawHeaders, RunningCall } from './answer-sink.ts';
 import { UpstreamFailure, problemOfFailure } from './failure.ts';
-import { framingOf, outgoingOf } from './outgoing.ts';
+import type { H1Request } from './h1-connection.ts';
+import { framingOf, outgoingOf, overOne, overTwo } from './outgoing.ts';
 import type { Service } from './service.ts';
 import { joinSockets, switchHead } from './switch.ts';
 
@@ -251,14 +252,14 @@ export class ServiceCall implements AnswerSink {
     );
   }
 
-  #send(service: Service, start: (outgoing: ReturnType<typeof outgoingOf>['h1']) => RunningCall): void {
-    const outgoing = outgoingOf(this.#options, service, this.#body).h1;
+  #send(service: Service, start: (outgoing: H1Request) => RunningCall): void {
+    const outgoing = outgoingOf(this.#options, service, this.#body, overOne);
     this.#call = start(outgoing);
     if (outgoing.framing !== 'none') this.#sendBody(this.#call);
   }
 
   #sendOver2(service: Service): void {
-    const { h2 } = outgoingOf(this.#options, service, this.#body);
+    const h2 = outgoingOf(this.#options, service, this.#body, overTwo);
     this.#call = service.h2?.start(h2, this);
     if (h2.hasBody && this.#call !== undefined) this.#sendBody(this.#call);
   }

@@ -58,6 +58,7 @@ export class Service implements Disposable {
   readonly #queryKeys: ReadonlyMap<string, string>;
   readonly #queryNames: ReadonlySet<string>;
   readonly #needles: readonly SecretBytes[];
+  readonly #needleBytes: readonly Buffer[];
   #token: SecretBytes | undefined;
   #tokenLines: SecretBytes | undefined;
 
@@ -114,6 +115,7 @@ export class Service implements Disposable {
     this.#queryNames = new Set(lowered([...this.#queryKeys.keys()]));
     this.#keys = keyLines(rule, secretOf);
     this.#needles = needlesOf(rule, secretsOfUpstream(rule), secretOf);
+    this.#needleBytes = this.#needles.map(({ bytes }) => bytes);
   }
 
   /** The header lines with keys, as of now; a renewed token's with it. Only when `ready`. */
@@ -155,8 +157,7 @@ export class Service implements Disposable {
   /** What an answer's head must not hold. */
   get needles(): readonly Buffer[] {
     const token = this.tokens?.current;
-    const all = this.#needles.map(({ bytes }) => bytes);
-    return token === undefined ? all : [...all, token.bytes];
+    return token === undefined ? this.#needleBytes : [...this.#needleBytes, token.bytes];
   }
 
   /** Cuts what still runs and zeroes every key. Idempotent. */
