@@ -93,7 +93,7 @@ test('bubblewrap follows a link that an agent planted, which is why no destinati
   symlinkSync(`/oldroot${victim}`, join(wall.workspace, 'x'));
   assert.throws(() => wall.plan({ v: 1, command: ['true'], mounts: [{ type: 'tmpfs', destination: '/workspace/x/made' }] }), {
     code: 'spec_refused',
-    data: { rule: 'mount_destination' },
+    data: { rule: 'mount_destination', principal: 'wall/test' },
   });
   await wall.run(['true'], { options: inserted(['--dir', '/workspace/x/made'], '--remount-ro', '/dev') });
   assert.ok(existsSync(join(victim, 'made')), 'control: this bwrap has CVE-2026-87766');
