@@ -2,7 +2,7 @@
 import { createPublicKey } from 'node:crypto';
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import type { TestContext } from 'node:test';
-import { BureauError, parseInstanceName, parseMachineName, parsePrincipalName, type PrincipalName } from '@bureau/core';
+import { BureauError, parseInstanceName, parseMachineName, parsePrincipalName, type Clock, type PrincipalName } from '@bureau/core';
 import {
   PrincipalNumbers,
   ensureInstanceDirectories,
@@ -70,8 +70,8 @@ export interface LauncherStand {
   refuseProxies: boolean;
   /** What each `startProxy` waits for. */
   beforeProxy: (number: number) => Promise<void>;
-  /** A launcher as it would start now. */
-  start(): Launcher;
+  /** A launcher as it would start now; its wall clock is this far off. */
+  start(clockOff?: number): Launcher;
   input(id: string, says?: string): CreateInput;
   /** The same for any principal. */
   inputOf(principal: PrincipalName, id: string): Promise<CreateInput>;
@@ -129,10 +129,11 @@ export async function launcherStand(context: TestContext, warmRelays = 0): Promi
     said: [],
     refuseProxies: false,
     beforeProxy: () => Promise.resolve(),
-    start() {
+    start(clockOff = 0) {
+      const clock: Clock = { ...systemClock, now: () => systemClock.now() + clockOff };
       const hear = (_facts: unknown, text?: string): void => void stand.said.push(text ?? '');
       const launcher = new Launcher({
-        clock: systemClock,
+        clock,
         logger: Object.assign(Object.create(logger) as typeof logger, { info: hear, warn: hear, error: hear }),
         build: 'test',
         buildDirectory,
@@ -146,7 +147,7 @@ export async function launcherStand(context: TestContext, warmRelays = 0): Promi
           operatorsDirectory: paths.operatorsDirectory,
           machine: MACHINE,
           identity,
-          clock: systemClock,
+          clock,
         }),
         wall: openWall(paths, process.arch),
         warmRelays,
