@@ -2,7 +2,7 @@
 import { BureauError, describeError, type Clock, type PrincipalName, type Timer } from '@bureau/core';
 import { connect, type IpcClient } from '@bureau/ipc';
 import type { Logger } from '@bureau/log';
-import { proxyContract, standContract, type AuthorizationList } from '@bureau/protocol';
+import { proxyContract, type AuthorizationList } from '@bureau/protocol';
 import type { LauncherCredentials } from './launcher-credentials.ts';
 import type { StandLink } from './stand-link.ts';
 import { NEIGHBOUR_CALL_MILLISECONDS, PROXY_FORGET_AFTER, PROXY_PAUSE_FIRST, PROXY_PAUSE_LONGEST } from './lifecycle-limits.ts';
