@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Readable, Writable } from 'node:stream';
-import { BureauError, parsePrincipalName } from '@bureau/core';
-import { attackCommand, parseOutcomes, PORTABLE_ATTACKS } from '@bureau/escape';
+import { BureauError, parsePrincipalName, type PrincipalName } from '@bureau/core';
+import { attackCommand, parseOutcomes, PORTABLE_ATTACKS, type AttackFacts, type AttackOutcome } from '@bureau/escape';
 import { principalName, templateName } from '@bureau/protocol';
 import * as v from 'valibot';
 import { run } from '../agents/run.ts';
 import { textTable } from '../matrix/text-table.ts';
+import type { OperationContext } from '../registry/context.ts';
 import { EXIT_CODES } from '../registry/exit-codes.ts';
 import { defineOperation, type AnyOperation } from '../registry/operation.ts';
 import { startHostTraps } from './host-traps.ts';
@@ -40,7 +41,7 @@ export const sandboxTest: AnyOperation = defineOperation({
   name: 'sandbox test',
   summary: 'Attack a fresh sandbox on this machine from inside, and say what held',
   description:
-    'Runs the attacks of docs/security/escape-suite.md that need no help from outside as a principal of its own, with listeners and a process on the host that must not be reached. Nothing is changed on the host. Exit code 1 when any attack succeeds, or could not be tried. Needs /usr/bin/python3 in the sandbox. The positive controls (the same attacks with a guard taken away) are in script/test escape.',
+    'Runs the attacks of docs/security/escape-suite.md that need no help from outside, with pipes and again on a terminal, as a principal of its own, with listeners and a process on the host that must not be reached. Nothing is changed on the host. Exit code 1 when any attack succeeds, or could not be tried. Needs /usr/bin/python3 in the sandbox. The positive controls (the same attacks with a guard taken away) are in script/test escape.',
   grant: 'sandbox/test',
   input: v.strictObject({
     principal: v.optional(principalName, parsePrincipalName('sandbox/test')),
@@ -58,26 +59,13 @@ export const sandboxTest: AnyOperation = defineOperation({
   ],
   async handler({ principal, template }, context) {
     await using traps = await startHostTraps(context.paths);
-    const printed = new Capture();
-    await run.handler(
-      { principal, template, command: attackCommand(ATTACKS, traps.facts), timeout: TIMEOUT, tty: false, env: [] } as never,
-      {
-        ...context,
-        input: Readable.from([]),
-        output: printed,
-        json: false,
-      },
-    );
-    if (printed.text === '')
-      throw new BureauError(
-        'sandbox_silent',
-        `Expected the attacks to say what came of them, and "${principal}" printed nothing; see its log`,
-      );
-    const outcomes = parseOutcomes(ATTACKS, printed.text);
-    const attacks = ATTACKS.map(({ name, test, title, guard }) => {
-      const { verdict, detail } = outcomes.get(name) ?? { verdict: 'broken' as const, detail: 'not tried' };
-      return { name, test, title, guard, verdict, detail };
-    });
+    // What leaks differs with what stands on 0 to 2: pipes, then a terminal.
+    const outcomes: ReadonlyMap<string, AttackOutcome>[] = [];
+    for (const tty of [false, true]) {
+      context.progress(tty ? 'attacking on a terminal' : 'attacking with pipes');
+      outcomes.push(await attackOnce({ principal, template, tty }, traps.facts, context));
+    }
+    const attacks = ATTACKS.map(({ name, test, title, guard }) => ({ name, test, title, guard, ...worst(outcomes, name) }));
     const count = (wanted: string): number => attacks.filter(({ verdict }) => verdict === wanted).length;
     const [refused, succeeded, broken] = [count('refused'), count('succeeded'), count('broken')];
     return { ok: refused === attacks.length, attacks, refused, succeeded, broken };
@@ -94,6 +82,32 @@ export const sandboxTest: AnyOperation = defineOperation({
   },
   exitCode: ({ ok }) => (ok ? EXIT_CODES.ok : EXIT_CODES.failed),
 });
+
+/** One sandbox, all attacks. Throws `sandbox_silent` when it said nothing at all. */
+async function attackOnce(
+  how: { readonly principal: PrincipalName; readonly template: string; readonly tty: boolean },
+  facts: AttackFacts,
+  context: OperationContext,
+): Promise<ReadonlyMap<string, AttackOutcome>> {
+  const printed = new Capture();
+  const input = { ...how, command: attackCommand(ATTACKS, facts), timeout: TIMEOUT, env: [] };
+  await run.handler(input as never, { ...context, input: Readable.from([]), output: printed, json: false });
+  if (printed.text === '')
+    throw new BureauError(
+      'sandbox_silent',
+      `Expected the attacks to say what came of them, and "${how.principal}" printed nothing; see its log`,
+    );
+  return parseOutcomes(ATTACKS, printed.text);
+}
+
+/** What counts of several tries: one that succeeded, else one that could not be made. */
+function worst(tries: readonly ReadonlyMap<string, AttackOutcome>[], name: string): AttackOutcome {
+  const all = tries.map((outcomes) => outcomes.get(name) ?? { verdict: 'broken' as const, detail: 'not tried' });
+  const found = (['succeeded', 'broken', 'refused'] as const).flatMap(
+    (verdict) => all.find((outcome) => outcome.verdict === verdict) ?? [],
+  );
+  return found[0] ?? { verdict: 'broken', detail: 'not tried' };
+}
 
 /** Keeps what is written to it, up to a bound. */
 class Capture extends Writable {
