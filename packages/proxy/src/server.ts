@@ -37,6 +37,8 @@ export class AgentServer {
   readonly #server: Server;
   /** Requests under way on each connection: an error of the parser must not be taken for the answer to an earlier request. */
   readonly #running = new WeakMap<Duplex, Set<IncomingMessage>>();
+  /** Connections whose request asked for another protocol. */
+  readonly #switched = new Set<Socket>();
   #refused = 0;
   #connections = 0;
 
@@ -99,8 +101,9 @@ export class AgentServer {
     this.#options.api.draining = true;
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#server.closeIdleConnections();
-    // A tunnel has no end of its own.
+    // Neither a tunnel nor a WebSocket has an end of its own, and the server no longer knows of them.
     this.#options.tunnels.close();
+    for (const socket of this.#switched) socket.destroy();
     const timer = this.#options.clock.setTimer(milliseconds, () => this.#server.closeAllConnections());
     await closed;
     timer.clear();
@@ -159,6 +162,8 @@ export class AgentServer {
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
     // An answer now would be read as that of a request before it on this connection.
     if (this.#running.get(socket)?.size) return void socket.destroy();
+    this.#switched.add(socket);
+    socket.once('close', () => this.#switched.delete(socket));
     socket.on('error', () => socket.destroy());
     const response = new ServerResponse(request);
     response.shouldKeepAlive = false;

@@ -11,6 +11,8 @@ export class UpstreamStandIn implements AsyncDisposable {
   readonly sockets = new Set<Socket>();
   connections = 0;
   answer: RawAnswer = ({ socket }) => socket.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-type: text/plain\r\n\r\nok');
+  /** Called with each connection before a byte of it is read. */
+  onSocket: ((socket: Socket) => void) | undefined;
   readonly #server: Server;
 
   private constructor() {
@@ -42,6 +44,7 @@ export class UpstreamStandIn implements AsyncDisposable {
     socket.on('error', () => undefined);
     socket.once('close', () => this.sockets.delete(socket));
     let text = '';
+    if (this.onSocket !== undefined) return this.onSocket(socket);
     socket.on('data', (chunk: Buffer) => {
       text += chunk.toString('latin1');
       for (let size = wholeRequest(text); size > 0; size = wholeRequest(text)) {

@@ -66,10 +66,16 @@ test('WebSocket: the key goes in with the change of protocol, bytes go both ways
       ['upgrade', 'websocket'],
     ],
   );
+  const second = connect(fixture.agentPath);
+  second.write(`GET /v1/http/api/socket HTTP/1.1\r\n${UPGRADE}\r\n`);
+  await until(second, 'first');
   const [theirs] = upstream.sockets;
   agent.end();
   if (theirs !== undefined && !theirs.destroyed) await once(theirs, 'close');
   assert.equal(fixture.accessLines().at(-1)?.['status'], 101);
+  const closed = once(second, 'close');
+  await fixture.proxy.stop();
+  await closed;
 });
 
 test('an upgrade is judged: refused without the rule, by another name, by a path that is not allowed, and when the upstream does not agree', async () => {
