@@ -13,6 +13,7 @@ import {
   launcherHandlers,
   openMachineIdentity,
   readIdentitySettings,
+  rehearseUnseal,
   openNumbers,
   openWall,
   type FaultPoints,
@@ -76,6 +77,8 @@ export async function startLauncher({
     warmRelays: warmSizes(settings).relays,
     faults,
   });
+  // The first of a process compiles it: 10 ms that the first sandbox would wait for.
+  await rehearseUnseal(machine.identity);
   const adopted = launcher.adopt();
   const resources = resourceReport(tree.controllers);
   const identity = { build, machine: settings.machine, recipient: machine.recipient, identityStore: machine.store, resources };

@@ -4,6 +4,7 @@
  * is in memory before. Descriptors: 3 order, 4 "warm". Arguments: `--access-logs DIR`, of which proxy *n* writes in `DIR/proxy-<n>` (as
  * `accessLogDirectory` of the instance's paths says). Ends with status 0 on SIGTERM.
  */
+import 'node:cluster'; // what a server loads at its first `listen`: now, while nobody waits
 import { closeSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { parseArgs } from 'node:util';

@@ -27,7 +27,7 @@ try {
   // The payload has the same uid: without this it could read and steer its own relay.
   setDumpable(false);
   disableCoreDumps();
-  warmUpRelay();
+  await warmUpRelay();
   const order = waitForOrder(INSTRUCTIONS, REPORTS, ORDER_NUMBERS, ORDER_DESCRIPTORS);
   if (order !== null) await serveSandbox(order.numbers as [number], order.descriptors as [number, number, number]);
   process.exit(0);

@@ -11,6 +11,7 @@ export { launcherHandlers } from './launcher-service.ts';
 export type { LauncherIdentity } from './launcher-service.ts';
 export { LauncherCredentials } from './launcher-credentials.ts';
 export type { LauncherCredentialsDeps } from './launcher-credentials.ts';
+export { rehearseUnseal } from './rehearse-unseal.ts';
 export { openWall } from './launcher-wall.ts';
 export { explainSandbox } from './explain.ts';
 export { decideForSpec } from './explain-spec.ts';
