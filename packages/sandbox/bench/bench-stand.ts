@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { execFile } from 'node:child_process';
-import { appendFileSync, closeSync, openSync, readFileSync, readdirSync, rmSync, watch, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, readdirSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { parseInstanceName, parsePrincipalName, type PrincipalName } from '@bureau/core';
@@ -258,12 +258,6 @@ export function proportionalMemory(pids: readonly number[]): number {
     }
   }
   return kibibytes / 1_024;
-}
-
-/** A descriptor of the null device, for a baseline's unused input. */
-export function nullInput(): Disposable & { readonly fd: number } {
-  const fd = openSync('/dev/null', 'r');
-  return { fd, [Symbol.dispose]: () => closeSync(fd) };
 }
 
 async function up(): Promise<void> {
