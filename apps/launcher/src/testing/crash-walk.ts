@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
-import { test } from 'node:test';
+import type { TestContext } from 'node:test';
 import { hasCode } from '@bureau/core';
-import { FAULT_POINTS } from '@bureau/sandbox';
-import { CrashStand, PRINCIPAL, type RunningLauncher } from './testing/crash-stand.ts';
+import type { FaultPoint } from '@bureau/sandbox';
+import { CrashStand, PRINCIPAL, type RunningLauncher } from './crash-stand.ts';
 
 /** Any wait of this test. The longest that is met is a relay that gives up, 100 ms. */
 const WAIT_MILLISECONDS = 10_000;
@@ -28,10 +28,14 @@ async function wholeLife(stand: CrashStand, { client }: RunningLauncher, id: str
   await client.call('forget', { principal: PRINCIPAL, id });
 }
 
-test('a launcher that is killed at any step of create, destroy and forget is followed by one that knows or clears all of it', async (context) => {
+/**
+ * Kills (-9) a launcher at each of these points in turn, in the life of one sandbox, starts another, and asserts that it knows or has
+ * cleared all of it, that asking again makes one sandbox and not two, and that a whole life after it leaves nothing.
+ */
+export async function walkCrashes(context: TestContext, points: readonly FaultPoint[]): Promise<void> {
   const stand = await CrashStand.open(context);
   let round = 0;
-  for (const point of FAULT_POINTS) {
+  for (const point of points) {
     const began = performance.now();
     round += 1;
     const id = `a-${round}`;
@@ -68,4 +72,4 @@ test('a launcher that is killed at any step of create, destroy and forget is fol
     await second.stop();
     context.diagnostic(`${point}: ${found}, ${Math.round(performance.now() - began)} ms`);
   }
-});
+}
