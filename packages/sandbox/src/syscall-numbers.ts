@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * The numbers of Linux's system calls, by position: the first word is number 0, `-` is a number without a call.
- * Source: `asm/unistd_64.h` and `asm-generic/unistd.h` of Linux 6.1, and 451 to 469 from `scripts/syscall.tbl` of Linux 6.17.
+ * Source: `asm/unistd_64.h` and `asm-generic/unistd.h` of Linux 6.1, and 451 to 469 from `scripts/syscall.tbl` of Linux 6.17 (6.18 has the same).
  */
 
 /** Architectures that we know, as Node names them. */
