@@ -251,7 +251,8 @@ class Relay {
     this.#state = 'exited';
     this.#report = report;
     try {
-      writeFileAtomic(this.#config.exitFile, `${JSON.stringify(report)}\n`, { mode: 0o600 });
+      // Nobody asks for it after a power cut: its directory is gone then.
+      writeFileAtomic(this.#config.exitFile, `${JSON.stringify(report)}\n`, { mode: 0o600, durable: false });
     } catch (error) {
       this.#options.logger.error({ error: describeError(error) }, 'exit report was not written');
     }
