@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, readdirSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { after, before, test } from 'node:test';
-import { dropPrivileges } from '@bureau/process';
+import { hasCode } from '@bureau/core';
+import { sendDescriptors } from '@bureau/native';
+import { dropPrivileges, encodeOrder } from '@bureau/process';
 import { RelayFixture, TEST_UID } from './testing/relay-fixture.ts';
 import { buildRelayProgram, type RelayProgram } from './testing/relay-program.ts';
 
@@ -163,7 +166,8 @@ test('relay can be stopped while it waits for "go"', async () => {
 test('relay serves only the uids it was told', async () => {
   await using relay = new RelayFixture(program, shell('sleep 100'), { allowedUids: [] });
   await relay.report('ready');
-  await assert.rejects(relay.connect(), { code: 'peer_refused' });
+  // A refused client may see its connection closed before it hears why.
+  await assert.rejects(relay.connect(), (error) => hasCode(error, 'peer_refused') || hasCode(error, 'connection_lost'));
 });
 
 test('relay with an unwritable exit file still reports and ends', async () => {
@@ -173,4 +177,30 @@ test('relay with an unwritable exit file still reports and ends', async () => {
   assert.equal(await relay.ended(), 0);
   assert.match(relay.log, /exit report was not written/);
   assert.ok(!existsSync(relay.exitFile));
+});
+
+test('relay has its uid and no power on any thread, and takes a second order for no "go"', async () => {
+  await using relay = new RelayFixture(program, shell('echo ran'));
+  await relay.report('ready');
+  await relay.report('started');
+  const tasks = readdirSync(`/proc/${relay.process.pid}/task`);
+  assert.ok(tasks.length > 1);
+  for (const task of tasks) {
+    const status = readFileSync(`/proc/${relay.process.pid}/task/${task}/status`, 'utf8');
+    assert.match(status, new RegExp(`^Uid:(\\s+${TEST_UID}){4}$`, 'm'));
+    assert.match(status, new RegExp(`^Gid:(\\s+${TEST_UID}){4}$`, 'm'));
+    assert.match(status, /^CapPrm:\s+0+\nCapEff:\s+0+\nCapBnd:\s+0+\nCapAmb:\s+0+\nNoNewPrivs:\s+1$/m);
+  }
+  const file = openSync('/etc/hostname', 'r');
+  sendDescriptors(relay.process.stdio[3] as Socket, encodeOrder([TEST_UID + 1]), [file, file, file]);
+  closeSync(file);
+  assert.match((await relay.report('failed')).message, /"go"/);
+  assert.equal(await relay.ended(), 0);
+  assert.equal(relay.output.toString(), '');
+});
+
+test('relay that is ordered to be root ends, and nothing runs', async () => {
+  await using relay = new RelayFixture(program, shell('echo ran'), { order: encodeOrder([0]) });
+  assert.equal(await relay.ended(), 1);
+  assert.match(relay.log, /Expected a uid from 1/);
 });
