@@ -9,6 +9,7 @@ import { after, before, test } from 'node:test';
 import { startStand, type CommandResult, type Stand } from '@bureau/testkit';
 import { ModelApi, WORDS } from './model-api.ts';
 import { programs } from './programs.ts';
+import { REGISTRY_HOST, Registries } from './registries.ts';
 import { vendorClients } from './sdk-cache.ts';
 
 const AGENT = 'clients/one';
@@ -23,6 +24,7 @@ const STREAMED = `4 ${WORDS}`;
 
 let stand: Stand;
 let api: ModelApi;
+let registries: Registries;
 let work: string;
 /** Everything that any sandbox printed. */
 let printed = '';
@@ -31,14 +33,19 @@ before(async () => {
   work = mkdtempSync(join(tmpdir(), 'bureau-clients-'));
   const vendor = await vendorClients();
   stand = await startStand({ demo: false });
-  api = await ModelApi.start(KEY, certificate());
+  const tls = certificate();
+  api = await ModelApi.start(KEY, tls);
+  registries = await Registries.start(work, tls);
   const upstream = { url: `http://127.0.0.1:${api.port}`, methods: ['POST'] };
   const services = {
     upstreams: {
       anthropic: { ...upstream, inject: [{ secret: 'MODEL_KEY', header: 'x-api-key' }] },
       openai: { ...upstream, inject: [{ secret: 'MODEL_KEY', header: 'Authorization', prefix: 'Bearer ' }] },
     },
-    egress: [{ host: '127.0.0.1', ports: [api.port, api.tlsPort] }],
+    egress: [
+      { host: '127.0.0.1', ports: [api.port, api.tlsPort] },
+      { host: REGISTRY_HOST, ports: [registries.port] },
+    ],
   };
   writeFileSync(join(work, 'services.json'), JSON.stringify(services));
   const provision = ['credential', 'provision', AGENT, '--services', join(work, 'services.json'), '--secret', 'MODEL_KEY=env:MODEL_KEY'];
@@ -47,12 +54,14 @@ before(async () => {
   const workspace = join(work, 'workspace');
   cpSync(vendor, workspace, { recursive: true });
   for (const [name, text] of Object.entries(programs(api))) writeFileSync(join(workspace, name), text);
+  cpSync(join(work, 'cert'), join(workspace, 'ca.pem'));
   const copied = await stand.bureau(['run', AGENT, '--workspace', workspace, '--', 'true'], { timeoutMilliseconds: COPY_MILLISECONDS });
   assert.equal(copied.code, 0, copied.stderr);
 });
 
 after(async () => {
   await api[Symbol.asyncDispose]();
+  await registries[Symbol.asyncDispose]();
   rmSync(work, { recursive: true });
   await stand.end();
 });
@@ -60,7 +69,7 @@ after(async () => {
 function certificate(): { key: Buffer; cert: Buffer } {
   const files = [join(work, 'key'), join(work, 'cert')] as const;
   const request = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=test'];
-  const names = ['-addext', 'subjectAltName=IP:127.0.0.1'];
+  const names = ['-addext', `subjectAltName=IP:127.0.0.1,IP:${REGISTRY_HOST}`];
   execFileSync('/usr/bin/openssl', [...request, ...names, '-keyout', files[0], '-out', files[1]], { stdio: 'ignore' });
   return { key: readFileSync(files[0]), cert: readFileSync(files[1]) };
 }
@@ -121,6 +130,21 @@ test('the SDKs of Anthropic and OpenAI from PyPI: the same', async () => {
   const python = 'PYTHONPATH=/workspace/python bureau-bridge -- /usr/bin/python3';
   await says(`${python} anthropic_sdk.py`, [WORDS, STREAMED, '403 upstream_rule_refused']);
   await says(`${python} openai_sdk.py`, [WORDS, STREAMED, '403 upstream_rule_refused']);
+});
+
+test('pip and npm install a package through the list, and not beside it', async () => {
+  const pip = 'bureau-bridge --proxy-env -- /usr/bin/python3 -m pip --quiet --disable-pip-version-check install --cert ca.pem --retries 0 --target there';
+  await says(`${pip} --index-url ${registries.url}/simple bureau-demo && PYTHONPATH=there /usr/bin/python3 -c 'import bureau_demo; print(bureau_demo.WORDS)'`, [
+    'installed through the list',
+  ]);
+  const npm = 'mkdir -p app && cd app && bureau-bridge --proxy-env -- npm install --silent --no-audit --no-fund --fetch-retries 0 --cafile ../ca.pem';
+  await says(`${npm} --registry ${registries.url} bureau-demo && node -p 'require("bureau-demo")'`, ['installed through the list']);
+  assert.ok(registries.asked.includes('/files/demo.tgz'));
+  const refused = await inside(`${pip} --index-url https://pypi.org/simple six`);
+  assert.notEqual(refused.code, 0);
+  const log = await stand.bureau(['proxy', 'log', AGENT, '--tail', '1', '--json']);
+  const line = JSON.parse(log.stdout) as Record<string, unknown>;
+  assert.deepEqual([line['target'], line['code']], ['pypi.org:443', 'egress_host_refused']);
 });
 
 test('bureau-proxy-call, where there is nothing else', async () => {

@@ -116,7 +116,7 @@ export class Upstream {
     const given = {
       ...request.headers,
       'accept-encoding': 'identity',
-      ...(request.trace.parent === undefined ? {} : { traceparent: request.trace.parent }),
+      traceparent: request.trace.parent,
     };
     const longPoll = request.longPoll === true;
     const response = await requestOn(longPoll ? this.#pollConnections() : this.#connections(), {

@@ -178,8 +178,8 @@ class PlainExchange {
 /** `traceparent` goes on when it is valid; nothing of ours is told to a foreign host but `via`. */
 function outgoing(request: IncomingMessage): string[] {
   const traceparent = request.headers['traceparent'];
-  const trace = typeof traceparent === 'string' ? traceOf(traceparent).parent : undefined;
-  const kept = endToEndHeaders(request.rawHeaders, trace === undefined ? ['traceparent', 'tracestate', 'expect'] : ['expect']);
+  const isTraced = typeof traceparent === 'string' && traceOf(traceparent).given;
+  const kept = endToEndHeaders(request.rawHeaders, isTraced ? ['expect'] : ['traceparent', 'tracestate', 'expect']);
   const chunked = request.headers['transfer-encoding'] !== undefined;
   const lengthMissing = !announcesBody(request) && request.headers['content-length'] === undefined && needsLength(request.method ?? '');
   return [

@@ -15,12 +15,15 @@ test('a call goes out with the key and without what the agent sent under its nam
   assert.match(answer, /^HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\nok$/);
   assert.equal(upstream.seen.length, 1);
   assert.ok(upstream.seen[0]?.startsWith('GET /base/a%2Fb%3Ac?q=%20x HTTP/1.1\r\n'), upstream.seen[0]);
+  const [line] = fixture.accessLines();
+  const traceparent = headersOf(upstream.seen[0] ?? '').find(([name]) => name === 'traceparent')?.[1] ?? '';
+  assert.match(traceparent, new RegExp(`^00-${String(line?.['trace_id'])}-[0-9a-f]{16}-00$`), 'a trace of its own');
   assert.deepEqual(headersOf(upstream.seen[0] ?? ''), [
     ['host', new URL(upstream.url).host],
     ['accept', 'a/b'],
+    ['traceparent', traceparent],
     ['x-api-key', KEY],
   ]);
-  const [line] = fixture.accessLines();
   assert.deepEqual([line?.['service'], line?.['path'], line?.['status'], line?.['bytes_out']], ['api', '/v1/http/api/…', 200, 2]);
 });
 
