@@ -46,7 +46,8 @@ interface Exchange {
   gone: AbortController | undefined;
   isGone: boolean;
   route: Route | undefined;
-  forwarding: Forwarding | undefined;
+  /** The upstream of a forwarded call and its path, as far as they are ours to say. */
+  forwarded: { readonly service: string; readonly path: string } | undefined;
   bodyRead: boolean;
   bytesIn: number;
   readonly upgrade: Upgrade | undefined;
@@ -96,7 +97,7 @@ export class AgentApi {
       gone: undefined,
       isGone: false,
       route: undefined,
-      forwarding: undefined,
+      forwarded: undefined,
       bodyRead: false,
       bytesIn: 0,
       upgrade,
@@ -138,7 +139,16 @@ export class AgentApi {
       const { clock } = this.#options;
       await this.#forward(
         exchange,
-        forwardTo({ request, response, trace: exchange.trace, store, limits, clock, upgrade: exchange.upgrade }),
+        forwardTo({
+          request,
+          response,
+          trace: exchange.trace,
+          store,
+          limits,
+          clock,
+          upgrade: exchange.upgrade,
+          named: (service, path) => (exchange.forwarded = { service, path }),
+        }),
       );
       return undefined;
     }
@@ -177,7 +187,6 @@ export class AgentApi {
   }
 
   async #forward(exchange: Exchange, forwarding: Forwarding): Promise<void> {
-    exchange.forwarding = forwarding;
     const end = await new Promise<CallEnd>((resolve) => forwarding.start(resolve));
     exchange.bytesIn = end.bytesIn;
     if (end.problem !== undefined && !exchange.response.headersSent) throw end.problem;
@@ -194,7 +203,7 @@ export class AgentApi {
     }
     if (problem.code === 'placeholder_misused') {
       const who = this.#options.services.store.header?.principal ?? '-';
-      const target = exchange.forwarding?.service ?? '-';
+      const target = exchange.forwarded?.service ?? '-';
       const { id: traceId } = exchange.trace;
       audit(this.#options.logger, { who, what: 'proxy.placeholder', target, result: 'refused', reason: problem.code, traceId });
     }
@@ -227,14 +236,14 @@ export class AgentApi {
   }
 
   #log(exchange: Exchange, status: number, bytes: number, problem?: Problem): void {
-    const { route, fetched, forwarding, request } = exchange;
+    const { route, fetched, forwarded, request } = exchange;
     const rule = problem?.extensions['rule'];
     const bytesIn = fetched?.bytesIn ?? exchange.bytesIn;
     if (fetched === undefined) this.#options.limiter.addTraffic(bytes + bytesIn);
     this.#options.access.write(this.#options.services.store.header?.principal, {
-      service: route?.service ?? forwarding?.service ?? (fetched === undefined ? '-' : 'egress'),
+      service: route?.service ?? forwarded?.service ?? (fetched === undefined ? '-' : 'egress'),
       method: request.method ?? '-',
-      path: route?.path ?? forwarding?.path ?? '-',
+      path: route?.path ?? forwarded?.path ?? '-',
       target: fetched?.target,
       address: fetched?.address,
       status,

@@ -5,7 +5,7 @@ import type { Credentials } from './credentials.ts';
 import type { ProxyLimits } from './limits.ts';
 import { Problem } from './problem.ts';
 import type { Trace } from './trace.ts';
-import { createPool, requestOn, type Pool } from './undici-pool.ts';
+import type { Pool } from './undici-pool.ts';
 import { checkUpstreamUrl, hasDotSegment, outgoingHeaders, refusedBy } from './upstream-rules.ts';
 
 export interface UpstreamRequest {
@@ -27,6 +27,8 @@ export interface UpstreamAnswer {
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
 }
+
+type CreatePool = typeof import('./undici-pool.ts').createPool;
 
 export interface UpstreamOptions {
   readonly service: string;
@@ -119,7 +121,9 @@ export class Upstream {
       traceparent: request.trace.parent,
     };
     const longPoll = request.longPoll === true;
-    const response = await requestOn(longPoll ? this.#pollConnections() : this.#connections(), {
+    // Loaded with the first call: a proxy that never calls its homeserver does without.
+    const { createPool, requestOn } = await import('./undici-pool.ts');
+    const response = await requestOn(longPoll ? this.#pollConnections(createPool) : this.#connections(createPool), {
       method: request.method,
       path: this.url.pathname.replace(/\/$/, '') + request.path,
       headers: outgoingHeaders(given, credentials.injectedHeaders(this.service)),
@@ -130,27 +134,29 @@ export class Upstream {
     return { status: response.statusCode, headers: response.headers, body };
   }
 
-  #connections(): Pool {
+  #connections(create: CreatePool): Pool {
     const { limits } = this.#options;
-    this.#pool ??= this.#createPool(limits.upstreamConnections, limits.upstreamAnswerMilliseconds, limits.upstreamBodyBytes);
+    this.#pool ??= this.#createPool(create, limits.upstreamConnections, limits.upstreamAnswerMilliseconds, limits.upstreamBodyBytes);
     return this.#pool;
   }
 
-  #pollConnections(): Pool {
+  #pollConnections(create: CreatePool): Pool {
     const { limits } = this.#options;
-    this.#pollPool ??= this.#createPool(limits.pollConnections, limits.pollMilliseconds, limits.pollBodyBytes);
+    this.#pollPool ??= this.#createPool(create, limits.pollConnections, limits.pollMilliseconds, limits.pollBodyBytes);
     return this.#pollPool;
   }
 
-  #createPool(connections: number, answerMilliseconds: number, bodyBytes: number): Pool {
-    const { limits } = this.#options;
-    return createPool(this.url.origin, {
+  #createPool(create: CreatePool, connections: number, answerMilliseconds: number, bodyBytes: number): Pool {
+    const { limits, credentials } = this.#options;
+    const { ca, unix } = credentials.header.upstreams[this.service] ?? {};
+    return create(this.url.origin, {
       connections,
       connectTimeout: limits.upstreamConnectMilliseconds,
       headersTimeout: answerMilliseconds,
       bodyTimeout: answerMilliseconds,
       maxHeaderSize: limits.upstreamHeadBytes,
       maxResponseSize: bodyBytes,
+      connect: { ...(ca === undefined ? {} : { ca }), ...(unix === undefined ? {} : { socketPath: unix }) },
     });
   }
 

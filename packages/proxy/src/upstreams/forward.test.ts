@@ -78,6 +78,8 @@ test('what leaves its place is refused in every spelling, and nothing reaches th
   assert.equal((await fixture.request('GET', '/v1/http/matrix/_matrix/client/v3/sync')).json['code'], 'upstream_not_granted');
   assert.equal((await fixture.request('GET', '/v1/http/other/x')).json['code'], 'upstream_not_granted');
   assert.equal(upstream.seen.length, 0);
+  const [refused] = fixture.accessLines();
+  assert.deepEqual([refused?.['service'], refused?.['path'], refused?.['rule']], ['api', '/v1/http/api/…', 'upstreams.api.path']);
   assert.match(await fixture.raw('GET /v1/http/api/ok/a%20b HTTP/1.1\r\nHost: b\r\nConnection: close\r\n\r\n'), /^HTTP\/1\.1 200/);
   assert.ok(upstream.seen[0]?.startsWith('GET /ok/a%20b HTTP/1.1\r\n'));
 });

@@ -22,6 +22,8 @@ export interface ForwardRequest {
   readonly trace: Trace;
   readonly store: CredentialStore;
   readonly limits: ProxyLimits;
+  /** Told as soon as it is known which upstream is meant, for the log of what is refused: the service, and the path without anything that the agent chose. */
+  readonly named: (service: string, path: string) => void;
   readonly clock: Clock;
   /** The connection of a request with `Upgrade`, when it was taken off the server. */
   readonly upgrade?: { readonly socket: Duplex; readonly head: Buffer } | undefined;
@@ -29,9 +31,6 @@ export interface ForwardRequest {
 
 /** A judged call, ready to begin. */
 export interface Forwarding {
-  /** For the log: the service, and the path without anything that the agent chose. */
-  readonly service: string;
-  readonly path: string;
   /** Calls back once, when the exchange is over: see `CallEnd`. */
   start(done: (end: CallEnd) => void): void;
 }
@@ -56,6 +55,7 @@ export function forwardTo(call: ForwardRequest): Forwarding {
   const below = end === -1 ? '' : rest.slice(end);
   const target = below.startsWith('/') ? below : `/${below}`;
   const service = store.current().service(name);
+  call.named(name, `${HTTP_PREFIX}${name}/…`);
   const method = request.method as string;
   const mark = target.indexOf('?');
   const path = mark === -1 ? target : target.slice(0, mark);
@@ -75,8 +75,6 @@ export function forwardTo(call: ForwardRequest): Forwarding {
   const { response, trace, limits, clock, upgrade } = call;
   if (upgrade !== undefined && !(service.websocket && asksForWebSocket(request))) throw upgradeUnavailable(name);
   return {
-    service: name,
-    path: `${HTTP_PREFIX}${name}/…`,
     start: (done) =>
       new ServiceCall({
         request,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { connect, constants, type ClientHttp2Session, type ClientHttp2Stream, type IncomingHttpHeaders } from 'node:http2';
+import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { AnswerSink, RunningCall } from './answer-sink.ts';
 import type { Dialler } from './dial.ts';
@@ -8,6 +8,9 @@ import { UpstreamFailure, failureOfSocket } from './failure.ts';
 /** What one stream, and a whole connection, may send before we read: as much as a fast link has under way. */
 const WINDOW_BYTES = 1_048_576;
 const CONNECTION_WINDOW_BYTES = 8 * WINDOW_BYTES;
+
+/** CANCEL of RFC 9113, section 7. */
+const CANCEL = 8;
 
 export interface H2ClientOptions {
   readonly dialler: Dialler;
@@ -88,6 +91,8 @@ export class H2Client {
   }
 
   #use(socket: Socket): void {
+    // Loaded only where a bundle wants it.
+    const { connect } = process.getBuiltinModule('node:http2');
     const session = connect(this.#options.origin, {
       createConnection: () => socket,
       settings: { enablePush: false, initialWindowSize: WINDOW_BYTES },
@@ -152,7 +157,7 @@ class H2Call implements RunningCall {
 
   abort(): void {
     this.#over = true;
-    this.#stream.close(constants.NGHTTP2_CANCEL);
+    this.#stream.close(CANCEL);
   }
 
   /** The answer is whole only when the stream was closed without a fault. */
@@ -169,7 +174,7 @@ class H2Call implements RunningCall {
       ? (['idle_timeout', request.idleMilliseconds] as const)
       : (['headers_timeout', request.headersMilliseconds] as const);
     this.#fail(new UpstreamFailure(kind, `${milliseconds} ms`));
-    this.#stream.close(constants.NGHTTP2_CANCEL);
+    this.#stream.close(CANCEL);
   }
 
   #fail(failure: UpstreamFailure): void {
