@@ -69,7 +69,8 @@ after(async () => {
 function certificate(): { key: Buffer; cert: Buffer } {
   const files = [join(work, 'key'), join(work, 'cert')] as const;
   const request = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=test'];
-  const names = ['-addext', `subjectAltName=IP:127.0.0.1,IP:${REGISTRY_HOST}`];
+  // npm looks for "localhost" in the certificate of an address that it reaches through a proxy.
+  const names = ['-addext', `subjectAltName=IP:127.0.0.1,IP:${REGISTRY_HOST},DNS:localhost`];
   execFileSync('/usr/bin/openssl', [...request, ...names, '-keyout', files[0], '-out', files[1]], { stdio: 'ignore' });
   return { key: readFileSync(files[0]), cert: readFileSync(files[1]) };
 }
