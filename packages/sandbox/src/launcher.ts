@@ -47,6 +47,8 @@ export class Launcher {
    * when all proxies serve again or are being tried again, and what nobody can account for has ended. Never rejects.
    */
   async adopt(): Promise<void> {
+    // Held from the start on: a service manager that is not there yet is met by the first call.
+    this.#stand.open().catch(() => undefined);
     const known = this.#deps.numbers.all();
     const adopted = known.map(({ principal, number }) => this.#adoptOne(principal, number));
     await Promise.all([...adopted, endStrays(this.#deps, new Set(known.map(({ number }) => number)))]);

@@ -19,6 +19,11 @@ export class StandLink {
     this.#deps = deps;
   }
 
+  /** Makes the connection ahead of the first call. Throws `connection_refused`. */
+  async open(): Promise<void> {
+    await this.#connected();
+  }
+
   /** Resolves when proxy `number` serves. Throws what the service manager says, `connection_refused`, the signal's reason. */
   async startProxy(number: number, signal: AbortSignal): Promise<void> {
     const stand = await this.#connected();
