@@ -145,3 +145,12 @@ test('an upstream over a Unix socket', async () => {
   assert.equal((await fixture.request('DELETE', '/v1/http/api')).status, 200);
   assert.ok(upstream.seen[0]?.startsWith('DELETE /v2/ HTTP/1.1\r\nhost: service.local\r\n'), upstream.seen[0]);
 });
+
+test('chunks that come in one piece go out as the chunks that they are', async () => {
+  await using upstream = await UpstreamStandIn.start();
+  upstream.answer = ({ socket }) =>
+    socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n4\r\ndefg\r\n1\r\nh\r\n0\r\n\r\n');
+  await using fixture = await proxyFor(upstream.url);
+  const answer = await fixture.raw('GET /v1/http/api/x HTTP/1.1\r\nHost: b\r\nConnection: close\r\n\r\n');
+  assert.ok(answer.endsWith('\r\n\r\n3\r\nabc\r\n4\r\ndefg\r\n1\r\nh\r\n0\r\n\r\n'), answer);
+});
