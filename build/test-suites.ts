@@ -43,10 +43,13 @@ export function selectTestFiles(
   };
 }
 
-/** The folder below `integration/`, which is a suite of its own, where no package has its name. */
+/**
+ * The folder below `integration/`, which is a suite of its own; `proxy-hostile` belongs to the suite `proxy` as well, with the package of
+ * that name.
+ */
 function folderOf(test: TestFile): readonly string[] {
   const [, folder, file] = test.file.split('/');
-  return test.kind === 'integration' && folder !== undefined && file !== undefined ? [folder] : [];
+  return test.kind === 'integration' && folder !== undefined && file !== undefined ? [folder, ...folder.split('-', 1)] : [];
 }
 
 function testFiles(root: string, folder: string, name: string, kind: TestFile['kind']): TestFile[] {

@@ -18,6 +18,9 @@ export interface TestFailure {
   readonly reason: string;
 }
 
+/** Suites whose tests are attacks and their controls. */
+const ATTACKING = /^integration\/(escape|proxy-hostile)\//;
+
 /** Counts the tests of a run, from its events; suites (`describe`) are not tests. */
 export class TestTotals {
   readonly #root: string;
@@ -25,7 +28,7 @@ export class TestTotals {
   readonly failures: TestFailure[] = [];
   passed = 0;
   failed = 0;
-  /** Of the escape suite, whose tests say in their names which they are. */
+  /** Of the suites that attack, whose tests say in their names which they are. */
   readonly escape = { attacks: 0, refused: 0, controls: 0, succeeded: 0 };
 
   constructor(root: string, files: readonly string[]) {
@@ -40,7 +43,7 @@ export class TestTotals {
     const isWholeFile = end.name === end.file || this.#testsOf.has(end.name) || this.#testsOf.has(relative(this.#root, end.name));
     if (end.details.type === 'suite' && outcome === 'pass') return;
     if (isWholeFile && outcome === 'pass') return;
-    if (file.startsWith('integration/escape/')) this.#countEscape(end.name, outcome);
+    if (ATTACKING.test(file)) this.#countEscape(end.name, outcome);
     const reason = outcome === 'fail' ? reasonOf(end.details.error) : switchedOff(end);
     const isCause = end.details.type !== 'suite' && !isConsequence(end.details.error);
     if (end.details.type !== 'suite') this.#testsOf.set(file, (this.#testsOf.get(file) ?? 0) + 1);

@@ -224,6 +224,7 @@ export class AgentApi {
     const delivered = !exchange.isGone && !response.headersSent && !response.destroyed;
     if (delivered) {
       const last = close || this.draining || (announcesBody(request) && !exchange.bodyRead);
+      if (last) response.shouldKeepAlive = false;
       response.writeHead(status, {
         ...headers,
         'content-type': type,

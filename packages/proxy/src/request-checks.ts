@@ -40,6 +40,15 @@ export function checkHead(request: IncomingMessage, headersMost: number): void {
   }
   const twice = repeatedHeader(request.rawHeaders);
   if (twice !== undefined) throw new Problem(400, 'repeated_header', `Expected header ${twice} once; send it once.`, { close: true });
+  const coding = request.headers['transfer-encoding'];
+  if (coding !== undefined && (coding.toLowerCase() !== 'chunked' || request.httpVersion === '1.0')) {
+    throw new Problem(
+      400,
+      'transfer_coding_unavailable',
+      'Expected Transfer-Encoding to be "chunked" and nothing else, in HTTP/1.1; send the body as it is.',
+      { close: true },
+    );
+  }
   if (!/^[\x21-\x7e]+$/.test(request.url ?? '')) {
     throw new Problem(400, 'invalid_target', 'Expected a request target of printable ASCII; percent-encode the rest.', { close: true });
   }

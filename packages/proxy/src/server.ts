@@ -39,6 +39,8 @@ export class AgentServer {
   readonly #running = new WeakMap<Duplex, Set<IncomingMessage>>();
   /** Connections whose request asked for another protocol. */
   readonly #switched = new Set<Socket>();
+  /** Connections that end with an answer that was given already: what else was in the pipe is nobody's request (RFC 9112, 9.6). */
+  readonly #ending = new WeakSet<Duplex>();
   #refused = 0;
   #connections = 0;
 
@@ -150,12 +152,13 @@ export class AgentServer {
   #handle(request: IncomingMessage, response: ServerResponse): void {
     const { socket } = request;
     // The parser goes on to the end of what was read, although its connection is gone.
-    if (socket.destroyed) return;
+    if (socket.destroyed || this.#ending.has(socket)) return;
     const running = this.#running.get(socket) ?? new Set<IncomingMessage>();
     if (running.size > this.#options.limits.pipelinedRequests) return this.#refusePipeline(socket, request.method ?? '-');
     this.#running.set(socket, running.add(request));
     response.once('close', () => running.delete(request));
     void this.#options.api.handle(request, response);
+    if (response.headersSent && !response.shouldKeepAlive) this.#ending.add(socket);
   }
 
   /** A request that asks for WebSocket: its connection serves no other from now on, whatever it is told. */

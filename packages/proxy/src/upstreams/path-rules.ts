@@ -12,8 +12,10 @@ export interface Refusal {
 
 /** What every server reads alike: no escape, no separator twice, no parameter, no dot that begins a segment. */
 const PLAIN = /^(?:\/[A-Za-z0-9_~!$&'()*+,:=@-][A-Za-z0-9._~!$&'()*+,:=@-]*)*\/?$/;
-/** A segment that is `.` or `..` to somebody: dots and their escapes, at its end or before a parameter. */
-const DOT_SEGMENT = /^(?:\.|%(?:25)*2e){1,2}(?:$|;|%(?:25)*3b)/i;
+/** A segment that is `.` or `..` to somebody: dots and their escapes, at its end or before a parameter; Windows drops spaces behind them. */
+const DOT_SEGMENT = /^(?:\.|%(?:25)*2e){1,2}(?:%(?:25)*20)*(?:$|;|%(?:25)*3b)/i;
+/** Bytes that no UTF-8 has, and longer forms of what is shorter: old decoders read a "/" or a "." in them. */
+const OVERLONG = /%(?:25)*(?:c[01]|f[5-9a-f]|e0%(?:25)*[89][0-9a-f]|f0%(?:25)*8[0-9a-f])/i;
 /** Readings of one path that are compared; an honest one has two or three. */
 const READINGS_MOST = 16;
 /** Separators as servers read them: `/`, its escape, a backslash, its escape; escaped once more too. */
@@ -55,6 +57,7 @@ function faultOf(path: string): string | undefined {
   if (!/^\/[\x21-\x7e]*$/.test(path) || /[#\\]/.test(path)) return 'it is not a percent-encoded path';
   if (/%(?![0-9a-f]{2})/i.test(path)) return 'it has a "%" that is no escape';
   if (/%(?:25)*(?:[01][0-9a-f]|7f)/i.test(path)) return 'it has an escaped control character';
+  if (OVERLONG.test(path)) return 'it has escapes that are not UTF-8';
   if (path.split(SEPARATOR).some((segment) => DOT_SEGMENT.test(segment))) return 'it has a segment that is read as "." or ".."';
   return undefined;
 }
