@@ -11,6 +11,8 @@ export interface TestFile {
 
 /** Tests that walk hundreds of faults, each with a whole command: by name only, since they take longer than all others together. */
 const DEEP = /^integration\/faults\/deep-writes-/;
+/** Tests that let a quarter of an hour pass: by name only. */
+const SOAK = /^integration\/soak\//;
 
 /** Finds every `*.test.ts` of a checkout, sorted: beside the sources (unit), and below `integration/`. */
 export function findTestFiles(root: string): TestFile[] {
@@ -59,6 +61,7 @@ function testFiles(root: string, folder: string, name: string, kind: TestFile['k
     if (entry.isDirectory()) return entry.name === 'node_modules' ? [] : testFiles(root, path, name, kind);
     if (!entry.isFile() || !entry.name.endsWith('.test.ts')) return [];
     const file = relative(root, join(root, path));
+    if (SOAK.test(file)) return [{ name: 'soak', kind: 'deep', file }];
     return [DEEP.test(file) ? { name: 'deep', kind: 'deep', file } : { name, kind, file }];
   });
   return found.toSorted((a, b) => (a.file < b.file ? -1 : 1));

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { Nginx } from './nginx.testing.ts';
 import { codeOf, exchange, oneRequest, statuses } from './raw-client.testing.ts';
-import { KEY, RealProxy } from './real-proxy.testing.ts';
+import { KEY, RealProxy } from '@bureau/testkit/proxy';
 import { PATH_CORPUS, madePaths } from './path-corpus.testing.ts';
 
 let proxy: RealProxy;
@@ -16,7 +16,10 @@ before(async () => {
   const inject = [{ secret: 'API_KEY', header: 'X-Api-Key' }];
   const ruled = { url: nginx.url, inject, methods: ['GET'], paths: ['/ok/**'] };
   const narrow = { ...ruled, paths: ['/ok/*'] };
-  await proxy.configure({ upstreams: { ruled, narrow, free: { url: nginx.url, inject } }, header: { limits: { requests_burst: 100_000 } } });
+  await proxy.configure({
+    upstreams: { ruled, narrow, free: { url: nginx.url, inject } },
+    header: { limits: { requests_burst: 100_000 } },
+  });
 });
 after(async () => {
   await proxy[Symbol.asyncDispose]();

@@ -30,13 +30,18 @@ export function exchange(to: string | number, bytes: string | Uint8Array): Promi
 export async function opening(to: string | number, bytes: string): Promise<{ readonly head: string; readonly socket: Socket }> {
   const socket = connect(placeOf(to)).on('error', () => undefined);
   socket.write(Buffer.from(bytes, 'latin1'));
-  let head = '';
-  const gone = once(socket, 'close').then(() => false);
-  while (!head.includes('\r\n\r\n')) {
-    const piece = once(socket, 'data') as Promise<Buffer[]>;
-    if (!(await Promise.race([piece.then(([bytesRead]) => void (head += bytesRead?.toString('latin1')) ?? true), gone]))) break;
-  }
-  socket.pause();
+  const head = await new Promise<string>((resolve) => {
+    let read = '';
+    const end = (): void => {
+      socket.off('data', take).off('close', end).pause();
+      resolve(read);
+    };
+    const take = (piece: Buffer): void => {
+      read += piece.toString('latin1');
+      if (read.includes('\r\n\r\n')) end();
+    };
+    socket.on('data', take).once('close', end);
+  });
   return { head, socket };
 }
 

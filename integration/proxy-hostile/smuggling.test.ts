@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { PassThrough, exchange, leave, statuses } from './raw-client.testing.ts';
-import { RealProxy } from './real-proxy.testing.ts';
+import { RealProxy } from '@bureau/testkit/proxy';
 import { Recorder } from './recorder.testing.ts';
 
 const CRLF = '\r\n';

@@ -1,5 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-import { chmodSync, chownSync, closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,8 +19,9 @@ import { connect, type IpcClient } from '@bureau/ipc';
 import { listenUnix, sendDescriptors } from '@bureau/native';
 import { CgroupTree, encodeOrder, endGroup, identityPowers, startChild, systemClock, type Child, type Cgroup } from '@bureau/process';
 import { proxyContract } from '@bureau/protocol';
-import { CHECKOUT, until } from '@bureau/testkit';
 import { pack } from 'msgpackr';
+import { CHECKOUT } from './copy-checkout.ts';
+import { until } from './until.ts';
 
 const MAIN = join(CHECKOUT, 'apps/proxy/src/main.ts');
 /** Below every instance's range; another one in each test process. */
@@ -21,7 +33,7 @@ const WAIT_MILLISECONDS = 60_000;
 export const TOKEN = 'syt_cHJvYmUvb25l_aSecretThatNobodySees_2xYz';
 /** The key of the upstream `api`. */
 export const KEY = 'sk-real-key-that-nobody-sees-0001';
-export const PRINCIPAL = 'probe/one';
+const PRINCIPAL = 'probe/one';
 const NEVER = Date.UTC(2100, 0);
 
 export interface BundleOptions {
