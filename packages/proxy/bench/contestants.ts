@@ -27,7 +27,9 @@ const ROOT = join(import.meta.dirname, '../../..');
 const CHILD_MILLISECONDS = 120_000;
 /** The proxies' user: below every instance's range. */
 const UID = 196_500;
-const NGINX = ['/usr/sbin/nginx', '/tmp/bureau-bench-nginx/usr/sbin/nginx'];
+/** Not below /tmp, where somebody else could leave a program for us to run. */
+const NGINX_FILES = join(ROOT, '.build/bench-nginx');
+const NGINX = ['/usr/sbin/nginx', join(NGINX_FILES, 'usr/sbin/nginx')];
 
 /** A proxy that serves: its agent's socket, its process, and the milliseconds to its first answer, from nothing and from the pool. */
 export interface OurProxy {
@@ -171,7 +173,7 @@ function bundled(): string {
 
 /** Debian's nginx without its service: the package's files, unpacked. */
 function fetchNginx(): string {
-  const target = '/tmp/bureau-bench-nginx';
+  const target = NGINX_FILES;
   mkdirSync(target, { recursive: true });
   execFileSync('/bin/sh', ['-c', `cd ${target} && apt-get download nginx >/dev/null 2>&1 && dpkg -x nginx_*.deb .`], {
     timeout: CHILD_MILLISECONDS,
