@@ -69,6 +69,7 @@ export async function startLauncher({
     credentials: new LauncherCredentials({
       directory: paths.launcherStateDirectory,
       operatorsDirectory: paths.operatorsDirectory,
+      policyFile: paths.policyFile,
       machine: settings.machine,
       identity: machine.identity,
       clock: systemClock,

@@ -3,9 +3,11 @@ import { existsSync } from 'node:fs';
 import { BureauError, type Clock, type MachineName, type PrincipalName } from '@bureau/core';
 import { readBounded, readJson, writeFileAtomic } from '@bureau/files';
 import { BUNDLE_MAX_BYTES, digest, timestamp, type BundleHeader } from '@bureau/protocol';
-import { openBundle, readOperatorKeys, type OpenedBundle } from '@bureau/seal';
+import { openBundle, readOperators, type OpenedBundle } from '@bureau/seal';
 import type { SecretBytes } from '@bureau/secret';
 import * as v from 'valibot';
+import { readPolicy } from './policy-file.ts';
+import { demandSigner } from './policy-signers.ts';
 
 /** What is remembered of the last bundle that was accepted, so that an older one never comes back. */
 const acceptedRecord = v.strictObject({ v: v.literal(1), issuedAt: timestamp, contentDigest: digest });
@@ -13,6 +15,8 @@ const acceptedRecord = v.strictObject({ v: v.literal(1), issuedAt: timestamp, co
 export interface LauncherCredentialsDeps {
   readonly directory: string;
   readonly operatorsDirectory: string;
+  /** Its `signers` say who may sign for whom; read anew each time. */
+  readonly policyFile: string;
   readonly machine: MachineName;
   readonly identity: SecretBytes;
   readonly clock: Clock;
@@ -28,7 +32,7 @@ export class LauncherCredentials {
     this.#deps = deps;
   }
 
-  /** Judges a bundle, keeps its ciphertext and returns its header. The one that is kept already costs no write. Throws the codes of `openBundle`; `bundle_replayed` when it is older than the last. */
+  /** Judges a bundle, keeps its ciphertext and returns its header. The one that is kept already costs no write. Throws the codes of `openBundle`; `bundle_replayed` when it is older than the last; `bundle_signer` when policy lets its signer not sign for this principal. */
   async accept(principal: PrincipalName, number: number, ciphertext: Uint8Array): Promise<BundleHeader> {
     const opened = await this.#open(principal, number, ciphertext);
     opened.secrets[Symbol.dispose]();
@@ -63,16 +67,26 @@ export class LauncherCredentials {
   }
 
   async #open(principal: PrincipalName, number: number, ciphertext: Uint8Array): Promise<OpenedBundle> {
-    const { identity, machine, operatorsDirectory, clock } = this.#deps;
+    const { identity, machine, operatorsDirectory, policyFile, clock } = this.#deps;
     const last = this.#lastAccepted(number);
-    return openBundle(ciphertext, {
+    const operators = readOperators(operatorsDirectory);
+    const policy = readPolicy(policyFile);
+    const opened = await openBundle(ciphertext, {
       identity,
-      operators: readOperatorKeys(operatorsDirectory),
+      operators: operators.map(({ key }) => key),
       principal,
       machine,
       now: clock.now(),
       ...(last === undefined ? {} : { lastIssuedAt: last.issuedAt, lastDigest: last.contentDigest }),
     });
+    try {
+      const names = operators.filter(({ key }) => key.equals(opened.signer)).map(({ name }) => name);
+      demandSigner(names, principal, policy);
+      return opened;
+    } catch (error) {
+      opened.secrets[Symbol.dispose]();
+      throw error;
+    }
   }
 
   #bundlePath(number: number): string {

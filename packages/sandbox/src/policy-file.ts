@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { lstatSync } from 'node:fs';
-import { BureauError } from '@bureau/core';
+import { BureauError, parseGlob } from '@bureau/core';
 import { readJson } from '@bureau/files';
 import { absolutePath, integer, sandboxProfile } from '@bureau/protocol';
 import * as v from 'valibot';
@@ -57,6 +57,16 @@ const uidRange = v.pipe(
   v.check(({ first, last }) => first <= last, 'expected "first" not above "last"'),
 );
 
+/** Which operator may seal keys for which principals. */
+const signerRule = v.strictObject({
+  /** The name of a file of `operators/`, without `.pub`. */
+  operator: v.pipe(v.string(), v.regex(/^[^/]{1,200}$/, 'expected the name of a file in the operators directory, without ".pub"')),
+  principals: v.pipe(
+    v.array(v.pipe(v.string(), v.check(isGlob, 'expected a principal such as "iree/amdgpu/pm", or a glob such as "iree/**"'))),
+    v.maxLength(POLICY_RULES_MAX),
+  ),
+});
+
 /** The most that a spec may ask for; bytes. */
 const policyLimits = v.strictObject({
   scratchSize: v.optional(integer(4_096, 2 ** 40), 4 * GIB),
@@ -85,6 +95,8 @@ export const launcherPolicy = v.strictObject({
   devices: v.optional(v.pipe(v.array(deviceRule), v.maxLength(POLICY_RULES_MAX)), []),
   /** Directories that a spec may name as its `root`. */
   roots: v.optional(v.pipe(v.array(rootRule), v.maxLength(POLICY_RULES_MAX)), []),
+  /** Who may sign bundles; absent: every operator pinned on this machine, for every principal. An empty list: nobody. */
+  signers: v.optional(v.pipe(v.array(signerRule), v.maxLength(POLICY_RULES_MAX))),
   /** No payload runs under another uid, whatever `/etc/bureau/uids` says. */
   uids: v.optional(uidRange),
   limits: v.optional(policyLimits, {}),
@@ -117,4 +129,13 @@ export function readPolicy(path: string): LauncherPolicy {
     );
   }
   return readJson(path, launcherPolicy, POLICY_FILE_MAX_BYTES);
+}
+
+function isGlob(pattern: string): boolean {
+  try {
+    parseGlob(pattern);
+    return true;
+  } catch {
+    return false;
+  }
 }

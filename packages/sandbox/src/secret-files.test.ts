@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -38,6 +39,7 @@ function opened(secrets: Record<string, string>, files: Record<string, string>):
     secrets: SecretBytes.from(packed),
     contentDigest: '',
     digest: '',
+    signer: generateKeyPairSync('ed25519').publicKey,
   };
 }
 

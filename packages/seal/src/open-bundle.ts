@@ -49,6 +49,8 @@ export interface BundlePlaintext {
   readonly secrets: SecretBytes;
   /** SHA-256 of header and secrets as they were signed: the same for the same content, however often it is sealed. */
   readonly contentDigest: string;
+  /** The one of `operators` whose signature it bears. */
+  readonly signer: KeyObject;
 }
 
 export interface OpenedBundle extends BundlePlaintext {
@@ -71,7 +73,8 @@ export function openPlaintext(plain: Buffer, rules: BundleRules): BundlePlaintex
   try {
     const { header: headerBytes, secrets, signature } = parts(plain);
     const signed = signedBytes(headerBytes, secrets);
-    if (signature.length !== 64 || !rules.operators.some((operator) => isSigned(signed, operator, signature))) {
+    const signer = signature.length === 64 ? rules.operators.find((operator) => isSigned(signed, operator, signature)) : undefined;
+    if (signer === undefined) {
       throw refusal(
         'bundle_signature',
         'none of the operators pinned on this machine signed it; pin the operator who did, or have it sealed by one who is',
@@ -81,7 +84,7 @@ export function openPlaintext(plain: Buffer, rules: BundleRules): BundlePlaintex
     const contentDigest = createHash('sha256').update(signed).digest('hex');
     judge(header, contentDigest, rules);
     refuseUnfit(header, secrets);
-    return { header, headerBytes: Uint8Array.from(headerBytes), secrets: SecretBytes.from(secrets), contentDigest };
+    return { header, headerBytes: Uint8Array.from(headerBytes), secrets: SecretBytes.from(secrets), contentDigest, signer };
   } finally {
     plain.fill(0);
   }

@@ -43,6 +43,17 @@ export function operatorSigner(privatePem: SecretBytes): KeyObject {
  * believes an operator pinned or gone who is not.
  */
 export function readOperatorKeys(directory: string): KeyObject[] {
+  return readOperators(directory).map(({ key }) => key);
+}
+
+/** An operator of this machine: the file's name without `.pub`, and the key in it. */
+export interface PinnedOperator {
+  readonly name: string;
+  readonly key: KeyObject;
+}
+
+/** {@link readOperatorKeys} with the names by which a machine's policy speaks of them. */
+export function readOperators(directory: string): PinnedOperator[] {
   refuseUnsafe(directory);
   const names = readdirSync(directory)
     .filter((name) => name.endsWith('.pub'))
@@ -54,7 +65,7 @@ export function readOperatorKeys(directory: string): KeyObject[] {
       { data: { directory } },
     );
   }
-  return names.map((name) => readOperatorKey(join(directory, name)));
+  return names.map((name) => ({ name: name.slice(0, -'.pub'.length), key: readOperatorKey(join(directory, name)) }));
 }
 
 function refuseUnsafe(directory: string): void {

@@ -29,7 +29,7 @@ process.stdout.write(JSON.stringify(outcomes), () => process.exit(0));
 
 async function take(step: PeerStep): Promise<PeerOutcome> {
   try {
-    if ('raw' in step) return { ok: true, output: await sendRaw(step.socket, Buffer.from(step.raw, 'base64')) };
+    if ('raw' in step) return { ok: true, output: await sendRaw(step.socket, Buffer.from(step.raw, 'base64'), step.until) };
     if ('http' in step) return { ok: true, output: await get(step.socket, step.http) };
     return { ok: true, output: await call(step) };
   } catch (error) {
@@ -48,8 +48,8 @@ async function call({ socket, contract, method, input, bytes = {} }: Extract<Pee
   return await client.call(method as never, whole as never, { deadlineMilliseconds: CALL_MILLISECONDS });
 }
 
-/** Writes the bytes, reads until the other side closes; answers with what it said, and whether it closed. */
-function sendRaw(path: string, bytes: Buffer): Promise<{ closed: boolean; said: string }> {
+/** Writes the bytes, reads until the other side closes or has said `until`; answers with what it said, and whether it closed. */
+function sendRaw(path: string, bytes: Buffer, until: string | undefined): Promise<{ closed: boolean; said: string }> {
   return new Promise((resolve, reject) => {
     const socket = connectSocket({ path });
     const said: Buffer[] = [];
@@ -64,7 +64,10 @@ function sendRaw(path: string, bytes: Buffer): Promise<{ closed: boolean; said: 
       connected = true;
       socket.write(bytes);
     });
-    socket.on('data', (piece: Buffer) => said.push(piece));
+    socket.on('data', (piece: Buffer) => {
+      said.push(piece);
+      if (until !== undefined && Buffer.concat(said).includes(until)) finish(false);
+    });
     socket.once('error', (error) => (connected ? finish(true) : reject(error)));
     socket.once('close', () => finish(true));
   });

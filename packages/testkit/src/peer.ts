@@ -16,8 +16,8 @@ export type PeerStep = { readonly socket: string } & (
       /** Fields of the input that are bytes, in base64. */
       readonly bytes?: Readonly<Record<string, string>>;
     }
-  /** Bytes in base64, as they are; the outcome has `{closed, said}`. */
-  | { readonly raw: string }
+  /** Bytes in base64, as they are; the outcome has `{closed, said}`: after the close, or once `until` was said. */
+  | { readonly raw: string; readonly until?: string }
   /** GET of this path; the outcome has `{status, body}`. */
   | { readonly http: string }
 );

@@ -145,6 +145,7 @@ export async function launcherStand(context: TestContext, warmRelays = 0): Promi
         credentials: new LauncherCredentials({
           directory: paths.launcherStateDirectory,
           operatorsDirectory: paths.operatorsDirectory,
+          policyFile: paths.policyFile,
           machine: MACHINE,
           identity,
           clock,
