@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { bazelCheck } from './checks/bazel.ts';
 import { bazelFilesCheck } from './checks/bazel-files.ts';
 import { cliReferenceCheck } from './checks/cli-reference.ts';
+import { decisionsCheck } from './checks/decisions.ts';
 import { dependenciesCheck } from './checks/dependencies.ts';
 import { eventsReferenceCheck } from './checks/events-reference.ts';
 import { faultTableCheck } from './checks/fault-table.ts';
@@ -41,6 +42,7 @@ const CHECKS: readonly Check[] = [
   ledgerCheck,
   lockfileCheck,
   dependenciesCheck,
+  decisionsCheck,
   packageTableCheck,
   processTableCheck,
   cliReferenceCheck,

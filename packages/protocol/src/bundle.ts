@@ -27,7 +27,7 @@ export const bundleHeader = v.strictObject({
   egress: v.optional(egressRules),
   /** Bounds of this principal's proxy that differ from the usual ones. */
   limits: v.optional(principalLimits),
-  /** Secrets that the payload itself may see, as files of these names below /run/bureau/secrets (ADR 0012); absent: none. */
+  /** Secrets that the payload itself may see, as files of these names below /run/bureau/secrets (ADR 0016); absent: none. */
   files: v.optional(v.record(secretName, secretFileName)),
   /** SHA-256 of the sandbox specs that may run with these keys; absent: any that the launcher's policy admits. */
   allowed_specs: v.optional(v.pipe(v.array(digest), v.maxLength(256))),

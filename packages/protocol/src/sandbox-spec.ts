@@ -105,7 +105,7 @@ export const sandboxSpec = v.strictObject({
   mounts: v.optional(v.pipe(v.array(sandboxMount), v.maxLength(MOUNTS_MAX)), []),
   /** Directories that are there when the command starts, writable memory; below a mount of the host they are refused. */
   createDirectories: v.optional(v.pipe(v.array(pathTemplate), v.maxLength(DIRECTORIES_MAX))),
-  /** Secrets that are wanted as files below /run/bureau/secrets; the bundle has to show each of them (`files`, ADR 0012). */
+  /** Secrets that are wanted as files below /run/bureau/secrets; the bundle has to show each of them (`files`, ADR 0016). */
   secretFiles: v.optional(v.pipe(v.array(secretName), v.maxLength(SECRET_FILES_MAX))),
   /** Where the command starts; inside the sandbox. */
   directory: v.optional(pathTemplate, '/workspace'),
