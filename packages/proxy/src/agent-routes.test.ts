@@ -209,6 +209,8 @@ test('paths and methods: only the written spelling is served', async () => {
     ['GET', '/', 404, 'no_such_path'],
     ['GET', '/v1', 404, 'no_such_path'],
     ['GET', '/v1/identity/', 404, 'no_such_path'],
+    ['POST', '/v1/services/ticket/list', 404, 'no_such_service'],
+    ['GET', '/v1/services/', 404, 'no_such_service'],
     ['GET', '//v1/identity', 404, 'no_such_path'],
     ['GET', '/v1/./identity', 404, 'no_such_path'],
     ['GET', '/v1/x/../identity', 404, 'no_such_path'],

@@ -127,6 +127,7 @@ export class Router {
     const segments = path.split('/');
     const found = this.#routes.filter((entry) => fits(entry.segments, segments));
     if (found.length === 0) {
+      if (path.startsWith(SERVICES)) throw noSuchService(path.slice(SERVICES.length).split('/')[0] ?? '');
       throw new Problem(404, 'no_such_path', `Nothing is served at ${quoted(path)}; GET /v1/openapi.json lists what is.`);
     }
     const wanted = method === 'HEAD' ? 'GET' : method;
@@ -141,6 +142,20 @@ export class Router {
     if (query !== undefined) throw new Problem(400, 'invalid_query', `${entry.route.path} takes no query; leave out what follows "?".`);
     return { route: entry.route, params, query: undefined };
   }
+}
+
+/** Below it, services of this machine's principals, by role. */
+const SERVICES = '/v1/services/';
+
+function noSuchService(role: string): Problem {
+  return new Problem(
+    404,
+    'no_such_service',
+    `No service has role ${quoted(role)} for this principal; GET /v1/services lists what it may reach.`,
+    {
+      extensions: { role: role.slice(0, 100) },
+    },
+  );
 }
 
 function methodNotAllowed(method: string, methods: readonly string[]): Problem {
