@@ -30,6 +30,8 @@ export class Recorder implements AsyncDisposable {
     const recorder = new Recorder(options.tls);
     recorder.#server.listen(options.port ?? 0, options.host ?? '127.0.0.1');
     await once(recorder.#server, 'listening');
+    // A test file that failed to start ends all the same.
+    recorder.#server.unref();
     return recorder;
   }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
@@ -23,7 +24,7 @@ import { pack } from 'msgpackr';
 import { CHECKOUT } from './copy-checkout.ts';
 import { until } from './until.ts';
 
-const MAIN = join(CHECKOUT, 'apps/proxy/src/main.ts');
+const BUNDLE_MILLISECONDS = 120_000;
 /** Below every instance's range; another one in each test process. */
 const UID = 196_000 + (process.pid % 1_000);
 const NUMBER = 3;
@@ -86,7 +87,9 @@ export class RealProxy implements AsyncDisposable {
     const log = openSync(join(directory, 'log'), 'a', 0o600);
     const tree = CgroupTree.open(`bureau-test-${process.pid}`);
     const group = tree.group('proxy');
-    const program = identityPowers(process.execPath, ['--max-semi-space-size=1', MAIN, '--access-logs', join(directory, 'logs')]);
+    // As the service table of a stand says.
+    const ours = ['--max-semi-space-size=4', '--disable-sigusr1', builtProxy(), '--access-logs', join(directory, 'logs')];
+    const program = identityPowers(process.execPath, ours);
     const words = [program.command, ...program.args];
     const own = ['/usr/bin/unshare', '--mount', '--propagation', 'private', '--', '/bin/sh', '-c', OWN_HOSTS, join(directory, 'hosts')];
     const [command = '', ...args] = options.hosts === undefined ? words : [...own, ...words];
@@ -184,6 +187,13 @@ export class RealProxy implements AsyncDisposable {
     if (this.#child.process.exitCode === null && this.#child.process.signalCode === null) return false;
     throw new BureauError('proxy_ended', `Expected the proxy to start, and it ended; its log: ${this.log.slice(-2_000)}`);
   }
+}
+
+/** The proxy of this checkout as it ships; built when it is not. */
+function builtProxy(): string {
+  const options = { encoding: 'utf8', timeout: BUNDLE_MILLISECONDS } as const;
+  const name = execFileSync(process.execPath, [join(CHECKOUT, 'build/bundle.ts')], options).trim();
+  return join(CHECKOUT, '.build', name, 'lib/proxy.js');
 }
 
 /** `$0` is the file that stands for /etc/hosts in this mount namespace, the rest is what runs in it. */
