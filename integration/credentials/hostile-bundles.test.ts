@@ -160,6 +160,27 @@ test('what a bundle was refused for counts at create too, and nothing of it is k
   assert.equal(without?.ok === false && without.code, 'no_credentials');
 });
 
+test('no name gets a number for life, or bars others, unless an operator has signed for it', async () => {
+  const numbers = (): string[] => {
+    const { principals } = JSON.parse(readFileSync(stand.paths.numbersFile, 'utf8')) as { principals: Record<string, number> };
+    return Object.keys(principals);
+  };
+  const before = numbers();
+  const spec = { v: 1, command: ['true'] };
+  const outcomes = await asDaemon([
+    launcher('create', { principal: 'squat/one', id: 'stolen-0', spec }),
+    launcher('create', { principal: 'squat/two', id: 'stolen-0', spec }, { bundle: await forge() }),
+    launcher('rotate', { principal: 'squat/three' }, { bundle: await forge() }),
+    launcher('rotate', { principal: 'squat' }, { bundle: '' }),
+    launcher('authorize', { principal: 'squat/four', authorization: { grants: [], denials: [] } }),
+  ]);
+  const codes = outcomes.map((outcome) => (outcome.ok ? 'done' : outcome.code));
+  assert.deepEqual(codes, ['no_credentials', 'bundle_principal', 'bundle_principal', 'bundle_unreadable', 'not_found']);
+  assert.deepEqual(numbers(), before);
+  assert.equal(await rotates(await forge({ header: header({ principal: 'squat/five' }) }), 'squat/five'), 'taken');
+  assert.deepEqual(numbers(), [...before, 'squat/five']);
+});
+
 test('the stranger’s signature is good once the owner has pinned him, and not any more when he is gone', async () => {
   const file = join(stand.paths.operatorsDirectory, 'stranger.pub');
   const theirs = (): Promise<string> => forge({ signature: stranger.privateKey });
@@ -218,4 +239,60 @@ test('as raw frames past a client’s checks, too much is refused by the launche
   assert.ok(said[2]?.closed === true, 'a frame of 64 MiB ends the connection');
   assert.equal(stand.process('launcher').pid, pid);
   await until('the launcher to answer', WAIT_MILLISECONDS, async () => (await asDaemon([launcher('list', {})]))[0]?.ok === true);
+});
+
+test('the launcher’s socket: with the daemon’s group but not its uid a peer is refused by the kernel’s word; the daemon itself is served', async () => {
+  const status = launcher('status', {});
+  const refusals = (): (number | undefined)[] =>
+    readFileSync(stand.paths.processLog('launcher'), 'utf8')
+      .split('\n')
+      .filter((line) => line.includes('a peer with a uid that is not allowed was refused'))
+      .map((line) => (JSON.parse(line) as { peer?: { uid: number } }).peer?.uid);
+  for (const uid of [65_534, 0, stand.uidBase + 1, stand.uidBase + 16, stand.uidBase + 17]) {
+    const [outcome] = await speakAs({ uid, gid: stand.uidBase }, [status]);
+    // The end of the connection may come before its reason.
+    assert.match(outcome?.ok === false ? outcome.code : 'served', /^(peer_refused|connection_lost)$/, `uid ${uid}`);
+    assert.ok(refusals().includes(uid), `uid ${uid} was refused by SO_PEERCRED, not on the way there`);
+  }
+  outputOf((await asDaemon([status]))[0]);
+});
+
+test('each request to the real launcher that would change something leaves one audit line, whatever becomes of it', async () => {
+  const written = (): { what: string; result: string; reason?: string; target?: string; who: string }[] =>
+    readFileSync(stand.paths.processLog('launcher'), 'utf8')
+      .split('\n')
+      .filter((line) => line.includes('"audit"'))
+      .map((line) => (JSON.parse(line) as { audit: { what: string; result: string; who: string } }).audit);
+  const before = written().length;
+  const on = { principal: OTHER, id: 'nothing-0' };
+  await asDaemon([
+    launcher('create', { ...on, spec: { v: 1, command: ['true'], profile: 'debug' } }),
+    launcher('create', { ...on, spec: { v: 1, command: [] } }),
+    launcher('destroy', { ...on, graceMilliseconds: 0 }),
+    launcher('forget', on),
+    launcher('signal', { ...on, signal: 'SIGTERM' }),
+    launcher('updatePayload', { ...on, payload: {} }),
+    launcher('authorize', { principal: 'forged/nobody', authorization: { grants: [], denials: [] } }),
+    launcher('rotate', { principal: MINE }, { bundle: '' }),
+    launcher('rotate', { principal: MINE }, { bundle: await forge() }),
+    launcher('nonsense', {}),
+    launcher('list', {}),
+  ]);
+  const lines = written().slice(before);
+  assert.ok(lines.every(({ who }) => who === `uid:${stand.uidBase}`));
+  assert.deepEqual(
+    lines.map(({ what, result, reason = '' }) => `${what} ${result} ${reason}`.trim()),
+    [
+      'create refused spec_refused: profile_not_allowed',
+      'create refused invalid_input',
+      'destroy refused not_found',
+      'forget refused not_found',
+      'signal refused not_found',
+      'updatePayload refused not_found',
+      'authorize refused not_found',
+      'rotate refused bundle_unreadable',
+      'rotate ok',
+      'nonsense refused unknown_method',
+    ],
+  );
 });

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { speakAs, startStand, until, type PeerOutcome, type PeerStep, type Stand } from '@bureau/testkit';
-import { countInMemory } from './memory.testing.ts';
+import { countInLockedMemory, countInMemory } from './memory.testing.ts';
 
 /**
  * A daemon that is somebody else's: it has every ciphertext that Matrix carries, its uid, and the launcher's socket. It plays every
@@ -190,6 +190,17 @@ test('no secret is left in the launcher’s memory after it fed a proxy; the pro
   for (const secret of [SECRETS.MINE_KEY, SECRETS.OTHER_KEY]) {
     assert.equal(proxies.filter((proxy) => countInMemory(proxy.pid, secret) > 0).length, 1, 'its own proxy has it, no other');
   }
+  // What is held is locked. One more may lie in the buffer that Node read the frame into, copied, and freed as it was.
+  for (const secret of [SECRETS.MINE_KEY, SECRETS.OTHER_KEY]) {
+    const locked = proxies.map((proxy) => countInLockedMemory(proxy.pid, secret));
+    const found = proxies.map((proxy) => countInMemory(proxy.pid, secret));
+    assert.ok(locked.some((count) => count > 0));
+    assert.ok(
+      found.every((count, at) => count - (locked[at] ?? 0) <= 1),
+      JSON.stringify({ locked, found }),
+    );
+  }
+  assert.match(readFileSync(`/proc/${pid}/status`, 'utf8'), /^VmLck:\s+[1-9]/m, 'the launcher holds the machine’s identity');
   for (const each of [pid, ...proxies.map((proxy) => proxy.pid)]) {
     assert.match(readFileSync(`/proc/${each}/limits`, 'utf8'), /Max core file size +0 +0 /);
     assert.equal(statSync(`/proc/${each}/mem`).uid, 0, 'not dumpable: its files in /proc are root’s');

@@ -8,6 +8,7 @@ import { disableCoreDumps, setDumpable } from '@bureau/native';
 import { CgroupTree, resourceReport, systemClock } from '@bureau/process';
 import { launcherContract } from '@bureau/protocol';
 import {
+  auditRefused,
   Launcher,
   LauncherCredentials,
   launcherHandlers,
@@ -87,6 +88,7 @@ export async function startLauncher({
     fd: LISTENER,
     contract: launcherContract,
     handlers: launcherHandlers(launcher, identity, logger),
+    onRefused: auditRefused(logger),
     role: 'launcher',
     build,
     allowUids: [uids.daemon],

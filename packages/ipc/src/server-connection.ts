@@ -29,6 +29,8 @@ export interface ServerOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly limits: IpcLimits;
+  /** See `ServeOptions.onRefused`. */
+  readonly onRefused?: (method: string, error: BureauError, context: CallContext) => void;
 }
 
 /** The server's end of one connection whose peer was accepted: hello, requests, streams, drain. */
@@ -155,12 +157,12 @@ export class ServerConnection {
     if (this.#draining) return this.#sendError(call, connectionLost('the server is closing'));
     if (this.#calls.size >= limits.maxConcurrent) {
       const message = `${limits.maxConcurrent} requests run on this connection already. Wait for one of them.`;
-      return this.#sendError(call, new BureauError('too_busy', message, { data: { limit: limits.maxConcurrent } }));
+      return this.#refuse(call, new BureauError('too_busy', message, { data: { limit: limits.maxConcurrent } }));
     }
     if (method === undefined) {
       const known = [...methods.keys()];
       const message = `"${contract.name}" has no method ${JSON.stringify(request.method)}; it has ${known.join(', ')}. Run both ends from the same build.`;
-      return this.#sendError(call, new BureauError('unknown_method', message, { data: { method: request.method } }));
+      return this.#refuse(call, new BureauError('unknown_method', message, { data: { method: request.method } }));
     }
     this.#calls.set(call.id, call);
     if (call.deadlineAt !== Infinity) this.#deadlines.watch(call.deadlineAt);
@@ -168,8 +170,14 @@ export class ServerConnection {
   }
 
   #run(call: ServerCall, method: BoundMethod, rawInput: unknown): void {
+    let input: unknown;
     try {
-      const input = validated(method.contract.input, rawInput, 'invalid_input', `Cannot call ${this.#nameOf(call)}`);
+      input = validated(method.contract.input, rawInput, 'invalid_input', `Cannot call ${this.#nameOf(call)}`);
+    } catch (error) {
+      this.#tellRefused(call, error);
+      return this.#finishWithError(call, error);
+    }
+    try {
       const result = method.handler(input, call);
       if (call.streaming) {
         void runStream(call, result as AsyncGenerator<unknown, unknown, undefined>, this.#link).then(
@@ -185,6 +193,16 @@ export class ServerConnection {
     } catch (error) {
       this.#finishWithError(call, error);
     }
+  }
+
+  /** It reaches no handler. */
+  #refuse(call: ServerCall, error: BureauError): void {
+    this.#tellRefused(call, error);
+    this.#sendError(call, error);
+  }
+
+  #tellRefused(call: ServerCall, error: unknown): void {
+    if (error instanceof BureauError) this.#options.onRefused?.(call.method, error, call);
   }
 
   /** The handler has ended well: its id is free again. */

@@ -6,7 +6,7 @@ import type { Contract } from '@bureau/protocol';
 import { toWire } from './errors.ts';
 import { Codec } from './codec.ts';
 import { PREFIX_BYTES } from './frame-decoder.ts';
-import type { Handlers, Peer } from './handlers.ts';
+import type { CallContext, Handlers, Peer } from './handlers.ts';
 import { withDefaults, type IpcLimits } from './limits.ts';
 import { silentLog, type Log } from './log.ts';
 import { ServerConnection, type BoundMethod, type ServerOptions } from './server-connection.ts';
@@ -26,6 +26,8 @@ export interface ServeOptions<C extends Contract> {
   readonly allowUids: readonly number[] | ((peer: Peer) => boolean);
   readonly clock: Clock;
   readonly logger?: Log;
+  /** Told of each request that never reaches its handler: `unknown_method`, `invalid_input`, `too_busy`. For audits. */
+  readonly onRefused?: (method: string, error: BureauError, context: CallContext) => void;
   readonly limits?: Partial<IpcLimits>;
   /** Reads the peer of a socket; for tests of refused peers. */
   readonly peerOf?: (socket: Socket) => Peer;
@@ -105,6 +107,7 @@ class RpcServer implements IpcServer {
       clock: options.clock,
       log: options.logger ?? silentLog,
       limits: withDefaults(options.limits),
+      ...(options.onRefused === undefined ? {} : { onRefused: options.onRefused }),
     };
     this.#allow = typeof allowUids === 'function' ? allowUids : (peer) => allowUids.includes(peer.uid);
     this.#peerOf = options.peerOf ?? peerCredentials;

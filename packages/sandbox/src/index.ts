@@ -7,7 +7,7 @@ export { Launcher } from './launcher.ts';
 export type { CreateInput, LauncherDeps, WallFacts } from './launcher-deps.ts';
 export { FAULT_POINTS, noFaults } from './faults.ts';
 export type { FaultPoint, FaultPoints } from './faults.ts';
-export { launcherHandlers } from './launcher-service.ts';
+export { auditRefused, launcherHandlers } from './launcher-service.ts';
 export type { LauncherIdentity } from './launcher-service.ts';
 export { LauncherCredentials } from './launcher-credentials.ts';
 export type { LauncherCredentialsDeps } from './launcher-credentials.ts';

@@ -11,6 +11,7 @@ import { demandSigner } from './policy-signers.ts';
 
 /** What is remembered of the last bundle that was accepted, so that an older one never comes back. */
 const acceptedRecord = v.strictObject({ v: v.literal(1), issuedAt: timestamp, contentDigest: digest });
+type Accepted = v.InferOutput<typeof acceptedRecord>;
 
 export interface LauncherCredentialsDeps {
   readonly directory: string;
@@ -44,19 +45,20 @@ export class LauncherCredentials {
     return opened.header;
   }
 
+  /** Judges the first bundle of a principal that has no number yet; keeps nothing. Throws like `accept`, and `no_credentials` without one. */
+  async judgeFirst(principal: PrincipalName, ciphertext: Uint8Array | undefined): Promise<void> {
+    if (ciphertext === undefined) throw noCredentials(principal);
+    const opened = await this.#judge(principal, ciphertext, undefined);
+    opened.secrets[Symbol.dispose]();
+  }
+
   /** Opens the last accepted bundle; whoever gets it disposes of its secrets. Throws `no_credentials` when there is none. */
   async open(principal: PrincipalName, number: number): Promise<OpenedBundle> {
-    if (!existsSync(this.#bundlePath(number))) {
-      throw new BureauError(
-        'no_credentials',
-        `Expected a credential bundle for "${principal}", found none: publish one with its assignment`,
-        { data: { principal } },
-      );
-    }
+    if (!existsSync(this.#bundlePath(number))) throw noCredentials(principal);
     return this.#open(principal, number, readBounded(this.#bundlePath(number), BUNDLE_MAX_BYTES));
   }
 
-  #lastAccepted(number: number): v.InferOutput<typeof acceptedRecord> | undefined {
+  #lastAccepted(number: number): Accepted | undefined {
     return existsSync(this.#markPath(number)) ? readJson(this.#markPath(number), acceptedRecord, 4_096) : undefined;
   }
 
@@ -66,9 +68,12 @@ export class LauncherCredentials {
     return readBounded(this.#bundlePath(number), BUNDLE_MAX_BYTES).equals(ciphertext);
   }
 
-  async #open(principal: PrincipalName, number: number, ciphertext: Uint8Array): Promise<OpenedBundle> {
+  #open(principal: PrincipalName, number: number, ciphertext: Uint8Array): Promise<OpenedBundle> {
+    return this.#judge(principal, ciphertext, this.#lastAccepted(number));
+  }
+
+  async #judge(principal: PrincipalName, ciphertext: Uint8Array, last: Accepted | undefined): Promise<OpenedBundle> {
     const { identity, machine, operatorsDirectory, policyFile, clock } = this.#deps;
-    const last = this.#lastAccepted(number);
     const operators = readOperators(operatorsDirectory);
     const policy = readPolicy(policyFile);
     const opened = await openBundle(ciphertext, {
@@ -96,4 +101,10 @@ export class LauncherCredentials {
   #markPath(number: number): string {
     return `${this.#deps.directory}/${number}.bundle.json`;
   }
+}
+
+function noCredentials(principal: PrincipalName): BureauError {
+  return new BureauError('no_credentials', `Expected a credential bundle for "${principal}", found none: publish one with its assignment`, {
+    data: { principal },
+  });
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { BureauError, hasCode } from '@bureau/core';
-import type { Handlers } from '@bureau/ipc';
+import type { CallContext, Handlers } from '@bureau/ipc';
 import { audit, type Logger } from '@bureau/log';
 import type { ResourceFinding, launcherContract } from '@bureau/protocol';
 import type { Launcher } from './launcher.ts';
@@ -64,6 +64,12 @@ export function launcherHandlers(launcher: Launcher, identity: LauncherIdentity,
       }),
     rotate: (input, context) => audited('rotate', input.principal, context, () => launcher.rotate(input.principal, input.bundle)),
   };
+}
+
+/** The audit record of a request that came to no operation: of a method that is none, malformed, one too many. For `onRefused`. */
+export function auditRefused(logger: Logger): (method: string, error: BureauError, context: CallContext) => void {
+  return (method, error, { peer, traceId }) =>
+    audit(logger, { who: `uid:${peer.uid}`, what: method, result: 'refused', reason: error.code, traceId });
 }
 
 /** A refusal's code, and the policy's rule behind it: `spec_refused: mount_source_forbidden`. */

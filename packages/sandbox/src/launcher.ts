@@ -61,7 +61,7 @@ export class Launcher {
   /** See `launcherContract.create`. */
   create(input: CreateInput): Promise<SandboxInfo> {
     return this.#turns.run(input.principal, async () => {
-      const number = this.#deps.numbers.numberOf(input.principal);
+      const number = await this.#numbered(input.principal, input.bundle);
       this.#deps.faults.reached('create.numbered');
       const there = this.#find(number);
       const told = input.authorization !== undefined && this.#authorizations.keep(number, input.authorization);
@@ -133,7 +133,7 @@ export class Launcher {
   /** Accepts a newer bundle and feeds the live proxy, if there is one. */
   rotate(principal: PrincipalName, bundle: Uint8Array): Promise<{ digest: string }> {
     return this.#turns.run(principal, async () => {
-      const number = this.#deps.numbers.numberOf(principal);
+      const number = await this.#numbered(principal, bundle);
       await this.#deps.credentials.accept(principal, number, bundle);
       const opened = await this.#deps.credentials.open(principal, number);
       using _secrets = opened.secrets;
@@ -144,10 +144,11 @@ export class Launcher {
     });
   }
 
-  /** Keeps a principal's grants and denials, and tells its live proxy, if there is one. */
+  /** Keeps a principal's grants and denials, and tells its live proxy, if there is one. Throws `not_found` for one without a number. */
   authorize(principal: PrincipalName, list: AuthorizationList): Promise<void> {
     return this.#turns.run(principal, async () => {
-      const number = this.#deps.numbers.numberOf(principal);
+      const number = this.#deps.numbers.find(principal);
+      if (number === undefined) throw new BureauError('not_found', `"${principal}" is not known on this machine`, { data: { principal } });
       if (this.#authorizations.keep(number, list)) await this.#live.get(number)?.rotate();
     });
   }
@@ -248,6 +249,18 @@ export class Launcher {
     const live = this.#live.get(this.#numberOf(principal, id));
     if (live !== undefined) return live;
     throw new BureauError('not_running', `Sandbox ${id} of "${principal}" has ended`, { data: { principal, id } });
+  }
+
+  /**
+   * The number of a principal; a new one only for a name that an operator has signed a bundle for: numbers are for life, and a name
+   * bars those above and below it, so that a stolen daemon could use all of them up.
+   */
+  async #numbered(principal: PrincipalName, bundle: Uint8Array | undefined): Promise<number> {
+    const { credentials, numbers } = this.#deps;
+    const known = numbers.find(principal);
+    if (known !== undefined) return known;
+    await credentials.judgeFirst(principal, bundle);
+    return numbers.numberOf(principal);
   }
 
   #numberOf(principal: PrincipalName, id: string): number {

@@ -97,6 +97,23 @@ test('a disposed secret is nowhere in the memory of this process', () => {
   kept[Symbol.dispose]();
 });
 
+test('SecretBytes lies off V8’s heap, however short it is', () => {
+  const before = process.memoryUsage().arrayBuffers;
+  const many = Array.from({ length: 1_000 }, () => SecretBytes.from(new Uint8Array(32)));
+  assert.ok(process.memoryUsage().arrayBuffers - before >= 32_000, 'what lies on the heap is not counted there');
+  for (const secret of many) secret[Symbol.dispose]();
+});
+
+test('SecretBytes keeps its pages out of swap where the kernel permits', () => {
+  const locked = (): number => Number(/^VmLck:\s+([0-9]+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]);
+  const before = locked();
+  using secret = SecretBytes.from(Buffer.alloc(256 * 1024, 1));
+  assert.ok(locked() - before >= 256, `${locked() - before} KiB more`);
+  assert.equal(secret.length, 256 * 1024);
+  using vast = SecretBytes.from(Buffer.alloc(64 * 2 ** 20));
+  assert.equal(vast.length, 64 * 2 ** 20, 'beyond the limit it is kept all the same');
+});
+
 /** Searches this process's memory for `needle` XOR `mask`, without having that anywhere itself. */
 function ownMemoryHolds(needle: Buffer, mask: Buffer): boolean {
   const first = (needle[0] ?? 0) ^ (mask[0] ?? 0);

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import { inspect } from 'node:util';
 import { BureauError } from '@bureau/core';
+import { lockMemory } from '@bureau/native';
 
 const SHOWN = '[secret]';
 
 /**
  * Bytes that nobody sees by accident and that are zeroed when their holder is done: hold it with `using`.
  *
- * They lie in memory of their own, never in Node's pool. `inspect`, `toString`, JSON and templates show `[secret]`; structured
- * clone gives an empty object. What cannot be promised: a string made from the bytes, a copy that somebody else made, a page that
- * the kernel swapped out.
+ * They lie in memory of their own, never in Node's pool, and out of swap where the kernel permits (`mlock`; 8 MiB for a process without
+ * CAP_IPC_LOCK is usual, `bureau sandbox validate` says what it is). `inspect`, `toString`, JSON and templates show `[secret]`; structured
+ * clone gives an empty object. What cannot be promised: a string made from the bytes, a copy that somebody else made, what
+ * lies beyond the kernel's limit.
  */
 export class SecretBytes implements Disposable {
   #bytes: Buffer | undefined;
@@ -66,9 +68,14 @@ export class SecretBytes implements Disposable {
   }
 }
 
-/** Never inside V8's heap, where up to 64 bytes would lie otherwise: its collector moves them and leaves the old place as it was. */
+/**
+ * Never inside V8's heap, where up to 64 bytes would lie otherwise: its collector moves them and leaves the old place as it was. Pages
+ * stay locked: the allocator gives them to the next secret as likely as not, and the limit bounds what they can become.
+ */
 function offHeap(length: number): Buffer {
-  return Buffer.from(new ArrayBuffer(length));
+  const bytes = Buffer.from(new ArrayBuffer(length));
+  lockMemory(bytes);
+  return bytes;
 }
 
 function disposed(): never {

@@ -19,6 +19,7 @@ const GOOD: KernelFacts = {
   corePattern: 'core',
   seccompActions: 'kill_process kill_thread trap errno trace log allow',
   swaps: [],
+  lockableBytes: 8 * 2 ** 20,
   tpm: true,
 };
 
@@ -43,6 +44,7 @@ for (const [what, facts, name, status, words] of [
   ['ptrace for all', { ptraceScope: '0' }, 'ptrace scope', 'warn', /ptrace_scope=1/],
   ['cores piped to a program', { corePattern: '|/usr/share/apport/apport %p' }, 'core dumps', 'warn', /apport/],
   ['swap in the clear', { swaps: [{ name: '/dev/sda2', safe: false }] }, 'swap', 'warn', /\/dev\/sda2/],
+  ['little memory that may be locked', { lockableBytes: 64 * 1024 }, 'locked memory', 'warn', /64 KiB.*LimitMEMLOCK/s],
   ['no TPM', { tpm: false }, 'TPM 2', 'warn', /disk/],
 ] as const) {
   test(`judgeKernel: ${what}`, () => {
@@ -64,7 +66,8 @@ test('readKernelFacts reads this host', async () => {
   const facts = await readKernelFacts(new AbortController().signal);
   assert.match(facts.bwrapVersion ?? '', /^[0-9]+\.[0-9]+\.[0-9]+$/);
   assert.match(facts.seccompActions ?? '', /errno/);
-  assert.equal(judgeKernel(facts).length, 8);
+  assert.ok(facts.lockableBytes >= 0);
+  assert.equal(judgeKernel(facts).length, 9);
 });
 
 test('the AppArmor profile is one to apparmor_parser', () => {

@@ -6,12 +6,14 @@ import type { KernelFacts } from './kernel-facts.ts';
 const BWRAP_MENDED = '0.12.0';
 /** The first kernel with `cgroup.kill`. */
 const KERNEL_LEAST = '5.14';
+/** A proxy with 256 secrets on a page each, and as much again for what is made of them. */
+const LOCKABLE_LEAST = 2 * 2 ** 20;
 /** Each sandbox takes two; below this a busy machine runs out. */
 const USERNS_LEAST = 1_000;
 
 /** What the facts mean for sandboxes: state, why it matters, what to do. Pure. */
 export function judgeKernel(facts: KernelFacts): Check[] {
-  return [bwrap(facts), userns(facts), kernel(facts), seccomp(facts), ptrace(facts), core(facts), swap(facts), tpm(facts)];
+  return [bwrap(facts), userns(facts), kernel(facts), seccomp(facts), ptrace(facts), core(facts), swap(facts), lock(facts), tpm(facts)];
 }
 
 function bwrap({ bwrapVersion: version, bwrapIsSetuid }: KernelFacts): Check {
@@ -96,6 +98,15 @@ function swap({ swaps }: KernelFacts): Check {
     return { name, status: 'pass', message: swaps.length === 0 ? 'none: no key is written to a disk by it' : 'encrypted, or in memory' };
   const message = `${open.join(', ')} may not be encrypted: keys in the memory of proxies can be written there and stay`;
   return { name, status: 'warn', message, fix: 'encrypt it (crypttab: swap,cipher=…), use zram, or swapoff' };
+}
+
+function lock({ lockableBytes: bytes }: KernelFacts): Check {
+  const name = 'locked memory';
+  const shown = bytes === Infinity ? 'without a limit' : `${Math.floor(bytes / 1024)} KiB a process`;
+  if (bytes >= LOCKABLE_LEAST)
+    return { name, status: 'pass', message: `${shown}: launcher and proxies keep the secrets that they hold out of swap` };
+  const message = `${shown}: launcher and proxies cannot keep all the secrets that they hold out of swap`;
+  return { name, status: 'warn', message, fix: 'raise it for who starts Bureau: LimitMEMLOCK=8M in systemd, memlock in limits.conf' };
 }
 
 function tpm({ tpm: there }: KernelFacts): Check {

@@ -22,6 +22,8 @@ export interface KernelFacts {
   readonly seccompActions: string | undefined;
   /** Swap areas, and whether what is written there is encrypted or stays in memory. */
   readonly swaps: readonly { readonly name: string; readonly safe: boolean }[];
+  /** Bytes that a process of Bureau may keep out of swap; processes inherit it from who starts the stand. */
+  readonly lockableBytes: number;
   readonly tpm: boolean;
 }
 
@@ -39,6 +41,7 @@ export async function readKernelFacts(signal: AbortSignal): Promise<KernelFacts>
     corePattern: read('/proc/sys/kernel/core_pattern') ?? '',
     seccompActions: read('/proc/sys/kernel/seccomp/actions_avail'),
     swaps: swaps(),
+    lockableBytes: lockableBytes(read('/proc/self/limits') ?? ''),
     tpm: existsSync('/dev/tpmrm0'),
   };
 }
@@ -66,6 +69,11 @@ function swaps(): KernelFacts['swaps'] {
     const [name] = line.split(/\s+/);
     return name === undefined || name === '' ? [] : [{ name, safe: isSafe(name) }];
   });
+}
+
+function lockableBytes(limits: string): number {
+  const soft = /^Max locked memory +(\S+)/m.exec(limits)?.[1];
+  return soft === 'unlimited' ? Infinity : Number(soft ?? 0);
 }
 
 /** Compressed memory, or a device-mapper target of dm-crypt. A swap file is as safe as its file system, which nobody can tell from here. */
