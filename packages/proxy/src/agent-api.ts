@@ -13,10 +13,9 @@ import { checkRequest, isAbsoluteTarget } from './request-checks.ts';
 import type { RequestLimiter } from './request-limiter.ts';
 import type { Answer, EventStreamAnswer, Route, RouteServices, Router } from './router.ts';
 import { notConfigured } from './store.ts';
-import { traceOf, type Trace } from './trace.ts';
+import { TraceDigits, traceOf, type Trace } from './trace.ts';
 import { describeUpstreamError } from './upstream.ts';
-import { forwardTo, isForwardTarget, type Forwarding } from './upstreams/forward.ts';
-import type { CallEnd } from './upstreams/service-call.ts';
+import { forwardTo, isForwardTarget } from './upstreams/forward.ts';
 
 export interface AgentApiOptions {
   readonly router: Router;
@@ -57,6 +56,7 @@ interface Exchange {
 /** Takes each request from Node's parser to its answer and its line in the log. Never throws, never answers 401. */
 export class AgentApi {
   readonly #options: AgentApiOptions;
+  readonly #digits = new TraceDigits();
   #total = 0;
   /** From now on each answer closes its connection. */
   draining = false;
@@ -87,13 +87,13 @@ export class AgentApi {
     });
   }
 
-  /** Answers one request; resolves when the answer has been given to the socket. */
-  async handle(request: IncomingMessage, response: ServerResponse, upgrade?: Upgrade): Promise<void> {
+  /** Answers one request, now or later. */
+  handle(request: IncomingMessage, response: ServerResponse, upgrade?: Upgrade): void {
     const exchange: Exchange = {
       request,
       response,
       started: this.#options.clock.monotonic(),
-      trace: traceOf(singleHeader(request, 'traceparent')),
+      trace: traceOf(singleHeader(request, 'traceparent'), this.#digits),
       gone: undefined,
       isGone: false,
       route: undefined,
@@ -103,18 +103,30 @@ export class AgentApi {
       upgrade,
       fetched: undefined,
     };
-    response.once('close', () => {
+    response.on('close', () => {
       if (response.writableFinished) return;
       exchange.isGone = true;
       exchange.gone?.abort();
     });
     this.#total += 1;
+    let admission: Disposable | undefined;
     try {
       checkRequest(request, this.#options.services.limits.requestHeaders, upgrade !== undefined);
-      using _admission = this.#options.limiter.admitRequest();
-      if (isAbsoluteTarget(request)) return await this.#fetch(exchange);
+      admission = this.#options.limiter.admitRequest();
+      if (isForwardTarget(request.url ?? '')) return this.#forward(exchange, admission);
+    } catch (error) {
+      admission?.[Symbol.dispose]();
+      return this.#fail(exchange, error);
+    }
+    void this.#serve(exchange, admission);
+  }
+
+  /** What is answered here, or fetched without keys. Never rejects. */
+  async #serve(exchange: Exchange, admission: Disposable): Promise<void> {
+    using _admission = admission;
+    try {
+      if (isAbsoluteTarget(exchange.request)) return await this.#fetch(exchange);
       const answer = await this.#answer(exchange);
-      if (answer === undefined) return;
       if ('stream' in answer) await this.#stream(exchange, answer);
       else this.#send(exchange, answer.status, 'application/json', JSON.stringify(answer.body), {}, false);
     } catch (error) {
@@ -130,28 +142,10 @@ export class AgentApi {
     this.#log(exchange, response.writableFinished ? status : STATUS_CLIENT_GONE, record.bytesOut);
   }
 
-  /** A route's answer, or `undefined` when the request was forwarded and all is done. */
-  async #answer(exchange: Exchange): Promise<Answer | EventStreamAnswer | undefined> {
+  /** A route's answer. */
+  async #answer(exchange: Exchange): Promise<Answer | EventStreamAnswer> {
     const { router, services } = this.#options;
     const { request, response } = exchange;
-    if (isForwardTarget(request.url ?? '')) {
-      const { store, limits } = services;
-      const { clock } = this.#options;
-      await this.#forward(
-        exchange,
-        forwardTo({
-          request,
-          response,
-          trace: exchange.trace,
-          store,
-          limits,
-          clock,
-          upgrade: exchange.upgrade,
-          named: (service, path) => (exchange.forwarded = { service, path }),
-        }),
-      );
-      return undefined;
-    }
     const { route, params, query } = router.match(request.method ?? '', request.url ?? '');
     exchange.route = route;
     if (!route.unconfigured && services.store.header === undefined) throw notConfigured();
@@ -186,11 +180,19 @@ export class AgentApi {
     this.#log(exchange, exchange.isGone ? STATUS_CLIENT_GONE : 200, events.bytes, undefined);
   }
 
-  async #forward(exchange: Exchange, forwarding: Forwarding): Promise<void> {
-    const end = await new Promise<CallEnd>((resolve) => forwarding.start(resolve));
-    exchange.bytesIn = end.bytesIn;
-    if (end.problem !== undefined && !exchange.response.headersSent) throw end.problem;
-    this.#log(exchange, end.status, end.bytes, end.problem);
+  /** By callbacks only: a promise for each request would cost more than judging it. */
+  #forward(exchange: Exchange, admission: Disposable): void {
+    const { request, response, trace, upgrade } = exchange;
+    const { store, limits } = this.#options.services;
+    const { clock } = this.#options;
+    const named = (service: string, path: string): void => void (exchange.forwarded = { service, path });
+    const forwarding = forwardTo({ request, response, trace, store, limits, clock, upgrade, named });
+    forwarding.start((end) => {
+      exchange.bytesIn = end.bytesIn;
+      if (end.problem !== undefined && !response.headersSent) this.#fail(exchange, end.problem);
+      else this.#log(exchange, end.status, end.bytes, end.problem);
+      admission[Symbol.dispose]();
+    });
   }
 
   #fail(exchange: Exchange, error: unknown): void {

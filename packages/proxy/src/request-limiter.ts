@@ -47,10 +47,7 @@ export class RequestLimiter {
       this.#refuse('too_busy', `works on ${concurrentRequests} requests at once (limit concurrentRequests)`);
     this.#takeRequest();
     this.#running += 1;
-    return once(() => {
-      this.#running -= 1;
-      if (this.#running === 0) for (const callback of this.#idle.splice(0)) callback();
-    });
+    return new Admission(this.#leave);
   }
 
   /** The same for a tunnel, which counts by itself. */
@@ -59,7 +56,7 @@ export class RequestLimiter {
     if (this.#tunnels >= tunnels) this.#refuse('too_many_tunnels', `holds ${tunnels} tunnels at once (limit tunnels)`);
     this.#takeRequest();
     this.#tunnels += 1;
-    return once(() => (this.#tunnels -= 1));
+    return new Admission(this.#leaveTunnel);
   }
 
   /** Calls back once, as soon as no request is under way (tunnels are not waited for). */
@@ -72,6 +69,13 @@ export class RequestLimiter {
   addTraffic(bytes: number): void {
     if (bytes > 0) this.#traffic.spend(bytes);
   }
+
+  readonly #leave = (): void => {
+    this.#running -= 1;
+    if (this.#running === 0 && this.#idle.length > 0) for (const callback of this.#idle.splice(0)) callback();
+  };
+
+  readonly #leaveTunnel = (): void => void (this.#tunnels -= 1);
 
   #takeRequest(): void {
     if (this.draining) {
@@ -99,13 +103,17 @@ export class RequestLimiter {
   }
 }
 
-function once(end: () => void): Disposable {
-  let ended = false;
-  return {
-    [Symbol.dispose]: () => {
-      if (ended) return;
-      ended = true;
-      end();
-    },
-  };
+/** Ends once, however often it is disposed of. */
+class Admission implements Disposable {
+  #end: (() => void) | undefined;
+
+  constructor(end: () => void) {
+    this.#end = end;
+  }
+
+  [Symbol.dispose](): void {
+    const end = this.#end;
+    this.#end = undefined;
+    end?.();
+  }
 }

@@ -156,8 +156,8 @@ export class AgentServer {
     const running = this.#running.get(socket) ?? new Set<IncomingMessage>();
     if (running.size > this.#options.limits.pipelinedRequests) return this.#refusePipeline(socket, request.method ?? '-');
     this.#running.set(socket, running.add(request));
-    response.once('close', () => running.delete(request));
-    void this.#options.api.handle(request, response);
+    response.on('close', () => running.delete(request));
+    this.#options.api.handle(request, response);
     if (response.headersSent && !response.shouldKeepAlive) this.#ending.add(socket);
   }
 
@@ -172,7 +172,7 @@ export class AgentServer {
     response.shouldKeepAlive = false;
     response.assignSocket(socket);
     response.once('finish', () => socket.end());
-    void this.#options.api.handle(request, response, { socket, head });
+    this.#options.api.handle(request, response, { socket, head });
   }
 
   /** No answer: it would be read as that of an earlier request. */

@@ -3,7 +3,8 @@ import { closeSync, constants, fstatSync, openSync, renameSync, writeSync } from
 import { join } from 'node:path';
 import type { Clock, Timer } from '@bureau/core';
 import { ACCESS_LOG_FILES_MAX, accessLogFile } from '@bureau/protocol';
-import { accessFields, type AccessLog, type AccessRecord } from '../access-log.ts';
+import type { AccessLog, AccessRecord } from '../access-log.ts';
+import { AccessLines } from './access-line.ts';
 
 export interface AccessFilesOptions {
   /** The proxy's own, 0700: nobody else of this machine but root reads it. */
@@ -27,6 +28,7 @@ const FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | cons
  */
 export class AccessFiles implements AccessLog {
   readonly #options: AccessFilesOptions;
+  readonly #lines = new AccessLines();
   #descriptor: number;
   #size: number;
   #waiting = '';
@@ -58,8 +60,7 @@ export class AccessFiles implements AccessLog {
   }
 
   write(principal: string | undefined, record: AccessRecord): void {
-    const time = new Date(this.#options.clock.now()).toISOString();
-    this.#waiting += `${JSON.stringify({ time, ...accessFields(principal, record) })}\n`;
+    this.#waiting += this.#lines.line(this.#options.clock.now(), principal, record);
     this.#waitingLines += 1;
     if (this.#closed || this.#waiting.length >= this.#options.batchBytes) this.flush();
     else this.#timer ??= this.#options.clock.setTimer(this.#options.batchMilliseconds, () => this.flush());

@@ -36,6 +36,10 @@ export function placeholderFor(principal: string, service: string, kind: Kind): 
   return prefix + (MARK + digest + digest).slice(0, room);
 }
 
+function holdsMark(text: string): boolean {
+  return text.includes(UPPER_MARK);
+}
+
 /** The tag of each kind of placeholder in `text`. */
 function tagsIn(text: string): string[] {
   return [...text.matchAll(/BUREAUx([0-9a-f]{9})|AKIABUREAU([0-9A-F]{9})/g)].map((match) => (match[1] ?? match[2] ?? '').toLowerCase());
@@ -47,7 +51,7 @@ function tagsIn(text: string): string[] {
  */
 export function refuseForeignPlaceholder(headers: readonly string[], target: string, principal: string, service: string): void {
   // Almost every request ends here.
-  if (!target.includes(UPPER_MARK) && !headers.some((value) => value.includes(UPPER_MARK))) return;
+  if (!target.includes(UPPER_MARK) && !headers.some(holdsMark)) return;
   const values = [...headers, target];
   const own = tagsIn(placeholderFor(principal, service, 'bearer'))[0];
   const found = values.flatMap(tagsIn);

@@ -80,9 +80,10 @@ export class ServiceCall implements AnswerSink {
   /** Begins. Everything that follows is told to `done`. */
   start(): void {
     const { request, response, current, service } = this.#options;
-    response.once('close', this.#closed);
+    response.on('close', this.#closed);
     response.on('timeout', this.#stalled);
-    request.once(BODY_BROKEN, this.#broken);
+    // Nothing can break in a body that is not there.
+    if (framingOf(request) !== 'none') request.once(BODY_BROKEN, this.#broken);
     try {
       if (current().service(service).signer?.wantsBody === true && announcesBody(request)) void this.#readThenBegin();
       else this.#begin(true);
