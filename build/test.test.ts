@@ -120,6 +120,14 @@ test('runTests knows the folders of integration/ as suites, and counts the attac
   assert.doesNotMatch(runOn(files, 'integration/b.test.ts').out, /attacks/);
 });
 
+test('runTests takes integration/proxy-x for proxy as well, and integration/soak only by its name', () => {
+  const files = { 'packages/proxy/src/a.test.ts': PASSES, 'integration/proxy-x/a.test.ts': PASSES, 'integration/soak/a.test.ts': PASSES };
+  assert.match(runOn(files, 'proxy').out, /in 2 files/);
+  assert.match(runOn(files, 'proxy-x').out, /in 1 files/);
+  assert.match(runOn(files).out, /in 2 files/);
+  assert.match(runOn(files, 'soak').out, /in 1 files/);
+});
+
 test('runTests refuses an unknown option', () => {
   assert.equal(runOn({}, '--watch').code, 2);
 });

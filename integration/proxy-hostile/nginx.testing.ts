@@ -53,7 +53,13 @@ export class Nginx implements AsyncDisposable {
   async read(path: string): Promise<NginxReading> {
     const answer = await exchange(this.#port, oneRequest('GET', path));
     const uri = / uri=(.*) secret=/.exec(answer)?.[1] ?? '';
-    return { status: statuses(answer)[0] ?? 0, uri, secret: answer.includes('secret=SECRET') };
+    return { status: statuses(answer)[0] ?? 0, uri, secret: answer.includes('secret=SECRET ') };
+  }
+
+  /** The host that it takes this `Host` header for, without a port; `undefined` when it refuses. */
+  async readHost(host: string): Promise<string | undefined> {
+    const answer = await exchange(this.#port, `GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+    return / host=(.*)\n/.exec(answer)?.[1];
   }
 
   /** Its log: one line for each request, with the key that came along. */
@@ -77,7 +83,7 @@ export class Nginx implements AsyncDisposable {
 
 function configuration(directory: string, port: number): string {
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${directory}/${name};`);
-  const say = (secret: string): string => `default_type text/plain; return 200 "raw=$request_uri uri=$uri secret=${secret}\\n";`;
+  const say = (secret: string): string => `default_type text/plain; return 200 "raw=$request_uri uri=$uri secret=${secret} host=$host\\n";`;
   return `worker_processes 1; user root; daemon off; master_process off; pid ${directory}/pid; error_log ${directory}/error.log;
 events { worker_connections 512; }
 http { log_format seen '$request|$http_x_api_key'; access_log ${directory}/access.log seen; ${temporary.join(' ')}
