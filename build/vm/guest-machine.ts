@@ -48,7 +48,10 @@ export function machineArguments({ image, disk, consoleLog, steps }: Omit<Machin
 
 /** Boots it and resolves when it has switched itself off, or was ended: too late, silent too long, `signal`. */
 export async function runMachine(options: MachineOptions): Promise<MachineEnd> {
-  const child = spawn('qemu-system-x86_64', machineArguments(options), { stdio: ['ignore', 'pipe', 'inherit'] });
+  // setpriv: it goes with us, even when we are killed.
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'qemu-system-x86_64', ...machineArguments(options)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   let late: string | undefined;
   const end = (why: string): void => {
     late ??= why;

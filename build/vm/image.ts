@@ -33,7 +33,7 @@ export function getImage(cache: string, say: (line: string) => void): Image {
   const directory = join(cache, imageName());
   if (!existsSync(directory)) {
     const fresh = `${directory}.new`;
-    rmSync(fresh, { recursive: true, force: true, maxRetries: 0 });
+    rmSync(fresh, { recursive: true, force: true });
     mkdirSync(fresh, { recursive: true, mode: 0o700 });
     say(`debootstrap of ${DEBIAN_RELEASE} with ${IMAGE_PACKAGES.length} packages into ${directory}`);
     const packages = `--include=${IMAGE_PACKAGES.join(',')}`;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Boots a Debian machine of its own and runs steps in it; see script/vm. */
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeGuestDisk } from './guest-disk.ts';
 import { runMachine } from './guest-machine.ts';
@@ -26,7 +26,8 @@ async function main(words: readonly string[], cache: string, build: string, sign
   const say = (line: string): void => console.log(`vm ${((performance.now() - began) / 1000).toFixed(0).padStart(5)} s  ${line}`);
   mkdirSync(cache, { recursive: true, mode: 0o700 });
   const image = getImage(cache, say);
-  const directory = mkdtempSync(join(cache, 'run-'));
+  removeAbandoned(cache);
+  const directory = mkdtempSync(join(cache, `run-${process.pid}-`));
   try {
     say('the disk: image, checkout, homeserver');
     // As deploy/matrix/install.sh names it.
@@ -57,6 +58,14 @@ async function main(words: readonly string[], cache: string, build: string, sign
     return good ? 0 : 1;
   } finally {
     rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** The disks of runs that were killed. */
+function removeAbandoned(cache: string): void {
+  for (const entry of readdirSync(cache)) {
+    const [, pid] = /^run-(\d+)-/.exec(entry) ?? [];
+    if (pid !== undefined && !existsSync(`/proc/${pid}`)) rmSync(join(cache, entry), { recursive: true, force: true });
   }
 }
 

@@ -44,8 +44,8 @@ step_escape() { script/test escape; }
 for step in $(echo "$wanted" | tr , ' '); do
   echo "@vm start $step"
   began=$(date +%s)
-  "step_$step"
-  code=$?
-  echo "@vm end $step $code $(($(date +%s) - began))"
+  # Through a pipe, as anybody's log is made: the serial line is a terminal.
+  { "step_$step" 2>&1; echo $? > /run/bureau-vm.code; } | cat
+  echo "@vm end $step $(cat /run/bureau-vm.code) $(($(date +%s) - began))"
 done
 echo "@vm done"
