@@ -6,7 +6,7 @@ import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { CHECKOUT, startStand, type CommandResult, type Stand } from '@bureau/testkit';
+import { CHECKOUT, runCommand, startStand, type CommandResult, type Stand } from '@bureau/testkit';
 import { EventApi } from './event-api.testing.ts';
 import { PACKAGE_WORDS, REGISTRY_ADDRESS, Registries } from './registries.testing.ts';
 
@@ -145,6 +145,25 @@ test('grep finds the key in nothing that the agent can read', async () => {
   const { stdout, stderr } = await inside(search());
   assert.equal(stdout.trim(), 'searched', stderr);
   for (const secret of [KEY, Buffer.from(KEY).toString('base64').slice(4, -4)]) assert.ok(!said.includes(secret));
+});
+
+test('no log has the key, no process shows it, and the daemon’s uid can read it nowhere', async () => {
+  const { uidBase, paths } = stand;
+  const grep = ['/bin/grep', '-r', '-a', '-l', '-s', '-D', 'skip', '-E', ...spellings().flatMap((pattern) => ['-e', pattern]), '--'];
+  const daemon = ['/usr/bin/setpriv', '--reuid', `${uidBase}`, '--regid', `${uidBase}`, '--clear-groups', '--'];
+  const shown = stand.processes().flatMap(({ pid }) => [`/proc/${pid}/environ`, `/proc/${pid}/cmdline`]);
+  assert.ok(shown.length > 6, 'the stand runs');
+  const everywhere = [paths.runDir, paths.logDir, paths.stateDir, paths.configDir];
+  for (const words of [
+    [...daemon, ...grep, ...everywhere],
+    [...grep, paths.logDir, ...shown],
+  ]) {
+    const [command = '', ...args] = words;
+    const { stdout } = await runCommand(command, args, { timeoutMilliseconds: COMMAND_MILLISECONDS });
+    assert.equal(stdout, '');
+  }
+  const control = await runCommand('/bin/grep', ['-r', '-l', '-s', 'proxy', paths.logDir]);
+  assert.notEqual(control.stdout, '', 'there are logs to search');
 });
 
 test('control: the same search finds it where it lies', async () => {
