@@ -101,6 +101,24 @@ test('curl speaks through the bridge to an HTTP server on the socket, and the la
   assert.deepEqual(bodies, ['', 'hello\n']);
 });
 
+test('as the first process of its namespace the bridge reaps orphans that are no children of its own', async (context) => {
+  // The inner shell is an orphan when it ends: its parent, the subshell, has gone.
+  const orphan =
+    'pid=$( (sh -c "echo \\$\\$; exec >&-; exit 0" &) ); at=0; while [ -e /proc/$pid ] && [ $at -lt 100 ]; do at=$((at+1)); sleep 0.01; done; test -e /proc/$pid && cut -d" " -f3 /proc/$pid/stat || echo reaped';
+  const first = (command: readonly string[]): ChildProcess =>
+    spawn('/usr/bin/unshare', ['--pid', '--fork', '--kill-child', '--mount-proc', '--', ...command], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { PATH: '/usr/bin:/bin' },
+    });
+  const path = join(directoryOf(context), 's');
+  await serveUnix(context, path, (socket) => socket.pipe(socket));
+  const bridge = [programs.hardened, '--listen', '127.0.0.1:0', '--socket', path, '--', 'sh', '-c', orphan];
+  assert.deepEqual(await ended(first(bridge)), { code: 0, signal: null, output: 'reaped\n', error: '' });
+  const careless = 'import subprocess, sys; sys.exit(subprocess.call(["sh", "-c", sys.argv[1]]))';
+  const control = await ended(first(['/usr/bin/python3', '-c', careless, orphan]));
+  assert.equal(control.output, 'Z\n', 'one that waits for its own child alone leaves it a zombie');
+});
+
 test('what is wrong with the arguments or the socket is told in one line, with 125', () => {
   const cases: readonly [string[], RegExp][] = [
     [['--listen', '0.0.0.0:8642'], /loopback/],
