@@ -15,6 +15,9 @@ const MAIN = join(import.meta.dirname, 'main.ts');
 /** Below every instance's range; another one in each test process. */
 const UID = 197_000 + (process.pid % 1_000);
 
+/** An empty map of msgpack. */
+const NO_SECRETS = Buffer.from([0x80]);
+
 /** The process as the service manager keeps it waiting, with its order given. */
 class ProxyProcess implements AsyncDisposable {
   readonly member: PoolMember;
@@ -68,7 +71,7 @@ class ProxyProcess implements AsyncDisposable {
 test('the process serves the sockets of its order, cannot be dumped, and ends with 0 on SIGTERM', async () => {
   await using proxy = await ProxyProcess.start();
   await proxy.member.ready();
-  assert.deepEqual(await proxy.get('/healthz'), { status: 503, text: '{"status":"unconfigured"}' });
+  const early = proxy.get('/healthz');
   using admin = await connect({
     path: join(proxy.directory, 'admin.sock'),
     contract: proxyContract,
@@ -77,7 +80,19 @@ test('the process serves the sockets of its order, cannot be dumped, and ends wi
     expectUid: UID,
     clock: systemClock,
   });
-  assert.equal((await admin.call('status', {})).requests, 1);
+  assert.equal((await admin.call('status', {})).requests, 0);
+  const now = Date.now();
+  const header = {
+    v: 1,
+    principal: 'probe/one',
+    machine: 'machine/test',
+    user_id: '@probe/one:t',
+    issued_at: now,
+    expires_at: now + 60_000,
+    upstreams: {},
+  };
+  await admin.call('configure', { principal: header.principal as never, header: Buffer.from(JSON.stringify(header)), secrets: NO_SECRETS });
+  assert.deepEqual(await early, { status: 200, text: '{"status":"ok"}' }, 'who came before the keys was held until they were there');
   const { pid } = proxy.member;
   assert.match(readFileSync(`/proc/${pid}/limits`, 'utf8'), /Max core file size +0 +0 /);
   assert.equal(statSync(`/proc/${pid}/environ`).uid, 0);

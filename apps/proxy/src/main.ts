@@ -19,6 +19,8 @@ const REPORTS = 4;
 /** The proxy's uid, the principal's number, the payload's uid; log, the agent's listener, the launcher's listener. */
 const ORDER_NUMBERS = 3;
 const ORDER_DESCRIPTORS = 3;
+/** An agent may start while its keys are on their way (30 ms, a second on a busy machine): it waits this long before it is told that there are none. */
+const HOLD_MILLISECONDS = 10_000;
 
 // This file is <build>/lib/proxy.js when installed.
 const build = basename(dirname(import.meta.dirname));
@@ -44,6 +46,11 @@ async function serve([uid, number, payloadUid]: Three, [log, agent, admin]: Thre
     agent: { fd: agent },
     admin: { fd: admin },
     payloadUid,
+    holdMilliseconds: HOLD_MILLISECONDS,
+    onLost: (error) => {
+      logger.fatal({ err: error }, 'cannot serve the agent');
+      process.exit(1);
+    },
     build,
     clock: systemClock,
     logger,

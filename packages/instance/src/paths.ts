@@ -18,6 +18,8 @@ export interface PrincipalPaths {
   /** The payload's own, 0700: the relay leaves the exit report here. */
   readonly exitDirectory: string;
   readonly exitFile: string;
+  /** Root's alone: the whole `/etc` that the principal's sandboxes see. Outlives them: it says the same each time. */
+  readonly rootDirectory: string;
   readonly proxySocket: string;
   readonly adminSocket: string;
   readonly relaySocket: string;
@@ -90,7 +92,7 @@ export function instancePaths(name: InstanceName): InstancePaths {
     launcherSocket: `${systemDir}/launcher.sock`,
     daemonSocket: `${systemDir}/daemon.sock`,
     principalsDir: `${runDir}/.p`,
-    principal: (number) => principalPaths(`${runDir}/.p/${number}`),
+    principal: (number) => principalPaths(`${runDir}/.p/${number}`, `${runDir}/.root/${number}`),
     socketLink: (principal) => fitting(`${runDir}/${principal}.sock`, name, principal),
     workspaceRoot: `${stateDir}/workspace`,
     workspaceOf: (principal) => `${stateDir}/workspace/${principal}`,
@@ -115,9 +117,10 @@ export function instancePaths(name: InstanceName): InstancePaths {
   };
 }
 
-function principalPaths(directory: string): PrincipalPaths {
+function principalPaths(directory: string, rootDirectory: string): PrincipalPaths {
   return {
     directory,
+    rootDirectory,
     agentDirectory: `${directory}/agent`,
     adminDirectory: `${directory}/admin`,
     relayDirectory: `${directory}/relay`,

@@ -98,13 +98,17 @@ class Relay {
 
   async run(): Promise<void> {
     const { launcher, signal, logger } = this.#options;
-    const server = await this.#serve();
+    // bwrap needs its time: it begins before everything else that the relay has to make ready.
+    const starting = this.#start();
+    starting.catch(() => undefined);
+    const server = await this.#serveOrEnd(starting);
     launcher.report({ type: 'ready' });
     signal.addEventListener('abort', () => void this.#stop(limits.SIGTERM_GRACE_MILLISECONDS), { once: true });
     if (signal.aborted) void this.#stop(0);
     let report: ExitReport;
     try {
-      await this.#start();
+      await starting;
+      this.#options.launcher.report({ type: 'started', pid: this.#payload!.pid });
       await this.#mayRun();
       this.#run();
       report = await this.#ended(await this.#payload!.ended);
@@ -124,6 +128,17 @@ class Relay {
     // Observers have let go; their results are on their way in this turn of the event loop.
     await new Promise((resolve) => setImmediate(resolve));
     await server.close();
+  }
+
+  /** Throws what `#serve` throws; no bwrap is left waiting then. */
+  async #serveOrEnd(starting: Promise<void>): Promise<IpcServer> {
+    try {
+      return await this.#serve();
+    } catch (error) {
+      await starting.catch(() => undefined);
+      await this.#payload?.kill();
+      throw error;
+    }
   }
 
   #serve(): Promise<IpcServer> {
@@ -160,7 +175,6 @@ class Relay {
     this.#payload = await Payload.start(wall, this.#options.clock);
     // Before the payload is one: init stands still, and everything inside inherits from it.
     limitProcess(this.#payload.pid, this.#config.limits ?? {});
-    this.#options.launcher.report({ type: 'started', pid: this.#payload.pid });
   }
 
   /** Returns when the command may run; throws when it never will. */

@@ -4,20 +4,26 @@ import type { Cgroup } from './cgroup.ts';
 import { KILL_WAIT_MILLISECONDS, LOOK_AGAIN_MILLISECONDS } from './limits.ts';
 
 /**
- * Resolves when nothing lives in the group any more, however long that takes; never rejects. Looks again from time to time: the kernel
- * may have no watch to give (`fs.inotify.max_user_watches`), and drops the last event of a group that somebody else removes at once.
+ * Resolves when nothing lives in the group any more, however long that takes; rejects with the signal's reason only. Looks again from time to
+ * time: the kernel may have no watch to give (`fs.inotify.max_user_watches`), and drops the last event of a group that somebody else
+ * removes at once.
  */
-export async function untilEmpty(cgroup: Cgroup, clock: Clock): Promise<void> {
+export async function untilEmpty(cgroup: Cgroup, clock: Clock, signal?: AbortSignal): Promise<void> {
   for (;;) {
+    signal?.throwIfAborted();
     const again = new AbortController();
-    const timer = clock.setTimer(LOOK_AGAIN_MILLISECONDS, () => again.abort());
+    const lookAgain = (): void => again.abort();
+    signal?.addEventListener('abort', lookAgain, { once: true });
+    const timer = clock.setTimer(LOOK_AGAIN_MILLISECONDS, lookAgain);
     try {
-      return await cgroup.whenEmpty(again.signal);
+      await cgroup.whenEmpty(again.signal);
+      return;
     } catch {
       // Without a watch this is a look now and then; with one it is a safety net.
-      if (!again.signal.aborted) await sleep(clock, LOOK_AGAIN_MILLISECONDS);
+      if (!again.signal.aborted) await sleep(clock, LOOK_AGAIN_MILLISECONDS, signal);
     } finally {
       timer.clear();
+      signal?.removeEventListener('abort', lookAgain);
     }
   }
 }

@@ -73,6 +73,12 @@ export class LimitedCgroup extends Cgroup {
     super.remove();
   }
 
+  override async removeSoon(): Promise<void> {
+    const others = this.#controllers.filter(({ version }) => version === 1).map((each) => new Cgroup(this.#directory(each)).removeSoon());
+    await Promise.all(others);
+    await super.removeSoon();
+  }
+
   async #preferred(pid: number): Promise<void> {
     try {
       await writeFile(`/proc/${pid}/oom_score_adj`, String(OOM_PREFERENCE));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { lstatSync, mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BureauError, hasCode } from '@bureau/core';
 import { whenPopulatedEnds } from './cgroup-events.ts';
@@ -124,6 +124,21 @@ export class Cgroup {
     } catch (error) {
       return isGone(error);
     }
+  }
+
+  /** Like {@link tryRemove}, without stopping this thread: the kernel takes some milliseconds. Never rejects. */
+  async tryRemoveSoon(): Promise<boolean> {
+    try {
+      await rmdir(this.path);
+      return true;
+    } catch (error) {
+      return isGone(error);
+    }
+  }
+
+  /** Like {@link remove}; what the kernel takes some milliseconds for does not stop this thread. */
+  async removeSoon(): Promise<void> {
+    if (!(await this.tryRemoveSoon())) this.remove();
   }
 
   #notAdded(pid: number, cause: unknown): BureauError {

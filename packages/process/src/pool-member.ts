@@ -83,7 +83,7 @@ export class PoolMember {
     await group.addSoon(this.pid);
     const left = this.#group;
     this.#group = group;
-    left.tryRemove();
+    void left.tryRemoveSoon();
   }
 
   /** Gives the one order, with copies of `descriptors`. Throws `system_call_failed` when it has ended. */

@@ -19,6 +19,7 @@ import { Metrics, type Gauges } from './metrics/metrics.ts';
 import { RequestLimiter } from './request-limiter.ts';
 import { Router } from './router.ts';
 import { ROUTES } from './routes/index.ts';
+import { HeldStart } from './held-start.ts';
 import { AgentServer } from './server.ts';
 import { CredentialStore } from './store.ts';
 
@@ -40,6 +41,10 @@ export interface ProxyOptions {
   readonly randomId?: () => string;
   /** Where the access log goes, a directory of this process's own; into the log of the process when absent. */
   readonly accessLogDirectory?: string;
+  /** How long agents wait for a proxy that has no keys yet; 0 or absent: they are answered at once, without. */
+  readonly holdMilliseconds?: number;
+  /** Told when the agent's listener cannot be used after such a wait; without it this process serves nobody. */
+  readonly onLost?: (error: unknown) => void;
   /** Where names of the egress list get their addresses; the machine's resolver when absent. */
   readonly addresses?: AddressSource;
 }
@@ -52,7 +57,10 @@ export interface Proxy extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-/** Serves one principal on its two sockets. Resolves when both accept; until keys arrive, calls answer 503 `not_configured`. */
+/**
+ * Serves one principal on its two sockets. Resolves when the launcher's accepts. Until keys arrive, or `holdMilliseconds` have passed, who
+ * connects to the agent's waits; after that calls without keys answer 503 `not_configured`.
+ */
 export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   const { clock, logger, build } = options;
   const limits: ProxyLimits = { ...PROXY_LIMITS, ...options.limits };
@@ -88,6 +96,12 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     clock,
   });
   let agent: AgentServer | undefined;
+  const { payloadUid, holdMilliseconds = 0 } = options;
+  const accept = async (): Promise<void> => {
+    agent = await AgentServer.start({ listen: options.agent, payloadUid, api, tunnels, access, limits, clock, logger });
+    agent.connectionsMost = limitsNow().connections;
+  };
+  const held = new HeldStart(accept, (error) => options.onLost?.(error));
   const gauges = (): Gauges => ({
     connections: agent?.connections ?? 0,
     running: limiter.running,
@@ -109,23 +123,17 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     onConfigured: () => {
       tunnels.reconsider();
       if (agent !== undefined) agent.connectionsMost = limitsNow().connections;
+      held.release();
     },
     build,
     clock,
     logger,
   });
-  agent = await AgentServer.start({
-    listen: options.agent,
-    payloadUid: options.payloadUid,
-    api,
-    tunnels,
-    access,
-    limits,
-    clock,
-    logger,
-  });
+  if (holdMilliseconds > 0) held.releaseAfter(holdMilliseconds, clock);
+  else await accept();
   let stopping: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
+    await held.cancel();
     await Promise.all([agent?.stop(limits.shutdownMilliseconds), admin.close()]);
     access.close();
     store[Symbol.dispose]();

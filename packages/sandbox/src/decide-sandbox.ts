@@ -57,7 +57,7 @@ export function decideSandbox(input: DecideInput, sources: OpenMountSources): Sa
     bridgeProgram: input.bridgeProgram,
     workspaceDirectory: paths.workspaceOf(principal),
     ...(spec.scratch === 'disk' ? { scratchDirectory: `${paths.stateDir}/scratch/${number}` } : {}),
-    rootFilesDirectory: `${places.directory}/root`,
+    rootFilesDirectory: places.rootDirectory,
     hostEtcDirectory: input.hostEtcOf(root),
     hostname: hostnameOf(principal),
     host: root === '' ? input.host : { ...input.host, rootEntries: readRootEntries(root) },

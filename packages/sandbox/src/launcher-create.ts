@@ -34,8 +34,9 @@ interface Judged {
 }
 
 /**
- * Brings a sandbox to the point where its init stands in its cgroup and may run, and its proxy serves. The record is written before
- * anything runs, and everything before it is harmless alone. Throws what refused it; nothing of it is left then.
+ * Brings a sandbox to the point where its payload may run and its proxy serves. The record is written before anything runs, and
+ * everything before it is harmless alone. Throws what refused it, be it the proxy that took no keys while the payload ran; nothing of it is
+ * left then.
  */
 export async function startSandbox(deps: LauncherDeps, start: SandboxStart): Promise<SandboxRecord> {
   const { clock, credentials, tree } = deps;
@@ -70,13 +71,9 @@ async function startJudged(deps: LauncherDeps, start: SandboxStart, { header, re
   records.write(record);
   faults.reached('create.recorded');
   try {
-    const untilServed = proxy.bringUp().then(() => {
-      faults.reached('create.served');
-      placeSocketLink(paths, input.principal, places.proxySocket);
-      faults.reached('create.linked');
-    });
-    untilServed.catch(() => undefined);
     ensurePrincipalDirectories(paths, number, uids);
+    const { promise: mayFeed, resolve: letFeed } = Promise.withResolvers<void>();
+    const { listening, served } = proxy.open(mayFeed);
     ensureWorkspace(paths, input.principal, number, uids);
     placePayloadFiles(places.agentDirectory, input.spec);
     removeSecretFiles(places.agentDirectory);
@@ -93,7 +90,7 @@ async function startJudged(deps: LauncherDeps, start: SandboxStart, { header, re
     }
     await startRelay({
       relay,
-      untilServed,
+      untilListening: listening.then(() => faults.reached('create.listening')),
       uid: uids.payload(number),
       socketPath: places.relaySocket,
       logFile: `${paths.logDir}/relay-${number}.log`,
@@ -105,6 +102,12 @@ async function startJudged(deps: LauncherDeps, start: SandboxStart, { header, re
       faults,
       onRunning: start.onRunning,
     });
+    // The payload runs: what it asks meanwhile its proxy answers when it has its keys.
+    letFeed();
+    await served;
+    faults.reached('create.served');
+    placeSocketLink(paths, input.principal, places.proxySocket);
+    faults.reached('create.linked');
   } catch (error) {
     await clearRemains(deps, records, { principal: input.principal, number, proxy, withRecord: true });
     throw error;

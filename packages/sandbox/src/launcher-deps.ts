@@ -7,6 +7,7 @@ import type { InputOf, launcherContract, SandboxProfile } from '@bureau/protocol
 import type { FaultPoints } from './faults.ts';
 import type { HostFacts } from './host-facts.ts';
 import type { LauncherCredentials } from './launcher-credentials.ts';
+import type { RootCopies } from './root-copies.ts';
 import type { SpecVariables } from './spec-variables.ts';
 
 /** What `launcherContract.create` takes. */
@@ -20,6 +21,7 @@ export interface WallFacts {
   readonly policyFile: string;
   /** The copy of the `/etc` below this root (empty: the host's) that sandboxes see parts of. */
   readonly hostEtcOf: (root: string) => string;
+  readonly roots: RootCopies;
   readonly variables: SpecVariables;
 }
 

@@ -14,6 +14,7 @@ import { makePlaces } from './plan-places.ts';
 import { readPolicy, type LauncherPolicy } from './policy-file.ts';
 import { relayMounts } from './relay-mounts.ts';
 import { refusal } from './policy.ts';
+import { RootCopies } from './root-copies.ts';
 import { effectiveLimits, processLimits, readMachine, refusedResource, unenforceable, type EffectiveLimits } from './resource-limits.ts';
 import { seccompPrograms } from './seccomp-profiles.ts';
 import { seccompArchitecture } from './seccomp.ts';
@@ -34,6 +35,7 @@ export function openWall(paths: InstancePaths, architecture: string, variables: 
     host: readHostFacts(),
     policyFile: paths.policyFile,
     hostEtcOf,
+    roots: new RootCopies(),
     variables: { ...fixedVariables(paths), ...variables },
   };
 }
@@ -78,7 +80,7 @@ export function planSandbox(input: CreateInput, number: number, header: BundleHe
     sources,
   );
   const limits = judgeResources(plan.spec, policy, deps, input.principal);
-  makePlaces(plan);
+  makePlaces(plan, wall.roots);
   const mounts = relayMounts(plan, sources);
   writePlanFile(paths.principal(number).directory, {
     plan,

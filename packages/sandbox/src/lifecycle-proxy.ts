@@ -57,7 +57,26 @@ export class ProxyLink {
    * manager, the proxy or the bundle's judgement said, and `proxy_released` after `release`.
    */
   bringUp(): Promise<void> {
-    const mine = this.#turn.then(() => this.#bringUpNow());
+    return this.#inTurn(() => this.#bringUpNow());
+  }
+
+  /**
+   * The first bring-up of a new sandbox, in two parts. `listening` resolves when whoever connects to the proxy waits for its answer;
+   * `served` when it has its keys, which it is not given before `mayFeed` resolves: they take time that a start has better use for.
+   */
+  open(mayFeed: Promise<void>): { readonly listening: Promise<void>; readonly served: Promise<void> } {
+    const listening = this.#inTurn(async () => {
+      this.#over.signal.throwIfAborted();
+      await this.#deps.stand.startProxy(this.#number, this.#over.signal);
+    });
+    const served = Promise.all([listening, mayFeed]).then(() => this.#inTurn(() => this.#bringUpNow(true)));
+    // Both are told to who waits for them, and to nobody else.
+    for (const each of [listening, served]) each.catch(() => undefined);
+    return { listening, served };
+  }
+
+  #inTurn(task: () => Promise<void>): Promise<void> {
+    const mine = this.#turn.then(task);
     this.#turn = mine.catch(() => undefined);
     return mine;
   }
@@ -87,15 +106,15 @@ export class ProxyLink {
     this.#client = undefined;
   }
 
-  async #bringUpNow(): Promise<void> {
+  async #bringUpNow(isListening = false): Promise<void> {
     this.#over.signal.throwIfAborted();
     this.#timer?.clear();
-    await this.#feed(this.#client ?? (await this.#connect()));
+    await this.#feed(this.#client ?? (await this.#connect(isListening)));
   }
 
-  async #connect(): Promise<IpcClient<typeof proxyContract>> {
+  async #connect(isListening: boolean): Promise<IpcClient<typeof proxyContract>> {
     const { signal } = this.#over;
-    await this.#deps.stand.startProxy(this.#number, signal);
+    if (!isListening) await this.#deps.stand.startProxy(this.#number, signal);
     const { adminSocket, build, clock, proxyUid } = this.#deps;
     const client = await connect({
       path: adminSocket,

@@ -26,8 +26,8 @@ export interface RelayStart {
   readonly sandboxGroup: Cgroup;
   readonly clock: Clock;
   readonly faults: FaultPoints;
-  /** What the payload needs before its first instruction (its proxy), made while the relay starts; a rejection gives the start up. */
-  readonly untilServed: Promise<void>;
+  /** What the payload needs before its first instruction (its proxy's socket), made while the relay starts; a rejection gives the start up. */
+  readonly untilListening: Promise<void>;
   /** Called for `running`, which may come long after the start when the payload is held for an observer. */
   readonly onRunning: () => void;
 }
@@ -39,6 +39,8 @@ const GO = Buffer.from([0x67]);
  * Throws `start_failed` with what the relay or bwrap said; nothing is left then.
  */
 export async function startRelay(start: RelayStart): Promise<void> {
+  // Awaited only once the sandbox stands.
+  start.untilListening.catch(() => undefined);
   start.sandboxGroup.create();
   start.faults.reached('create.groups');
   const relay = await start.relay;
@@ -49,7 +51,7 @@ export async function startRelay(start: RelayStart): Promise<void> {
     start.faults.reached('create.ordered');
     const reports = readReports(relay.reports);
     // The proxy meanwhile: it is there when the payload is.
-    await Promise.all([untilStarted(reports, start.clock).then((init) => place(init, start)), start.untilServed]);
+    await Promise.all([untilStarted(reports, start.clock).then((init) => place(init, start)), start.untilListening]);
     relay.instructions.end(GO);
     start.faults.reached('create.go');
     void followReports(reports, start.onRunning);

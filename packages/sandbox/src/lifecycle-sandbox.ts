@@ -6,11 +6,12 @@ import { connect, type IpcClient } from '@bureau/ipc';
 import type { Logger } from '@bureau/log';
 import { untilEmpty, type Cgroup, type LimitedCgroup } from '@bureau/process';
 import { relayContract, type ExitReport, type SandboxInfo, type SignalName } from '@bureau/protocol';
-import type { FaultPoints } from './faults.ts';
+import type { FaultPoint, FaultPoints } from './faults.ts';
 import { readExitReport, withHits } from './lifecycle-exit.ts';
 import { RELAY_STOP_MARGIN } from './lifecycle-limits.ts';
 import type { ProxyLink } from './lifecycle-proxy.ts';
 import { removeSocketLink } from './socket-link.ts';
+import { StageTimes } from './stage-times.ts';
 import type { SandboxRecord, SandboxRecords } from './state-record.ts';
 
 export interface LiveSandboxDeps {
@@ -37,14 +38,17 @@ export class LiveSandbox {
   #record: SandboxRecord;
   #state: SandboxInfo['state'];
   #proxyClosed: Promise<void> | undefined;
-  /** Settles when nothing of the sandbox is left and its end is told. Never rejects. */
+  /** The steps of its end, from the moment on at which somebody asked for it. */
+  #steps: StageTimes | undefined;
+  readonly #released = new AbortController();
+  /** Settles when nothing of the sandbox is left and its end is told; never after `release`. Never rejects. */
   readonly ended: Promise<ExitReport>;
 
   constructor(record: SandboxRecord, state: 'creating' | 'running', deps: LiveSandboxDeps) {
     this.#deps = deps;
     this.#record = record;
     this.#state = state;
-    this.ended = this.#end();
+    this.ended = this.#end().catch(() => new Promise<never>(() => undefined));
   }
 
   get info(): SandboxInfo {
@@ -81,11 +85,13 @@ export class LiveSandbox {
   async stop(graceMilliseconds: number): Promise<ExitReport> {
     if (this.#state === 'exited') return this.ended;
     this.#change('stopping');
-    this.#deps.faults.reached('destroy.stopping');
+    this.#steps ??= new StageTimes(this.#deps.clock, this.#deps.faults);
+    this.#reached('destroy.stopping');
     const kill = this.#deps.clock.setTimer(graceMilliseconds + RELAY_STOP_MARGIN, () => this.#kill());
     try {
       await this.#askRelay(graceMilliseconds);
-      // The payload has ended: its proxy goes while the relay does.
+      this.#reached('destroy.payload-ended');
+      // Its proxy goes while the relay does.
       void this.#closeProxy();
     } catch (error) {
       // A payload that ended a moment ago has taken its relay with it: nobody to ask, and nothing wrong.
@@ -105,8 +111,9 @@ export class LiveSandbox {
     await relay.call('signal', { signal });
   }
 
-  /** Lets go without stopping anything. */
+  /** Lets go without stopping anything: from now on its end is the next launcher's to see to, and nothing of it is touched here. */
   release(): void {
+    this.#released.abort();
     this.#deps.proxy.release();
   }
 
@@ -139,33 +146,35 @@ export class LiveSandbox {
   }
 
   async #end(): Promise<ExitReport> {
-    const { relayGroup, sandboxGroup, paths, records, logger, clock, faults } = this.#deps;
-    await untilEmpty(relayGroup, clock);
-    faults.reached('destroy.relay-gone');
+    const { relayGroup, sandboxGroup, paths, records, logger, clock } = this.#deps;
+    const { signal } = this.#released;
+    await untilEmpty(relayGroup, clock, signal);
+    this.#reached('destroy.relay-gone');
     // A relay that was killed leaves a dying bwrap behind: nothing of the payload may outlive its parent.
     sandboxGroup.kill();
-    await untilEmpty(sandboxGroup, clock);
-    faults.reached('destroy.payload-gone');
+    await untilEmpty(sandboxGroup, clock, signal);
+    this.#reached('destroy.payload-gone');
     const { number, principal } = this.#record;
     const proxyClosed = this.#closeProxy();
     const exit = withHits(readExitReport(paths.principal(number).exitFile), sandboxGroup.hits());
     this.#record = { ...this.#record, exit };
     const isRecorded = this.#attempt('its end was not written down', () => records.write(this.#record));
-    faults.reached('destroy.recorded');
+    this.#reached('destroy.recorded');
     await proxyClosed;
-    faults.reached('destroy.proxy-stopped');
-    this.#attempt('its cgroups were not removed', () => {
-      relayGroup.remove();
-      sandboxGroup.remove();
-    });
-    faults.reached('destroy.groups-removed');
+    signal.throwIfAborted();
+    this.#reached('destroy.proxy-stopped');
+    await Promise.all([relayGroup.removeSoon(), sandboxGroup.removeSoon()]).catch((error: unknown) =>
+      this.#tell('its cgroups were not removed', error),
+    );
+    this.#reached('destroy.groups-removed');
     this.#attempt('its socket link was not removed', () => removeSocketLink(paths, principal));
-    faults.reached('destroy.link-removed');
+    this.#reached('destroy.link-removed');
     // Until the record is on disk, the relay's own report is all that a later launcher could read.
     if (isRecorded)
       this.#attempt('its directory was not removed', () => rmSync(paths.principal(number).directory, { recursive: true, force: true }));
-    faults.reached('destroy.directory-removed');
-    logger.info({ principal, id: this.#record.id, code: exit.code, reason: exit.reason }, 'sandbox ended');
+    this.#reached('destroy.directory-removed');
+    const steps = this.#steps === undefined ? {} : { milliseconds: this.#steps.milliseconds };
+    logger.info({ principal, id: this.#record.id, code: exit.code, reason: exit.reason, ...steps }, 'sandbox ended');
     this.#change('exited');
     return exit;
   }
@@ -185,9 +194,17 @@ export class LiveSandbox {
       step();
       return true;
     } catch (error) {
-      this.#deps.logger.error({ principal: this.#record.principal, id: this.#record.id, error: describeError(error) }, failed);
+      this.#tell(failed, error);
       return false;
     }
+  }
+
+  #tell(failed: string, error: unknown): void {
+    this.#deps.logger.error({ principal: this.#record.principal, id: this.#record.id, error: describeError(error) }, failed);
+  }
+
+  #reached(point: FaultPoint): void {
+    (this.#steps ?? this.#deps.faults).reached(point);
   }
 
   #change(state: SandboxInfo['state']): void {

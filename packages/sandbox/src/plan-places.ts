@@ -3,15 +3,15 @@ import { dirname } from 'node:path';
 import { ensureDirectory } from '@bureau/files';
 import type { SandboxPlan } from './bwrap-arguments.ts';
 import { mountPoints } from './mount-plan.ts';
-import { writeRootFiles } from './root-files.ts';
+import type { RootCopies } from './root-copies.ts';
 
 /**
  * Makes on disk what a plan names: generated files, the place overlays are put together on, and the directories that the principal keeps
  * (root's above, the payload's own at the end, so that it can never put a link in its place). Needs root.
  */
-export function makePlaces(plan: SandboxPlan): void {
+export function makePlaces(plan: SandboxPlan, roots: RootCopies): void {
   const { uid, gid, hostname, hostEtcDirectory, mounts, rootFilesDirectory, scratchDirectory } = plan;
-  writeRootFiles(rootFilesDirectory, { uid, gid, hostname, hostEtcDirectory, mountPoints: mountPoints(mounts) });
+  roots.ensure(rootFilesDirectory, { uid, gid, hostname, hostEtcDirectory, mountPoints: mountPoints(mounts) });
   if (scratchDirectory !== undefined) {
     ensureDirectory(dirname(scratchDirectory), { mode: 0o711, uid: 0, gid: 0 });
     ensureDirectory(scratchDirectory, { mode: 0o700, uid, gid });

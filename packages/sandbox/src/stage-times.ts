@@ -2,7 +2,7 @@
 import type { Clock } from '@bureau/core';
 import type { FaultPoint, FaultPoints } from './faults.ts';
 
-/** When each step of one create was taken, for the log: where the time goes is asked after the fact. */
+/** When each step of one create or destroy was taken, for the log: where the time goes is asked after the fact. */
 export class StageTimes implements FaultPoints {
   readonly #clock: Clock;
   readonly #next: FaultPoints;
@@ -20,8 +20,8 @@ export class StageTimes implements FaultPoints {
     this.#next.reached(point);
   }
 
-  /** Milliseconds from the beginning to each step so far, in their order, without the `create.` before each. */
+  /** Milliseconds from the beginning to each step so far, in their order, without the `create.` or `destroy.` before each. */
   get milliseconds(): Readonly<Record<string, number>> {
-    return Object.fromEntries(this.#reached.map(([point, at]) => [point.replace('create.', ''), Math.round(at * 10) / 10]));
+    return Object.fromEntries(this.#reached.map(([point, at]) => [point.slice(point.indexOf('.') + 1), Math.round(at * 10) / 10]));
   }
 }

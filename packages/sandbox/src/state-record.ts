@@ -27,9 +27,12 @@ export class SandboxRecords {
     this.#directory = directory;
   }
 
-  /** Written whole or not at all. */
+  /**
+   * Written whole or not at all. An end is on disk when this returns. A start is not forced there: after a power cut nothing of it runs,
+   * and a record that is lost or empty says the same as one that is there.
+   */
   write(record: SandboxRecord): void {
-    writeFileAtomic(this.#path(record.number), JSON.stringify(record), { mode: 0o600 });
+    writeFileAtomic(this.#path(record.number), JSON.stringify(record), { mode: 0o600, durable: record.exit !== undefined });
   }
 
   /** `undefined` when there is none; throws `file_malformed` when it is not one of ours. */

@@ -16,6 +16,7 @@ import { HostEtc } from '../host-etc.ts';
 import { readHostFacts } from '../host-facts.ts';
 import { OpenMountSources } from '../mount-source.ts';
 import { makePlaces } from '../plan-places.ts';
+import { RootCopies } from '../root-copies.ts';
 import { defaultPolicy, type LauncherPolicy } from '../policy-file.ts';
 import { seccompPrograms } from '../seccomp-profiles.ts';
 import { seccompArchitecture } from '../seccomp.ts';
@@ -88,7 +89,8 @@ export class WallFixture implements Disposable {
     sources: OpenMountSources = new OpenMountSources(),
   ): { options: string[]; command: string[] } {
     const real = instancePaths(parseInstanceName('wall'));
-    const own = { ...real.principal(0), directory: this.directory, agentDirectory: this.agent };
+    const rootDirectory = join(this.directory, 'root');
+    const own = { ...real.principal(0), directory: this.directory, agentDirectory: this.agent, rootDirectory };
     const plan = decideSandbox(
       {
         principal: parsePrincipalName('wall/test'),
@@ -105,7 +107,7 @@ export class WallFixture implements Disposable {
       },
       sources,
     );
-    makePlaces(plan);
+    makePlaces(plan, new RootCopies());
     return bwrapOptions(plan);
   }
 
