@@ -5,14 +5,14 @@
  * `accessLogDirectory` of the instance's paths says). Ends with status 0 on SIGTERM.
  */
 import 'node:cluster'; // what a server loads at its first `listen`: now, while nobody waits
-import { closeSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { parseArgs } from 'node:util';
 import { describeError } from '@bureau/core';
 import { createLogger } from '@bureau/log';
 import { disableCoreDumps, replaceDescriptor, setDumpable } from '@bureau/native';
 import { becomeUser, sayReady, systemClock, waitForOrder } from '@bureau/process';
-import { startProxy } from '@bureau/proxy';
+import { rehearse, startProxy } from '@bureau/proxy';
 
 const INSTRUCTIONS = 3;
 const REPORTS = 4;
@@ -30,9 +30,18 @@ async function main(): Promise<void> {
   // Before anything secret can be in memory: nobody of this uid may read it, and no core file may hold it.
   setDumpable(false);
   disableCoreDumps();
+  rehearseAll();
   const order = waitForOrder(INSTRUCTIONS, REPORTS, ORDER_NUMBERS, ORDER_DESCRIPTORS);
   if (order === null) process.exit(0);
   await serve(order.numbers as unknown as Three, order.descriptors as unknown as Three, values['access-logs']);
+}
+
+/** Before anybody waits: what runs for the first time is compiled first. */
+function rehearseAll(): void {
+  rehearse(systemClock);
+  const nowhere = openSync('/dev/null', 'w');
+  createLogger({ name: 'proxy', destination: nowhere }).info({ build }, 'rehearsal');
+  closeSync(nowhere);
 }
 
 type Three = readonly [number, number, number];

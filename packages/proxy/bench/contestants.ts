@@ -13,8 +13,8 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { connect as connectSocket } from 'node:net';
-import { tmpdir } from 'node:os';
+import { connect as connectSocket, createServer, type AddressInfo } from 'node:net';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from '@bureau/ipc';
 import { listenUnix } from '@bureau/native';
@@ -29,6 +29,10 @@ const CHILD_MILLISECONDS = 120_000;
 const UID = 196_500;
 /** Not below /tmp, where somebody else could leave a program for us to run. */
 const NGINX_FILES = join(ROOT, '.build/bench-nginx');
+/** Outside the checkout: 100 MB that no version of ours changes. */
+const MITMPROXY_FILES = join(homedir(), '.cache/bureau-bench/mitmproxy');
+const MITMDUMP = join(MITMPROXY_FILES, 'bin/mitmdump');
+const MITMPROXY_PACKAGE = 'mitmproxy==11.0.2';
 const NGINX = ['/usr/sbin/nginx', join(NGINX_FILES, 'usr/sbin/nginx')];
 
 /** A proxy that serves: its agent's socket, its process, and the milliseconds to its first answer, from nothing and from the pool. */
@@ -45,6 +49,9 @@ export interface OurProxy {
  */
 const APART = { detached: true } as const;
 
+/** Reads process ids; when the bench ends without a word (`kill -9`), so do they, and its directory goes. A parent-death signal would be lost when the proxy takes its uid. */
+const REAPER = 'while read -r pid; do pids="$pids $pid"; done; [ -z "$pids" ] || kill -9 $pids; rm -rf -- "$0"';
+
 /** Everything that one measure started, in a directory of its own. */
 export class Arena {
   readonly directory = mkdtempSync(join(tmpdir(), 'bureau-bench-proxy-'));
@@ -52,6 +59,7 @@ export class Arena {
   readonly #members: PoolMember[] = [];
   #tree: CgroupTree | undefined;
   #proxies = 0;
+  readonly #reaper = spawn('/bin/sh', ['-c', REAPER, this.directory], { stdio: ['pipe', 'ignore', 'ignore'], ...APART });
 
   /** Ends every process and removes every file. */
   async close(): Promise<void> {
@@ -61,6 +69,7 @@ export class Arena {
     await Promise.all(gone);
     await Promise.all(this.#members.map((member) => member.end()));
     this.#tree?.remove();
+    this.#reaper.kill('SIGKILL');
     rmSync(this.directory, { recursive: true });
   }
 
@@ -100,13 +109,25 @@ http { access_log off; ${temporary} keepalive_requests 1000000000; client_max_bo
       proxy_set_header Connection ""; proxy_set_header X-Api-Key "sk-bench-key-000000000000000000"; } } }
 `,
     );
-    this.#children.push(spawn(binary, ['-p', directory, '-c', join(directory, 'nginx.conf')], { stdio: 'ignore', ...APART }));
+    this.#keep(spawn(binary, ['-p', directory, '-c', join(directory, 'nginx.conf')], { stdio: 'ignore', ...APART }));
     await listening(socket);
     return socket;
   }
 
+  /** mitmproxy as a reverse proxy that sets a header, on a port, since it has no Unix sockets. Gives the port. */
+  async mitmproxy(port: number): Promise<number> {
+    const binary = existsSync(MITMDUMP) ? MITMDUMP : installMitmproxy();
+    const own = await freePort();
+    const mode = `reverse:http://127.0.0.1:${port}@127.0.0.1:${own}`;
+    const args = ['-q', '--set', `confdir=${join(this.directory, 'mitmproxy')}`, '--mode', mode];
+    args.push('--modify-headers', '/~q/X-Api-Key/sk-bench-key-000000000000000000');
+    this.#keep(spawn(binary, args, { stdio: 'ignore', ...APART }));
+    await listening(own);
+    return own;
+  }
+
   /** Our proxy as it ships and as the service manager starts it, with injection, rules, limits and its log, configured the way the launcher does. */
-  async proxy(port: number): Promise<OurProxy> {
+  async proxy(port: number, flags: readonly string[] = [], files = bundled()): Promise<OurProxy> {
     this.#proxies += 1;
     const number = this.#proxies;
     const base = join(this.directory, `proxy-${number}`);
@@ -118,10 +139,18 @@ http { access_log off; ${temporary} keepalive_requests 1000000000; client_max_bo
     const admin = listenUnix(`${base}.admin`, { mode: 0o600 });
     const openLog = (): number => openSync(`${base}.log`, 'a');
     const log = openLog();
-    const file = join(bundled(), 'lib/proxy.js');
+    const file = join(files, 'lib/proxy.js');
     const environment = { PATH: '/usr/bin:/bin', NODE_COMPILE_CACHE: join(this.directory, 'compile-cache') };
     if (number === 1) execFileSync(process.execPath, [file, '--version'], { env: environment, stdio: 'ignore' });
-    const args = ['--max-semi-space-size=4', '--disable-sigusr1', file, '--access-logs', join(this.directory, 'access')];
+    const args = [
+      '--max-semi-space-size=4',
+      '--no-parallel-scavenge',
+      '--disable-sigusr1',
+      ...flags,
+      file,
+      '--access-logs',
+      join(this.directory, 'access'),
+    ];
     this.#tree ??= CgroupTree.open(`bureau-bench-${process.pid}`);
     const start = performance.now();
     const member = await PoolMember.start(
@@ -130,6 +159,7 @@ http { access_log off; ${temporary} keepalive_requests 1000000000; client_max_bo
       systemClock,
     );
     this.#members.push(member);
+    this.#outlivedBy(member.pid);
     await member.warm;
     const ordered = performance.now();
     member.order([UID, number, 0], [log, agent, admin]);
@@ -147,7 +177,7 @@ http { access_log off; ${temporary} keepalive_requests 1000000000; client_max_bo
     const code = `require('node:http').createServer((q, r) => r.end('{}')).listen(${JSON.stringify(socket)})`;
     const start = performance.now();
     const child = spawn(process.execPath, ['-e', code], { stdio: 'ignore', env: {}, ...APART });
-    this.#children.push(child);
+    this.#keep(child);
     await listening(socket);
     await firstAnswer(socket);
     return { pid: child.pid as number, started: performance.now() - start };
@@ -155,8 +185,17 @@ http { access_log off; ${temporary} keepalive_requests 1000000000; client_max_bo
 
   #fork(file: string): ChildProcess {
     const child = fork(join(import.meta.dirname, file), { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], ...APART });
+    return this.#keep(child);
+  }
+
+  #keep(child: ChildProcess): ChildProcess {
     this.#children.push(child);
+    if (child.pid !== undefined) this.#outlivedBy(child.pid);
     return child;
+  }
+
+  #outlivedBy(pid: number): void {
+    this.#reaper.stdin.write(`${pid}\n`);
   }
 }
 
@@ -179,6 +218,23 @@ function fetchNginx(): string {
     timeout: CHILD_MILLISECONDS,
   });
   return join(target, 'usr/sbin/nginx');
+}
+
+/** A virtual environment of its own, kept for the next time. */
+function installMitmproxy(): string {
+  const options = { stdio: 'ignore', timeout: 10 * CHILD_MILLISECONDS } as const;
+  execFileSync('/usr/bin/python3', ['-m', 'venv', MITMPROXY_FILES], options);
+  execFileSync(join(MITMPROXY_FILES, 'bin/pip'), ['install', '-q', MITMPROXY_PACKAGE], options);
+  return MITMDUMP;
+}
+
+/** A port that nobody has now. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return port;
 }
 
 async function configure(path: string, port: number): Promise<void> {
@@ -211,16 +267,19 @@ async function configure(path: string, port: number): Promise<void> {
 }
 
 /** Resolves when something accepts on the socket. */
-async function listening(path: string): Promise<void> {
-  for (let tries = 0; tries < 2_000; tries += 1) {
+async function listening(to: string | number): Promise<void> {
+  for (let tries = 0; tries < 10_000; tries += 1) {
     const isOpen = await new Promise<boolean>((resolve) => {
-      const socket = connectSocket(path, () => resolve(true)).once('error', () => resolve(false));
-      socket.once('connect', () => socket.destroy());
+      const socket = (typeof to === 'string' ? connectSocket(to) : connectSocket(to, '127.0.0.1')).once('error', () => resolve(false));
+      socket.once('connect', () => {
+        socket.destroy();
+        resolve(true);
+      });
     });
     if (isOpen) return;
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
-  throw new Error(`nothing listens on ${path}`);
+  throw new Error(`nothing listens on ${to}`);
 }
 
 function firstAnswer(path: string): Promise<void> {

@@ -11,7 +11,7 @@ interface Round {
   readonly connections?: number;
 }
 
-const ROUND_MILLISECONDS = 1_200;
+const ROUND_MILLISECONDS = 2_000;
 const REQUESTS = 3_000;
 const LARGE = 1024 ** 3;
 const held: Socket[] = [];

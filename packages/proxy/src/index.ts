@@ -17,6 +17,7 @@
  */
 export { startProxy } from './proxy.ts';
 export type { Proxy, ProxyOptions } from './proxy.ts';
+export { rehearse } from './rehearse.ts';
 export type { ProxyLimits } from './limits.ts';
 export type { Answer, Route, RouteCall, RouteDefinition, RouteServices } from './router.ts';
 export type { ProblemExtensions, ProblemOptions } from './problem.ts';

@@ -11,7 +11,6 @@ export interface Trace {
 }
 
 const TRACEPARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}$/;
-const NOTHING: readonly string[] = [];
 const ID_DIGITS = 32;
 const BYTES = 24;
 /** Identifiers that are drawn at once: a call of the system for each request costs more than all else about it. */
@@ -34,7 +33,9 @@ export class TraceDigits {
 
 /** Reads a `traceparent`; an absent or malformed one starts a new trace, of `digits`, which nobody samples but our log. */
 export function traceOf(traceparent: string | undefined, digits?: TraceDigits): Trace {
-  const [, id, span] = (traceparent === undefined ? undefined : TRACEPARENT.exec(traceparent)) ?? NOTHING;
+  const match = traceparent === undefined ? undefined : TRACEPARENT.exec(traceparent);
+  const id = match?.[1];
+  const span = match?.[2];
   if (traceparent !== undefined && id !== undefined && !/^0+$/.test(id) && span !== undefined && !/^0+$/.test(span)) {
     return { id, parent: traceparent, given: true };
   }

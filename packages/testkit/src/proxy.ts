@@ -88,7 +88,14 @@ export class RealProxy implements AsyncDisposable {
     const tree = CgroupTree.open(`bureau-test-${process.pid}`);
     const group = tree.group('proxy');
     // As the service table of a stand says.
-    const ours = ['--max-semi-space-size=4', '--disable-sigusr1', builtProxy(), '--access-logs', join(directory, 'logs')];
+    const ours = [
+      '--max-semi-space-size=4',
+      '--no-parallel-scavenge',
+      '--disable-sigusr1',
+      builtProxy(),
+      '--access-logs',
+      join(directory, 'logs'),
+    ];
     const program = identityPowers(process.execPath, ours);
     const words = [program.command, ...program.args];
     const own = ['/usr/bin/unshare', '--mount', '--propagation', 'private', '--', '/bin/sh', '-c', OWN_HOSTS, join(directory, 'hosts')];
