@@ -25,7 +25,7 @@ export class GuestReport {
     if (totals !== null) this.#totals = { passed: Number(totals[1]), failed: Number(totals[2]) };
     if (text.startsWith('@vm start ')) this.#totals = undefined;
     if (text === '@vm done') this.done = true;
-    const end = /^@vm end ([a-z]+) (\d{1,3}) (\d{1,7})$/.exec(text);
+    const end = /^@vm end ([a-z0-9/._-]+) (\d{1,3}) (\d{1,7})$/.exec(text);
     if (end !== null) this.#end({ name: end[1] ?? '', code: Number(end[2]), seconds: Number(end[3]) });
   }
 
