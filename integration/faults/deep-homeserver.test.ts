@@ -75,7 +75,7 @@ async function succeeds(args: readonly string[]): Promise<string> {
 
 /** Every live process: role, pid and start. */
 function identities(): string[] {
-  const live = stand.processes().filter(({ zombie, role }) => !zombie && role !== 'command');
+  const live = stand.processes().filter(({ zombie, role }) => !zombie && role !== 'command' && !role.endsWith(':waiting'));
   return live.map(({ role, pid, startTime }) => `${role} ${pid} ${startTime}`).toSorted();
 }
 

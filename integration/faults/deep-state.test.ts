@@ -54,7 +54,7 @@ async function withFile(path: string, changed: string | undefined, work: () => P
 
 /** How many descriptors each live process has open, by its role. */
 function descriptors(): Map<string, number> {
-  const live = stand.processes().filter(({ zombie, role }) => !zombie && role !== 'command');
+  const live = stand.processes().filter(({ zombie, role }) => !zombie && role !== 'command' && !role.endsWith(':waiting'));
   return new Map(live.map(({ role, pid }) => [role, readdirSync(`/proc/${pid}/fd`).length]));
 }
 
