@@ -7,6 +7,8 @@ import { instanceProcesses, type InstanceProcess } from './instance-processes.ts
 /** `__SO_ACCEPTCON` in /proc/net/unix: a socket that listens. */
 const LISTENS = 0x10000;
 const CGROUP_ROOT = '/sys/fs/cgroup';
+/** The `/etc` of a principal, made at its first sandbox and kept for the next ones, as its number is. */
+const KEPT_ROOT = /^\.root\/[0-9]+(?:\/|$)/;
 /** A process that waits for its order. */
 const POOL_GROUP = /\/(relay|proxy)-pool-[0-9]+-[0-9]+$/;
 
@@ -56,7 +58,7 @@ export function lookAt(paths: InstancePaths, uidBase: number): Sighting {
     sockets: socketsOf(paths, live),
     networkNamespaces: namespacesOf(live),
     cgroups: cgroupsOf(paths.cgroupName).filter((directory) => keepers.size === 0 || !POOL_GROUP.test(directory)),
-    runFiles: existsSync(paths.runDir) ? readdirSync(paths.runDir, { recursive: true, encoding: 'utf8' }).toSorted() : [],
+    runFiles: filesOf(paths.runDir).filter((name) => keepers.size === 0 || !KEPT_ROOT.test(name)),
     uidRanges: existsSync(UIDS_FILE)
       ? readFileSync(UIDS_FILE, 'utf8')
           .split('\n')
@@ -139,4 +141,8 @@ function cgroupsOf(name: string): string[] {
         .map((entry) => join(entry.parentPath, entry.name)),
     ])
     .toSorted();
+}
+
+function filesOf(directory: string): string[] {
+  return existsSync(directory) ? readdirSync(directory, { recursive: true, encoding: 'utf8' }).toSorted() : [];
 }
