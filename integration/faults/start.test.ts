@@ -46,11 +46,11 @@ function up(name: string, args: readonly string[] = []): Promise<CommandResult> 
   return runCommand(`${CHECKOUT}/script/up`, ['--instance', name, '--json', ...args], { timeoutMilliseconds: UP_MILLISECONDS });
 }
 
-/** `role pid` of everything that lives. */
+/** `role pid` of everything that lives; what waits for an agent comes and goes with whoever takes it. */
 function living(): string[] {
   return stand
     .processes()
-    .filter(({ zombie }) => !zombie)
+    .filter(({ zombie, role }) => !zombie && !role.endsWith(':waiting'))
     .map(({ role, pid }) => `${role} ${pid}`)
     .toSorted();
 }
