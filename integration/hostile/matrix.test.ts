@@ -116,7 +116,7 @@ describe('assignments with hostile content block their own principal alone', () 
   const good = (principal: string): Record<string, unknown> => ({ v: 1, principal, command: ['sleep', '1000'] });
   const cases: readonly [key: string, content: Record<string, unknown>, message: RegExp | undefined][] = [
     ['bad/types', { ...good('bad/types'), command: 'rm -rf /' }, /command/],
-    ['bad/version', { ...good('bad/version'), v: 2 }, /v:/],
+    ['bad/version', { ...good('bad/version'), v: 2 }, /newer Bureau \(version 2\)/],
     ['bad/number', { v: 1, principal: 7, command: [['x']] }, /principal|command/],
     ['bad/other', good('hostile/two'), /another principal/],
     ['bad/template', { ...good('bad/template'), template: '../../etc/passwd' }, /template/],

@@ -6,6 +6,8 @@ export const RELAY_START_MILLISECONDS = 20_000;
 export const RELAY_STOP_MARGIN = 3_000;
 /** A call to the service manager or to a proxy's admin socket. */
 export const NEIGHBOUR_CALL_MILLISECONDS = 30_000;
+/** Between two tries to reach a service manager that went away: script/up starts another within seconds. */
+export const STAND_PAUSE = 500;
 /** First pause before a lost proxy is started again; doubles up to the longest. */
 export const PROXY_PAUSE_FIRST = 50;
 /** Longest pause between two starts of a proxy that keeps ending. */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Clock } from '@bureau/core';
+import type { Clock, Timer } from '@bureau/core';
 import { connect, type IpcClient } from '@bureau/ipc';
 import { standContract } from '@bureau/protocol';
-import { NEIGHBOUR_CALL_MILLISECONDS } from './lifecycle-limits.ts';
+import { NEIGHBOUR_CALL_MILLISECONDS, STAND_PAUSE } from './lifecycle-limits.ts';
 
 export interface StandLinkDeps {
   readonly clock: Clock;
@@ -10,10 +10,15 @@ export interface StandLinkDeps {
   readonly standSocket: string;
 }
 
-/** The launcher's one connection to the service manager: made at the first call, kept, made again after it was lost. */
+/**
+ * The launcher's one connection to the service manager: made ahead or at the first call, kept, and made again when it was lost, so that a
+ * sandbox finds it there and a service manager that has been replaced finds its launcher.
+ */
 export class StandLink {
   readonly #deps: StandLinkDeps;
   #client: Promise<IpcClient<typeof standContract>> | undefined;
+  #again: Timer | undefined;
+  #closed = false;
 
   constructor(deps: StandLinkDeps) {
     this.#deps = deps;
@@ -38,8 +43,19 @@ export class StandLink {
 
   /** Closes the connection that is there; a later call makes another. */
   async close(): Promise<void> {
+    this.#closed = true;
+    this.#again?.clear();
     const client = await this.#client?.catch(() => undefined);
     client?.close();
+  }
+
+  #lost(): void {
+    this.#client = undefined;
+    if (this.#closed) return;
+    this.#again?.clear();
+    this.#again = this.#deps.clock.setTimer(STAND_PAUSE, () => {
+      this.#connected().catch(() => this.#lost());
+    });
   }
 
   #connected(): Promise<IpcClient<typeof standContract>> {
@@ -60,7 +76,7 @@ export class StandLink {
         // Fifty starts at once on a busy machine keep both ends from a greeting for longer than a healthy connection may take.
         limits: { helloMilliseconds: NEIGHBOUR_CALL_MILLISECONDS },
       });
-      void client.closed.then(() => (this.#client = undefined));
+      void client.closed.then(() => this.#lost());
       return client;
     } catch (error) {
       this.#client = undefined;
