@@ -143,7 +143,7 @@ test('a payload sees nothing of the host’s Bureau and of other principals, and
   );
   const { own, runtime, processes, ...rest } = seen;
   assert.equal(own, 'written', 'the positive control');
-  assert.equal(runtime, 'proxy.sock');
+  assert.equal(runtime, 'payload.json,proxy.sock');
   assert.deepEqual(new Set(processes?.split(',')), new Set(['/usr/bin/bwrap', node]));
   for (const [name, outcome] of Object.entries(rest)) assert.match(outcome, /^(ENOENT|EACCES)$/, name);
   const sockets = {
