@@ -8,7 +8,7 @@ import { instanceProcesses, type InstanceProcess } from './instance-processes.ts
 const LISTENS = 0x10000;
 const CGROUP_ROOT = '/sys/fs/cgroup';
 /** The `/etc` of a principal, made at its first sandbox and kept for the next ones, as its number is. */
-const KEPT_ROOT = /^\.root\/[0-9]+(?:\/|$)/;
+const KEPT_ROOT = /^\.root(?:$|\/[0-9]+(?:\/|$))/;
 /** A process that waits for its order. */
 const POOL_GROUP = /\/(relay|proxy)-pool-[0-9]+-[0-9]+$/;
 
