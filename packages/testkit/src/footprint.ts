@@ -9,6 +9,8 @@ const LISTENS = 0x10000;
 const CGROUP_ROOT = '/sys/fs/cgroup';
 /** The `/etc` of a principal, made at its first sandbox and kept for the next ones, as its number is. */
 const KEPT_ROOT = /^\.root(?:$|\/[0-9]+(?:\/|$))/;
+/** Walks of a tree that keeps changing; each takes a millisecond. */
+const WALKS_MOST = 20;
 /** A process that waits for its order. */
 const POOL_GROUP = /\/(relay|proxy)-pool-[0-9]+-[0-9]+$/;
 
@@ -57,8 +59,8 @@ export function lookAt(paths: InstancePaths, uidBase: number): Sighting {
       .toSorted(),
     sockets: socketsOf(paths, live),
     networkNamespaces: namespacesOf(live),
-    cgroups: cgroupsOf(paths.cgroupName).filter((directory) => keepers.size === 0 || !POOL_GROUP.test(directory)),
-    runFiles: filesOf(paths.runDir).filter((name) => keepers.size === 0 || !KEPT_ROOT.test(name)),
+    cgroups: walked(() => cgroupsOf(paths.cgroupName)).filter((directory) => keepers.size === 0 || !POOL_GROUP.test(directory)),
+    runFiles: walked(() => filesOf(paths.runDir)).filter((name) => keepers.size === 0 || !KEPT_ROOT.test(name)),
     uidRanges: existsSync(UIDS_FILE)
       ? readFileSync(UIDS_FILE, 'utf8')
           .split('\n')
@@ -145,4 +147,15 @@ function cgroupsOf(name: string): string[] {
 
 function filesOf(directory: string): string[] {
   return existsSync(directory) ? readdirSync(directory, { recursive: true, encoding: 'utf8' }).toSorted() : [];
+}
+
+/** Walks again when something went away during the walk: what is there at the end counts. Throws the last failure. */
+function walked(walk: () => string[]): string[] {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return walk();
+    } catch (error) {
+      if (tries === WALKS_MOST || (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+  }
 }
