@@ -209,6 +209,8 @@ test('paths and methods: only the written spelling is served', async () => {
     ['GET', '/', 404, 'no_such_path'],
     ['GET', '/v1', 404, 'no_such_path'],
     ['GET', '/v1/identity/', 404, 'no_such_path'],
+    ['GET', '/v1/matrix/rooms/!a:b/state/%2e%2e', 400, 'invalid_path'],
+    ['GET', '/v1/matrix/rooms/!a:b/state/m.room.name?key=..', 400, 'invalid_path'],
     ['POST', '/v1/services/ticket/list', 404, 'no_such_service'],
     ['GET', '/v1/services/', 404, 'no_such_service'],
     ['GET', '//v1/identity', 404, 'no_such_path'],

@@ -121,6 +121,10 @@ export class MatrixAccount {
   }
 
   #toUpstream({ path, query, body, method, idempotent, version = 'v3', longPoll = false }: MatrixRequest): UpstreamRequest {
+    // Percent-encoding leaves them as they are, and what stands before a homeserver may read them as directories.
+    const dots = path.find((segment) => segment === '.' || segment === '..');
+    if (dots !== undefined)
+      throw new Problem(400, 'invalid_path', `Expected another name than ${quoted(dots)}, which servers read as a directory.`);
     const parameters = Object.entries(query ?? {}).filter((entry): entry is [string, string | number] => entry[1] !== undefined);
     const suffix =
       parameters.length === 0 ? '' : `?${parameters.map(([name, value]) => `${name}=${encodeURIComponent(String(value))}`).join('&')}`;

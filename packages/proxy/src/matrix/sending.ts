@@ -3,7 +3,7 @@ import type { RoomId } from '@bureau/core';
 import * as v from 'valibot';
 import { Problem } from '../problem.ts';
 import type { RouteCall, RouteServices } from '../router.ts';
-import { withAccount } from './account.ts';
+import { withAccount, type MatrixAccount } from './account.ts';
 import { eventId, transactionId } from './schemas.ts';
 
 const sent = v.object({ event_id: eventId });
@@ -31,28 +31,29 @@ export async function sendToRoom(
   checkSize(content, services);
   try {
     const room = await withAccount(call, services, (account) => account.permittedRoom('matrix/send', text));
-    return await services.rooms.run(room, call.signal(), () => sendOnce(call, services, room, type, content, transaction));
+    return await services.rooms.run(room, call.signal(), () =>
+      withAccount(call, services, (account) => sendOnce(account, room, text, ['send', type, transaction], content)),
+    );
   } catch (error) {
-    // The alias may lead elsewhere by now.
-    if (error instanceof Problem && (error.status === 403 || error.status === 404) && text.startsWith('#'))
-      await withAccount(call, services, async (account) => account.forgetAlias(text));
     throw withTransaction(error, transaction);
   }
 }
 
 async function sendOnce(
-  call: Pick<RouteCall<never>, 'signal' | 'trace'>,
-  services: RouteServices,
+  account: MatrixAccount,
   room: RoomId,
-  type: string,
+  named: string,
+  place: readonly [string, string, string],
   content: unknown,
-  transaction: string,
 ): Promise<string> {
-  const path = ['rooms', room, 'send', type, transaction];
-  return await withAccount(call, services, async (account) => {
-    const answer = await account.request(sent, { method: 'PUT', path, body: content, idempotent: true });
-    return answer.event_id;
-  });
+  try {
+    const path = ['rooms', room, ...place];
+    return (await account.request(sent, { method: 'PUT', path, body: content, idempotent: true })).event_id;
+  } catch (error) {
+    // The alias may lead elsewhere by now.
+    if (error instanceof Problem && (error.status === 403 || error.status === 404)) account.forgetAlias(named);
+    throw error;
+  }
 }
 
 /** One identifier from two places. Throws the `Problem`s 400 `invalid_field` and `transaction_mismatch`. */
