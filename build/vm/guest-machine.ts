@@ -68,7 +68,7 @@ export async function runMachine(options: MachineOptions): Promise<MachineEnd> {
     });
     createInterface({ input: child.stdout }).on('line', (text) => {
       silence.refresh();
-      // eslint-disable-next-line no-control-regex -- a guest's bytes are not for this terminal
+      // A guest's bytes are not for this terminal.
       options.line(text.replace(/\u001b\[[0-9;]*[A-Za-z]|[\u0000-\u0008\u000b-\u001f\u007f]/g, ''));
     });
     return { ...(await closed), late };

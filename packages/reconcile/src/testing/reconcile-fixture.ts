@@ -147,7 +147,6 @@ export async function bench(context: TestContext): Promise<Bench> {
         return {};
       },
       list: () => ({ sandboxes: self.sandboxes }),
-      // eslint-disable-next-line require-yield
       watch: async function* (_input, { signal }) {
         await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
         return {};
