@@ -148,6 +148,7 @@ export async function bench(context: TestContext): Promise<Bench> {
       },
       list: () => ({ sandboxes: self.sandboxes }),
       watch: async function* (_input, { signal }) {
+        yield* [];
         await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
         return {};
       },
