@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Runs test files through node:test, one process each: unit suites two at a time, integration one at a time; one line per
- * file, failures in full, one summary for all. Fails on a file without a test and on a skipped test.
+ * file, failures in full at once and again at the end, one summary for all. Fails on a file without a test and on a skipped test.
  *   test.ts [--json] [SUITE…]
  */
 import { join, relative } from 'node:path';
@@ -31,6 +31,7 @@ async function runFiles(
     concurrency: FILES_AT_A_TIME[kind],
     timeout: TEST_MILLISECONDS[kind],
   });
+  let told = totals.failures.length;
   for await (const { type, data } of stream as AsyncIterable<{ type: string; data: unknown }>) {
     const event = data as TestEnd & {
       readonly file?: string;
@@ -48,6 +49,9 @@ async function runFiles(
       print(
         `${event.success === true ? 'ok    ' : 'FAILED'} ${seconds} s ${String(event.counts?.['tests'] ?? 0).padStart(4)} tests  ${relative(root, event.file)}`,
       );
+      // At once, for who watches; again at the end, for who reads the last page.
+      for (const failure of totals.failures.slice(told)) print(describeFailure(failure));
+      told = totals.failures.length;
     }
   }
 }
