@@ -1,12 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describeError, type InstanceName } from '@bureau/core';
 import { instancePaths, readDaemonSession, readMachine, readSettings, uidsOf, type MachineSettings } from '@bureau/instance';
-import { serve } from '@bureau/ipc';
+import { connect, serve } from '@bureau/ipc';
 import type { Logger } from '@bureau/log';
 import { MachineSync } from '@bureau/matrix-sync';
 import { systemClock } from '@bureau/process';
-import { EVENT_TYPES, daemonContract, type MachineStatusContent, type PrincipalStatus } from '@bureau/protocol';
-import { LauncherLink, Reconciler, RelayRoutes, Runs, StatusReporter, StatusWatch, daemonHandlers, type Facts } from '@bureau/reconcile';
+import { EVENT_TYPES, daemonContract, launcherContract, type MachineStatusContent, type PrincipalStatus } from '@bureau/protocol';
+import {
+  LauncherLink,
+  Reconciler,
+  RelayRoutes,
+  Runs,
+  StatusReporter,
+  StatusWatch,
+  daemonHandlers,
+  openMemoryFile,
+  type Facts,
+} from '@bureau/reconcile';
 
 export interface DaemonStart {
   readonly instance: InstanceName;
@@ -29,7 +39,15 @@ export async function startDaemon({ instance, build, listener, logger, restart }
 
   const statuses = new StatusWatch();
   const runs = new Runs();
-  const launcher = new LauncherLink({ socket: paths.launcherSocket, build, clock, logger, onChange: () => reconciler.poke() });
+  const memory = openMemoryFile(`${paths.daemonStateDirectory}/memory.sqlite`, (what, error) =>
+    logger.error({ error: describeError(error) }, what),
+  );
+  const launcher = new LauncherLink({
+    connect: () => connect({ path: paths.launcherSocket, contract: launcherContract, role: 'daemon', build, expectUid: 0, clock }),
+    clock,
+    logger,
+    onChange: () => reconciler.poke(),
+  });
   const sync = new MachineSync({
     homeserverUrl: machine.homeserverUrl,
     userId: machine.userId,
@@ -60,6 +78,8 @@ export async function startDaemon({ instance, build, listener, logger, restart }
     logger,
     launcher,
     runs,
+    memory,
+    nextTurn: setImmediate,
     facts: () => readFacts(sync, machine, logger),
     onStatuses: (principals) => {
       statuses.update(principals);
@@ -90,6 +110,7 @@ export async function startDaemon({ instance, build, listener, logger, restart }
     sync.stop();
     launcher.close();
     await server.close();
+    memory.close();
   };
 }
 

@@ -22,3 +22,4 @@ export { ensureDirectory } from './directory.ts';
 export type { DirectoryOptions } from './directory.ts';
 export { openLogFile } from './log-file.ts';
 export { replaceSymlink } from './symlink.ts';
+export { isSqliteDamage } from './sqlite-damage.ts';

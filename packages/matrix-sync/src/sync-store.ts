@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { existsSync, renameSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
+import { isSqliteDamage } from '@bureau/files';
 import { MemoryStore } from 'matrix-js-sdk';
 import { SyncAccumulator, type ISyncResponse } from 'matrix-js-sdk/lib/sync-accumulator.js';
 import type { ISavedSync } from 'matrix-js-sdk/lib/store/index.js';
@@ -37,7 +38,7 @@ export class SqliteSyncStore extends MemoryStore {
       this.#load(this.#database);
     } catch (error) {
       this.#accumulator = newAccumulator();
-      if (isDamage(error)) this.#moveAside(error);
+      if (isSqliteDamage(error)) this.#moveAside(error);
       else this.#cannotWrite(error);
     }
   }
@@ -128,18 +129,6 @@ function openDatabase(path: string): DatabaseSync {
     database.close();
     throw error;
   }
-}
-
-/**
- * SQLite's primary codes for what lies outside the file: no permission, busy, locked, no memory, read-only, input or output failed,
- * disk full, cannot be opened.
- */
-const SQLITE_OUTSIDE: readonly number[] = [3, 5, 6, 7, 8, 10, 13, 14];
-
-/** Whether the file itself is at fault. On a full or failing disk it may be whole, and is wanted again when there is room. */
-function isDamage(error: unknown): boolean {
-  if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number') return true;
-  return !SQLITE_OUTSIDE.includes(error.errcode & 0xff);
 }
 
 function parseSaved(text: string): ISavedSync {

@@ -6,8 +6,12 @@
 export { Reconciler } from './reconciler.ts';
 export type { ReconcilerDeps } from './reconciler.ts';
 export type { Desired, Fact, Facts } from './desired.ts';
-export type { Action, Memory, Plan, PlanInput } from './plan.ts';
+export type { Action, Plan, PlanInput } from './plan.ts';
+export type { LastingMemory, Memory, MemoryStore } from './memory.ts';
+export { openMemoryFile } from './memory-file.ts';
+export type { MemoryFile } from './memory-file.ts';
 export { LauncherLink } from './launcher-link.ts';
+export type { LauncherConnection } from './launcher-link.ts';
 export { RelayRoutes } from './relay-routes.ts';
 export { Runs } from './runs.ts';
 export { StatusReporter } from './status-reporter.ts';

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import { BureauError, describeError, type Clock, type PrincipalName, type Timer } from '@bureau/core';
-import { connect, type IpcClient } from '@bureau/ipc';
+import type { IpcClient } from '@bureau/ipc';
 import type { Logger } from '@bureau/log';
-import { launcherContract, type ResourceFinding, type SandboxInfo } from '@bureau/protocol';
+import type { ResourceFinding, SandboxInfo, launcherContract } from '@bureau/protocol';
 import { LAUNCHER_RETRY_MILLISECONDS } from './limits.ts';
 
+/** One open connection to a launcher: what the daemon uses of an `IpcClient`. */
+export type LauncherConnection = Pick<IpcClient<typeof launcherContract>, 'call' | 'stream' | 'close' | typeof Symbol.dispose>;
+
 export interface LauncherLinkDeps {
-  readonly socket: string;
-  readonly build: string;
+  /** Opens a connection; rejects when the launcher is not there. */
+  readonly connect: () => Promise<LauncherConnection>;
   readonly clock: Clock;
   readonly logger: Logger;
   /** After each change of what is observed, and when the launcher comes or goes. */
@@ -18,7 +21,7 @@ export interface LauncherLinkDeps {
 export class LauncherLink {
   readonly #deps: LauncherLinkDeps;
   readonly #observed = new Map<PrincipalName, SandboxInfo>();
-  #client: IpcClient<typeof launcherContract> | undefined;
+  #client: LauncherConnection | undefined;
   #timer: Timer | undefined;
   #resources: readonly ResourceFinding[] = [];
   #closed = false;
@@ -38,7 +41,7 @@ export class LauncherLink {
   }
 
   /** The live client. Throws `launcher_away`. */
-  get client(): IpcClient<typeof launcherContract> {
+  get client(): LauncherConnection {
     if (this.#client === undefined)
       throw new BureauError(
         'launcher_away',
@@ -69,9 +72,10 @@ export class LauncherLink {
   }
 
   async #follow(): Promise<void> {
-    const { socket, build, clock, logger, onChange } = this.#deps;
+    const { connect, clock, logger, onChange } = this.#deps;
     try {
-      using client = await connect({ path: socket, contract: launcherContract, role: 'daemon', build, expectUid: 0, clock });
+      using client = await connect();
+      if (this.#closed) return;
       const { sandboxes } = await client.call('list', {});
       this.#resources = (await client.call('status', {})).resources;
       this.#observed.clear();

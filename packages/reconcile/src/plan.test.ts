@@ -4,7 +4,8 @@ import { test } from 'node:test';
 import { parsePrincipalName } from '@bureau/core';
 import { DEFAULT_AUTHORIZATION, type SandboxInfo } from '@bureau/protocol';
 import { readDesired, type Facts } from './desired.ts';
-import { authorizationKey, payloadKey, plan, type Memory, type PlanInput } from './plan.ts';
+import type { Memory } from './memory.ts';
+import { authorizationKey, payloadKey, plan, type PlanInput } from './plan.ts';
 
 const HELLO = parsePrincipalName('demo/hello');
 const NOW = 1_000_000;

@@ -4,22 +4,9 @@ import { DEFAULT_AUTHORIZATION, type AuthorizationList, type PrincipalStatus, ty
 import { backOffPause, shallRestart } from './back-off.ts';
 import type { Desired } from './desired.ts';
 import { MESSAGE_MAX } from './limits.ts';
+import type { Memory } from './memory.ts';
 import { plainText } from './plain-text.ts';
 import { parseSandboxId, resolveSpec, sandboxIdOf, specKey } from './resolve.ts';
-
-/** What the reconciler remembers of one principal beyond rooms and launcher. */
-export interface Memory {
-  /** When the end of the sandbox with this id was seen. */
-  readonly exit?: { readonly id: string; readonly at: number; readonly quickExits: number };
-  /** The credentials event that the launcher has accepted last. */
-  readonly fed?: string;
-  /** The grants and denials that the launcher has taken last, as `authorizationKey` names them. */
-  readonly authorized?: string;
-  /** What the payload was told last, as `payloadKey` names it. */
-  readonly told?: string;
-  /** The last action failed; `key` is its `actionKey`. */
-  readonly failure?: { readonly key: string; readonly message: string; readonly retryAt: number };
-}
 
 /** Everything that a plan depends on. Same input, same plan. */
 export interface PlanInput {

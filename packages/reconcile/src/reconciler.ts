@@ -7,8 +7,10 @@ import { readDesired, type Desired, type Facts } from './desired.ts';
 import { execute } from './executor.ts';
 import type { LauncherLink } from './launcher-link.ts';
 import { ACTION_RETRY_MILLISECONDS, MESSAGE_MAX, REASON_MAX } from './limits.ts';
+import { MemoryKeeper } from './memory-keeper.ts';
+import type { MemoryStore } from './memory.ts';
 import { plainText } from './plain-text.ts';
-import { actionKey, plan, type Action, type Memory, type Plan } from './plan.ts';
+import { actionKey, plan, type Action, type Plan } from './plan.ts';
 import type { Runs } from './runs.ts';
 
 export interface ReconcilerDeps {
@@ -16,6 +18,9 @@ export interface ReconcilerDeps {
   readonly logger: Logger;
   readonly launcher: LauncherLink;
   readonly runs: Runs;
+  readonly memory: MemoryStore;
+  /** Runs a task after what is under way, as `setImmediate` does. */
+  readonly nextTurn: (task: () => void) => void;
   /** The rooms as they are; `undefined` before anything is known of them, when nothing may be done. */
   readonly facts: () => Facts | undefined;
   /** After each round: what is to be said of each principal. */
@@ -25,14 +30,17 @@ export interface ReconcilerDeps {
 /** Keeps doing what `plan` says: on each change a fresh plan, one action at a time for each principal, any number side by side. */
 export class Reconciler {
   readonly #deps: ReconcilerDeps;
-  readonly #memory = new Map<PrincipalName, Memory>();
+  readonly #memory: MemoryKeeper;
   readonly #busy = new Set<PrincipalName>();
   #timer: Timer | undefined;
   #scheduled = false;
+  /** The disk did not take the memory; told once. */
+  #forgetful = false;
   #statuses: readonly PrincipalStatus[] = [];
 
   constructor(deps: ReconcilerDeps) {
     this.#deps = deps;
+    this.#memory = new MemoryKeeper(deps.memory);
   }
 
   /** What was said last of each principal. */
@@ -61,7 +69,7 @@ export class Reconciler {
   poke(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(() => {
+    this.#deps.nextTurn(() => {
       this.#scheduled = false;
       this.#guardedRound();
     });
@@ -73,7 +81,7 @@ export class Reconciler {
     if (facts === undefined || observed === undefined) return undefined;
     const desired = readDesired(facts);
     this.#forgetOthers(desired, observed);
-    return plan({ desired, observed, runs: this.#deps.runs.ids(), memory: this.#memory, now: this.#deps.clock.now() });
+    return plan({ desired, observed, runs: this.#deps.runs.ids(), memory: this.#memory.all, now: this.#deps.clock.now() });
   }
 
   /** Whatever a room or the launcher says, the reconciler goes on: a round that throws is told and tried again. */
@@ -95,9 +103,24 @@ export class Reconciler {
     this.#deps.onStatuses(now.statuses);
     this.#timer?.clear();
     const waits = now.actions.flatMap((action) => (action.action === 'wait' ? [action.until] : []));
+    if (!this.#keep()) waits.push(this.#deps.clock.now() + ACTION_RETRY_MILLISECONDS);
     if (waits.length > 0)
       this.#timer = this.#deps.clock.setTimer(Math.max(0, Math.min(...waits) - this.#deps.clock.now()), () => this.poke());
     for (const action of now.actions) if (action.action !== 'wait' && action.action !== 'block') void this.#act(action);
+  }
+
+  /** Puts on disk what is remembered, before anything is done that follows from it; a machine whose disk is full goes on without. */
+  #keep(): boolean {
+    try {
+      this.#memory.flush();
+      this.#forgetful = false;
+      return true;
+    } catch (error) {
+      if (!this.#forgetful)
+        this.#deps.logger.error({ error: describeError(error) }, 'what is remembered of principals was not kept; trying again');
+      this.#forgetful = true;
+      return false;
+    }
   }
 
   async #act(action: Action): Promise<void> {
@@ -107,7 +130,7 @@ export class Reconciler {
     this.#deps.logger.info({ action: action.action, principal, reason: action.reason }, 'acting');
     try {
       const { fed, authorized, told } = await execute(action, this.#deps.launcher);
-      const { failure: _gone, ...memory } = this.#memory.get(principal) ?? {};
+      const { failure: _gone, ...memory } = this.#memory.of(principal);
       this.#memory.set(principal, {
         ...memory,
         ...(fed === undefined ? {} : { fed }),
@@ -126,7 +149,7 @@ export class Reconciler {
   #noteFailure(action: Action, error: unknown): void {
     // A launcher that went away has not judged anything; what it would say is asked again as soon as it is back.
     if (hasCode(error, 'connection_lost') || hasCode(error, 'launcher_away')) return;
-    const memory = this.#memory.get(action.principal) ?? {};
+    const memory = this.#memory.of(action.principal);
     if (action.action === 'rotate' && error instanceof BureauError && error.code.startsWith('bundle_')) {
       // Refused credentials stay refused until there are newer ones; the live proxy keeps the last good ones.
       this.#memory.set(action.principal, { ...memory, fed: action.bundleEvent });
@@ -139,19 +162,16 @@ export class Reconciler {
 
   /** What is neither wanted nor there is not remembered either. */
   #forgetOthers(desired: readonly Desired[], observed: readonly SandboxInfo[]): void {
-    const kept = new Set<PrincipalName>([
-      ...desired.map(({ principal }) => principal),
-      ...observed.map(({ principal }) => principal),
-      ...this.#busy,
-    ]);
-    for (const principal of this.#memory.keys()) if (!kept.has(principal)) this.#memory.delete(principal);
+    this.#memory.retain(
+      new Set<PrincipalName>([...desired.map(({ principal }) => principal), ...observed.map(({ principal }) => principal), ...this.#busy]),
+    );
   }
 
   /** Remembers when each end was first seen, which the back-off counts from. */
   #noteExits(): void {
     const now = this.#deps.clock.now();
     for (const { principal, id, state, startedAt } of this.#deps.launcher.observed ?? []) {
-      const memory = this.#memory.get(principal) ?? {};
+      const memory = this.#memory.of(principal);
       if (state !== 'exited' || memory.exit?.id === id) continue;
       const quickExits = countQuickExits(memory.exit?.quickExits ?? 0, now - startedAt);
       this.#memory.set(principal, { ...memory, exit: { id, at: now, quickExits } });

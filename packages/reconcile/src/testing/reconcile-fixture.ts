@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { parsePrincipalName, type Clock, type Timer } from '@bureau/core';
-import { serve } from '@bureau/ipc';
+import { connect, serve } from '@bureau/ipc';
 import { createLogger, type Logger } from '@bureau/log';
 import { launcherContract, type PrincipalStatus, type SandboxInfo } from '@bureau/protocol';
 import type { Facts } from '../desired.ts';
@@ -104,8 +104,15 @@ export async function bench(context: TestContext): Promise<Bench> {
     statuses: [] as readonly PrincipalStatus[],
   };
   const link = new LauncherLink({
-    socket: `${directory}/launcher.sock`,
-    build: 'test',
+    connect: () =>
+      connect({
+        path: `${directory}/launcher.sock`,
+        contract: launcherContract,
+        role: 'daemon',
+        build: 'test',
+        expectUid: 0,
+        clock: systemClock,
+      }),
     clock: systemClock,
     logger,
     onChange: () => reconciler.poke(),
@@ -115,6 +122,8 @@ export async function bench(context: TestContext): Promise<Bench> {
     logger,
     launcher: link,
     runs,
+    memory: { load: () => new Map(), save: () => undefined },
+    nextTurn: setImmediate,
     facts: () => self.facts,
     onStatuses: (statuses) => void (self.statuses = statuses),
   });

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { PrincipalName } from '@bureau/core';
+import { lastingOf, type LastingMemory, type Memory, type MemoryStore } from './memory.ts';
+
+/** What the reconciler remembers, and which of it is not yet on disk. */
+export class MemoryKeeper {
+  readonly #store: MemoryStore;
+  readonly #memories: Map<PrincipalName, Memory>;
+  /** What is on disk, as text. */
+  readonly #kept: Map<PrincipalName, string>;
+  readonly #changed = new Set<PrincipalName>();
+
+  constructor(store: MemoryStore) {
+    this.#store = store;
+    const loaded = store.load();
+    this.#memories = new Map(loaded);
+    this.#kept = new Map([...loaded].map(([principal, memory]) => [principal, JSON.stringify(memory)]));
+  }
+
+  /** All of it, as `plan` takes it. */
+  get all(): ReadonlyMap<PrincipalName, Memory> {
+    return this.#memories;
+  }
+
+  of(principal: PrincipalName): Memory {
+    return this.#memories.get(principal) ?? {};
+  }
+
+  set(principal: PrincipalName, memory: Memory): void {
+    this.#memories.set(principal, memory);
+    this.#changed.add(principal);
+  }
+
+  /** Keeps what is remembered of these principals and of no other. */
+  retain(principals: ReadonlySet<PrincipalName>): void {
+    for (const principal of this.#memories.keys()) {
+      if (principals.has(principal)) continue;
+      this.#memories.delete(principal);
+      this.#changed.add(principal);
+    }
+  }
+
+  /** Puts on disk what is not there yet, in one write. Throws what the disk says; the next call tries all of it again. */
+  flush(): void {
+    const changes = new Map<PrincipalName, LastingMemory | undefined>();
+    const texts = new Map<PrincipalName, string>();
+    for (const principal of this.#changed) {
+      const memory = this.#memories.get(principal);
+      const lasting = memory === undefined ? undefined : lastingOf(memory);
+      const text = lasting === undefined ? '{}' : JSON.stringify(lasting);
+      if (text === (this.#kept.get(principal) ?? '{}')) continue;
+      changes.set(principal, text === '{}' ? undefined : lasting);
+      texts.set(principal, text);
+    }
+    if (changes.size > 0) this.#store.save(changes);
+    this.#changed.clear();
+    for (const [principal, text] of texts) {
+      if (text === '{}') this.#kept.delete(principal);
+      else this.#kept.set(principal, text);
+    }
+  }
+}
