@@ -7,9 +7,10 @@ import { test, type TestContext } from 'node:test';
 import { parseInstanceName, parsePrincipalName } from '@bureau/core';
 import { ensureInstanceDirectories, ensurePrincipalDirectories, ensureWorkspace } from './directories.ts';
 import { instancePaths, type InstancePaths } from './paths.ts';
+import { TEST_UID_BASE } from './testing.ts';
 import { uidsOf } from './uids.ts';
 
-const uids = uidsOf(200_000 + 900 * 65_536);
+const uids = uidsOf(TEST_UID_BASE);
 const payload = uids.payload(3);
 
 /** The real places of an instance that nobody else has. */

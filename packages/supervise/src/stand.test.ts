@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { test, type TestContext } from 'node:test';
 import { parseInstanceName } from '@bureau/core';
 import { instancePaths, uidsOf } from '@bureau/instance';
+import { TEST_UID_BASE } from '@bureau/instance/testing';
 import { connect, type IpcClient } from '@bureau/ipc';
 import { CgroupTree, systemClock } from '@bureau/process';
 import { standContract } from '@bureau/protocol';
@@ -54,7 +55,7 @@ async function facts(context: TestContext, homeserver: string = LISTENS): Promis
     instance: paths.name,
     buildDirectory,
     build: 'test',
-    uids: uidsOf(200_000 + 901 * 65_536),
+    uids: uidsOf(TEST_UID_BASE),
     homeserverPort,
     homeserverCommand,
   };

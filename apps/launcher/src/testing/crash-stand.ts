@@ -27,6 +27,7 @@ import {
   writeSettings,
   type InstancePaths,
 } from '@bureau/instance';
+import { TEST_UID_BASE } from '@bureau/instance/testing';
 import { connect, serve, type Handlers, type IpcClient, type IpcServer } from '@bureau/ipc';
 import { listenUnix } from '@bureau/native';
 import { CgroupTree, endGroup, readProcessStatus, readProcesses, startChild, systemClock, type Child } from '@bureau/process';
@@ -37,8 +38,6 @@ import { generateOperatorKey, operatorSigner, sealBundle } from '@bureau/seal';
 export const PRINCIPAL = parsePrincipalName('iree/pm');
 const MACHINE = parseMachineName('machine/test');
 const ROOT = join(import.meta.dirname, '../../../..');
-/** A range that no instance of this machine has. */
-const UID_BASE = 200_000 + 903 * 65_536;
 const DAY = 86_400_000;
 
 /** A launcher in a process of its own, and a daemon's connection to it. */
@@ -53,7 +52,7 @@ export interface RunningLauncher {
 export class CrashStand {
   readonly paths: InstancePaths;
   readonly tree: CgroupTree;
-  readonly #uids = uidsOf(UID_BASE);
+  readonly #uids = uidsOf(TEST_UID_BASE);
   readonly #buildDirectory: string;
   readonly #proxies = new Map<number, IpcServer>();
   #turn: Promise<unknown> = Promise.resolve();
@@ -74,7 +73,7 @@ export class CrashStand {
     writeSettings(stand.paths, {
       v: 1,
       name: stand.paths.name,
-      uidBase: UID_BASE,
+      uidBase: TEST_UID_BASE,
       serverName: parseServerName('bureau.local'),
       homeserverPort: 6_167,
       homeserverUrl: 'http://127.0.0.1:6167',

@@ -7,11 +7,11 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { parseInstanceName, parseMachineName, parsePrincipalName, parseServerName } from '@bureau/core';
 import { ensureInstanceDirectories, ensureWorkspace, instancePaths, uidsOf, writeSettings } from '@bureau/instance';
+import { TEST_UID_BASE } from '@bureau/instance/testing';
 import type { OperationContext } from '../registry/context.ts';
 import { copyIn, copyOut } from './workspace-copy.ts';
 
 const PRINCIPAL = parsePrincipalName('iree/pm');
-const UID_BASE = 200_000 + 903 * 65_536;
 let instances = 0;
 
 interface Places {
@@ -28,7 +28,7 @@ interface Places {
 function places(test: TestContext): Places {
   instances += 1;
   const paths = instancePaths(parseInstanceName(`w${process.pid}${instances}`));
-  const uids = uidsOf(UID_BASE);
+  const uids = uidsOf(TEST_UID_BASE);
   const directory = fs.mkdtempSync(join(tmpdir(), 'bureau-copy-'));
   test.after(() => {
     for (const place of [paths.runDir, paths.stateDir, paths.configDir, paths.logDir, directory])
@@ -39,7 +39,7 @@ function places(test: TestContext): Places {
   writeSettings(paths, {
     v: 1,
     name: paths.name,
-    uidBase: UID_BASE,
+    uidBase: TEST_UID_BASE,
     serverName: parseServerName('bureau.local'),
     homeserverPort: 6167,
     homeserverUrl: 'http://127.0.0.1:6167',

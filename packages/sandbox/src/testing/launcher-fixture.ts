@@ -11,6 +11,7 @@ import {
   uidsOf,
   type InstancePaths,
 } from '@bureau/instance';
+import { TEST_UID_BASE } from '@bureau/instance/testing';
 import { serve, type IpcServer } from '@bureau/ipc';
 import { createLogger } from '@bureau/log';
 import { CgroupTree, endGroup, systemClock } from '@bureau/process';
@@ -86,7 +87,7 @@ let stands = 0;
 export async function launcherStand(context: TestContext, warmRelays = 0): Promise<LauncherStand> {
   stands += 1;
   const paths = instancePaths(parseInstanceName(`l${process.pid}${stands}`));
-  const uids = { ...uidsOf(200_000 + 902 * 65_536), proxy: () => 0 };
+  const uids = { ...uidsOf(TEST_UID_BASE), proxy: () => 0 };
   const tree = CgroupTree.open(paths.cgroupName);
   const buildDirectory = `${paths.stateDir}-build`;
   ensureInstanceDirectories(paths, uids);
