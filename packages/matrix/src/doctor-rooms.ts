@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { assignedIn } from './agent-members.ts';
 import { describeError, hasCode, type RoomId, type ServerName, type UserId } from '@bureau/core';
 import { EVENT_TYPES } from '@bureau/protocol';
 import type { MatrixClient } from './client.ts';
@@ -6,8 +7,9 @@ import { readCredentialFile, writeCredentialFile, type CredentialFile } from './
 import type { Findings } from './doctor-report.ts';
 import { chooseRoomVersion, ensureRoom, ownRoomState } from './ensure-room.ts';
 import { furtherOperators, powerLevels } from './power-levels.ts';
-import { childIsLinked, contentOf, roomFaults, roomOrigin, type RoomFault } from './room-state.ts';
-import { BUREAU_SPACE, STANDARD_ROOMS, aliasOfRoom, type StandardRoom } from './rooms.ts';
+import { ROOM_CHECKS, childIsLinked, contentOf, roomFaults, roomOrigin } from './room-state.ts';
+import { machineRooms } from './machine-rooms.ts';
+import { BUREAU_SPACE, STANDARD_ROOMS, aliasOfRoom, machineConfigRoom, type RoomKind, type StandardRoom } from './rooms.ts';
 import { STANDARD_TEMPLATES, templateState } from './templates.ts';
 import type { StateEvent } from './schemas.ts';
 
@@ -21,8 +23,6 @@ export interface DoctorContext {
   readonly signal: AbortSignal | undefined;
 }
 
-const CHECKS: readonly RoomFault['check'][] = ['power levels', 'join rules', 'history visibility', 'guest access', 'encryption'];
-
 interface FoundRoom {
   readonly roomId: RoomId;
   readonly state: readonly StateEvent[];
@@ -30,18 +30,45 @@ interface FoundRoom {
 
 /** Space, rooms, links, rules, credential file, templates. */
 export async function checkRooms(context: DoctorContext, findings: Findings): Promise<void> {
-  const space = await checkRoom(context, BUREAU_SPACE, findings);
+  const machines = await machineConfigRooms(context, findings);
+  const assigned = new Set(machines.flatMap(({ room: { state } }) => [...assignedIn(state)]));
+  const space = await checkRoom(context, BUREAU_SPACE, assigned, findings);
   for (const kind of STANDARD_ROOMS) {
-    const room = await checkRoom(context, kind, findings);
+    const room = await checkRoom(context, kind, assigned, findings);
     if (room !== undefined) checkLink(context, kind, space, room, findings);
     if (kind.label === 'template') checkTemplates(context, room, findings);
   }
+  for (const { kind, room } of machines) checkRules(context, kind, room, assigned, findings);
 }
 
-async function checkRoom(context: DoctorContext, kind: StandardRoom, findings: Findings): Promise<FoundRoom | undefined> {
+/** The config rooms of all machines; one that somebody else made is a finding, and nothing of it is believed. */
+async function machineConfigRooms(
+  context: DoctorContext,
+  findings: Findings,
+): Promise<readonly { readonly kind: RoomKind; readonly room: FoundRoom }[]> {
+  const { client, serverName, signal } = context;
+  const found: { kind: RoomKind; room: FoundRoom }[] = [];
+  for (const { machine, roomId } of await machineRooms(client, serverName, { signal })) {
+    const kind = machineConfigRoom(machine, serverName);
+    try {
+      found.push({ kind, room: { roomId, state: await ownRoomState(context, kind, aliasOfRoom(kind, serverName), roomId) } });
+    } catch (error) {
+      signal?.throwIfAborted();
+      findings.fail(machine, describeError(error), 'take the alias away from that room; nothing is repaired by itself here');
+    }
+  }
+  return found;
+}
+
+async function checkRoom(
+  context: DoctorContext,
+  kind: StandardRoom,
+  assigned: ReadonlySet<string>,
+  findings: Findings,
+): Promise<FoundRoom | undefined> {
   const room = await findRoom(context, kind, findings);
   if (room === undefined) return undefined;
-  checkRules(context, kind, room, findings);
+  checkRules(context, kind, room, assigned, findings);
   checkCredential(context, kind, room, findings);
   return room;
 }
@@ -73,27 +100,30 @@ async function findRoom(context: DoctorContext, kind: StandardRoom, findings: Fi
   }
 }
 
-function checkRules(context: DoctorContext, kind: StandardRoom, { roomId, state }: FoundRoom, findings: Findings): void {
+function checkRules(
+  context: DoctorContext,
+  kind: RoomKind,
+  { roomId, state }: FoundRoom,
+  assigned: ReadonlySet<string>,
+  findings: Findings,
+): void {
   const { client, owner, signal } = context;
-  const room = { creator: owner, roomVersion: roomOrigin(state)?.roomVersion ?? '1' };
+  const room = { creator: owner, roomVersion: roomOrigin(state)?.roomVersion ?? '1', assigned };
   const faults = new Map(roomFaults(kind, state, room).map((fault) => [fault.check, fault]));
-  for (const check of CHECKS) {
+  for (const check of ROOM_CHECKS) {
     const name = `${kind.label} ${check}`;
     const fault = faults.get(check);
     if (fault === undefined) {
       const more =
         check === 'power levels' ? furtherOperators(powerLevels(kind.powers, room), contentOf(state, 'm.room.power_levels') ?? {}) : [];
       findings.pass(name, more.length > 0 ? `as they should be; further operators: ${more.join(', ')}` : 'as it should be');
-    } else if (fault.repair === undefined) {
+    } else if (fault.repairs === undefined) {
       findings.fail(name, fault.message, 'this cannot be repaired; the message says what to do');
     } else {
-      const { type, content } = fault.repair;
-      findings.fail(
-        name,
-        fault.message,
-        `set ${type} again: doctor --fix, or bureau matrix setup`,
-        async () => void (await client.setState(roomId, type, '', content, { signal })),
-      );
+      const { repairs } = fault;
+      findings.fail(name, fault.message, `set ${repairs[0]?.type} again: doctor --fix, or bureau matrix setup`, async () => {
+        for (const { type, stateKey, content } of repairs) await client.setState(roomId, type, stateKey, content, { signal });
+      });
     }
   }
 }

@@ -128,11 +128,11 @@ async function repairRoom(context: RoomContext, kind: RoomKind, alias: RoomAlias
   const state = await ownRoomState(context, kind, alias, roomId);
   const faults = roomFaults(kind, state, { creator: owner, roomVersion: roomOrigin(state)?.roomVersion ?? '1' });
   for (const fault of faults) {
-    if (fault.repair === undefined)
+    if (fault.repairs === undefined)
       throw new BureauError('matrix_room_unusable', `Cannot use the room ${roomId} behind ${alias}: ${fault.message}`, {
         data: { alias, roomId },
       });
-    await client.setState(roomId, fault.repair.type, '', fault.repair.content, { signal });
+    for (const { type, stateKey, content } of fault.repairs) await client.setState(roomId, type, stateKey, content, { signal });
   }
   return { roomId, outcome: faults.length > 0 ? 'repaired' : 'kept', repaired: faults.map(({ check, message }) => `${check}: ${message}`) };
 }

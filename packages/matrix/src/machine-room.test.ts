@@ -79,8 +79,8 @@ describe('accounts and machine rooms', () => {
         );
       });
 
-      test('the machine writes its key and its status under its own user ID, and under no other', async () => {
-        for (const type of ['m.bureau.machine_key', 'm.bureau.machine_status']) {
+      test('the machine writes what it says of itself under its own user ID, and under no other', async () => {
+        for (const type of ['m.bureau.machine_key', 'm.bureau.machine_status', 'm.bureau.machine_info', 'm.bureau.machine_load']) {
           await client.setState(roomId, type, user, { v: 1 });
           await assert.rejects(client.setState(roomId, type, TWO, { v: 1 }), forbidden);
           await assert.rejects(client.setState(roomId, type, `${user}/x`, { v: 1 }), forbidden);
@@ -89,8 +89,12 @@ describe('accounts and machine rooms', () => {
         }
       });
 
-      test('the machine can do nothing else in its config room', async () => {
+      test('the machine speaks, and can do nothing else in its config room', async () => {
+        await client.send(roomId, 'm.room.message', { msgtype: 'm.notice', body: 'x' });
         for (const type of [
+          'm.bureau.machine_config',
+          'm.bureau.machine_provision',
+          'm.bureau.machine_revocation',
           'm.bureau.assignment',
           'm.bureau.credentials',
           'm.bureau.template',
@@ -104,7 +108,6 @@ describe('accounts and machine rooms', () => {
         ]) {
           for (const key of ['', user]) await assert.rejects(client.setState(roomId, type, key, WELL_FORMED), forbidden, type);
         }
-        await assert.rejects(client.send(roomId, 'm.room.message', { msgtype: 'm.text', body: 'x' }), forbidden);
         await assert.rejects(client.invite(roomId, TWO), forbidden);
         await assert.rejects(client.kick(roomId, setup.administrator), forbidden);
       });
@@ -124,7 +127,22 @@ describe('accounts and machine rooms', () => {
         ] as const) {
           await assert.rejects(one.setState(roomId, type, key, { v: 1 }), forbidden, type);
         }
+        await assert.rejects(one.send(roomId, 'm.room.message', { msgtype: 'm.bureau.command', body: 'x' }), forbidden);
         await admin.setState(roomId, 'm.bureau.assignment', 'iree/agent', { v: 1 });
+      });
+
+      test('an agent that was let in is taken out again, and may not come back by itself; a person who reads along stays', async () => {
+        const name = `iree/spy${roomVersion}`;
+        const agent = await server.user(name);
+        const agentUser = parseUserId(`@${name}:bureau.test`);
+        await ensureMember(roomId, agentUser, { inviter: admin, member: agent });
+        await ensureMember(roomId, ONE, { inviter: admin, member: one });
+        assert.ok((await agent.allState(roomId)).length > 0, 'while it is in, it reads all of it');
+        assert.equal((await ensureMachineRoom(context, machine, client)).outcome, 'repaired');
+        await assert.rejects(agent.join(roomId), forbidden);
+        const present = (await admin.members(roomId)).filter(({ membership }) => membership === 'join').map(({ userId }) => userId);
+        assert.ok(present.includes(ONE) && !present.includes(agentUser), present.join(' '));
+        assert.equal((await ensureMachineRoom(context, machine, client)).outcome, 'kept');
       });
 
       test('a level that was altered is repaired, and the machine has its own back', async () => {

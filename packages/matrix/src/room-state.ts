@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { UserId } from '@bureau/core';
+import { agentMembers } from './agent-members.ts';
 import type { Content } from './client.ts';
 import { powerLevelDifferences, powerLevels, repairedPowerLevels } from './power-levels.ts';
 import type { RoomKind } from './rooms.ts';
@@ -13,11 +14,22 @@ export const INITIAL_STATE: readonly { readonly type: string; readonly content: 
   { type: 'm.room.guest_access', content: { guest_access: 'forbidden' } },
 ];
 
-/** One thing that is not as it should be, and the state event that puts it right (absent where nothing can). */
+/** One thing that is not as it should be, and the state events that put it right (absent where nothing can). */
 export interface RoomFault {
-  readonly check: 'power levels' | 'join rules' | 'history visibility' | 'guest access' | 'encryption';
+  readonly check: RoomCheck;
   readonly message: string;
-  readonly repair?: { readonly type: string; readonly content: Content };
+  readonly repairs?: readonly RoomRepair[];
+}
+
+/** What is looked at in each room, in this order. */
+export const ROOM_CHECKS = ['power levels', 'join rules', 'history visibility', 'guest access', 'encryption', 'agents'] as const;
+export type RoomCheck = (typeof ROOM_CHECKS)[number];
+
+/** One state event that puts something right. */
+export interface RoomRepair {
+  readonly type: string;
+  readonly stateKey: string;
+  readonly content: Content;
 }
 
 /** Who made a room, which version it is and whether it is a space. */
@@ -46,7 +58,7 @@ export function roomOrigin(state: readonly StateEvent[]): RoomOrigin | undefined
 export function roomFaults(
   kind: RoomKind,
   state: readonly StateEvent[],
-  room: { readonly creator: UserId; readonly roomVersion: string },
+  room: { readonly creator: UserId; readonly roomVersion: string; readonly assigned?: ReadonlySet<string> },
 ): readonly RoomFault[] {
   const faults: RoomFault[] = [];
   const expected = powerLevels(kind.powers, room);
@@ -56,7 +68,7 @@ export function roomFaults(
     faults.push({
       check: 'power levels',
       message: differences.join('; '),
-      repair: { type: 'm.room.power_levels', content: { ...repairedPowerLevels(expected, levels) } },
+      repairs: [{ type: 'm.room.power_levels', stateKey: '', content: { ...repairedPowerLevels(expected, levels) } }],
     });
   }
   const settings = [
@@ -70,13 +82,26 @@ export function roomFaults(
     faults.push({
       check,
       message: `${field} is ${JSON.stringify(found) ?? 'not set'} and should be ${JSON.stringify(right[0])}`,
-      repair: { type, content: { [field]: right[0] } },
+      repairs: [{ type, stateKey: '', content: { [field]: right[0] } }],
     });
   }
   if (contentOf(state, 'm.room.encryption') !== undefined) {
     faults.push({
       check: 'encryption',
       message: 'the room is encrypted, so machines cannot read it; this cannot be undone: take its alias away and run the set-up again',
+    });
+  }
+  const agents = kind.agents.admitted ? [] : agentMembers(state, room.assigned);
+  if (agents.length > 0) {
+    faults.push({
+      check: 'agents',
+      message: `${agents.join(', ')} ${agents.length === 1 ? 'is an agent' : 'are agents'} and may not be in it: ${kind.agents.reason}`,
+      // As a state event it is what a kick makes of a membership.
+      repairs: agents.map((user) => ({
+        type: 'm.room.member',
+        stateKey: user,
+        content: { membership: 'leave', reason: 'agents are never members of this room' },
+      })),
     });
   }
   return faults;

@@ -44,12 +44,23 @@ describe('rooms as data', () => {
         'system messages 0',
         'machine m.bureau.machine_key 0',
         'service m.bureau.service 0',
+        'machine/one messages 25',
         'machine/one m.bureau.machine_key 25',
         'machine/one m.bureau.machine_status 25',
+        'machine/one m.bureau.machine_info 25',
+        'machine/one m.bureau.machine_load 25',
         'machine/one @machine/one:bureau.test 25',
       ],
     );
     for (const [, , { reason }] of lower) assert.ok(reason.length > 20);
+  });
+
+  test('agents may not be in config, system and machine rooms, and each rule has a reason', () => {
+    assert.deepEqual(
+      ALL.filter(({ agents }) => !agents.admitted).map(({ label }) => label),
+      ['system', 'machine', 'machine/one'],
+    );
+    for (const { agents } of ALL) assert.ok(agents.reason.length > 10);
   });
 
   test("everything else is the operators', in both room versions, and all our types are named", () => {
@@ -128,6 +139,31 @@ describe('room state', () => {
     assert.deepEqual(found(altered('m.room.history_visibility', { history_visibility: 'world_readable' })), ['history visibility']);
     assert.deepEqual(found(altered('m.room.encryption', { algorithm: 'm.megolm.v1.aes-sha2' })), ['encryption']);
     assert.deepEqual(found(altered('m.room.power_levels', {})), ['power levels']);
+  });
+
+  test('roomFaults finds agents where none may be: by the form of their names, and by what is assigned', () => {
+    const member = (user: string, membership: string): StateEvent => ({ ...event('m.room.member', { membership }), state_key: user });
+    const state = [
+      ...right,
+      { ...event('m.bureau.assignment', {}), state_key: 'plain' },
+      member('@iree/pm:bureau.test', 'join'),
+      member('@service/git:bureau.test', 'invite'),
+      member('@plain:bureau.test', 'join'),
+      member('@told:bureau.test', 'join'),
+      member('@iree/gone:bureau.test', 'leave'),
+      member('@iree/banned:bureau.test', 'ban'),
+      member('@machine/one:bureau.test', 'join'),
+      member('@bureau/homeserver-admin:bureau.test', 'join'),
+      member('@ben:bureau.test', 'join'),
+    ];
+    const closed = { ...kind, agents: { admitted: false, reason: 'they would read it' } };
+    assert.deepEqual(roomFaults(kind, state, ROOM_12), [], 'where they are admitted nothing is found');
+    const [fault, ...others] = roomFaults(closed, state, { ...ROOM_12, assigned: new Set(['told']) });
+    assert.deepEqual([others, fault?.check], [[], 'agents']);
+    assert.deepEqual(
+      fault?.repairs?.map(({ type, stateKey, content }) => [type, stateKey, content['membership']]),
+      ['@iree/pm', '@plain', '@service/git', '@told'].map((name) => ['m.room.member', `${name}:bureau.test`, 'leave']),
+    );
   });
 
   test('roomOrigin tells maker, version, kind and further creators', () => {

@@ -13,6 +13,13 @@ export interface RoomKind {
   readonly topic: string;
   readonly space: boolean;
   readonly powers: PowerRules;
+  readonly agents: AgentRule;
+}
+
+/** Whether agents may be members, and why. Set-up and doctor take them out of where they may not be. */
+export interface AgentRule {
+  readonly admitted: boolean;
+  readonly reason: string;
 }
 
 /** A standard room, with its key in the credential file. */
@@ -29,51 +36,91 @@ export const BUREAU_SPACE: StandardRoom = {
   space: true,
   credentialKey: 'MATRIX_SPACE_ROOM',
   powers: { events: {} },
+  agents: { admitted: true, reason: 'it names rooms, which say themselves who may come in' },
 };
 
 const CONVERSATION = { level: 0, reason: 'people and agents talk here' } as const;
 
+/** Of rooms whose content an agent has no business with: who is not in a room reads nothing of it. */
+function keptOut(what: string): AgentRule {
+  return { admitted: false, reason: `an agent that is taken over would read ${what}` };
+}
+
+function letIn(reason: string): AgentRule {
+  return { admitted: true, reason };
+}
+
 /** The rooms of the space, in the order in which they are made. Nobody but operators may do what is not listed. */
 export const STANDARD_ROOMS: readonly StandardRoom[] = [
-  standardRoom('agents', 'Agents', 'Where agents and people meet', { messages: CONVERSATION, events: {} }),
-  standardRoom('system', 'System', 'Operational messages; agents are never members', {
-    messages: { level: 0, reason: 'machines report here; only machines and operators are members' },
-    events: {},
-  }),
-  standardRoom('machine', 'Machines', 'Keys of machines; agents are never members', {
-    events: {
-      [EVENT_TYPES.machineKey]: {
-        level: 0,
-        reason:
-          'each machine publishes its own key under its own user ID, which Matrix lets nobody else write; readers take no other state key',
+  standardRoom('agents', 'Agents', 'Where agents and people meet', { messages: CONVERSATION, events: {} }, letIn('it is theirs')),
+  standardRoom(
+    'system',
+    'System',
+    'Operational messages; agents are never members',
+    {
+      messages: { level: 0, reason: 'machines report here; only machines and operators are members' },
+      events: {},
+    },
+    keptOut('what operators and machines tell each other'),
+  ),
+  standardRoom(
+    'machine',
+    'Machines',
+    'Keys of machines; agents are never members',
+    {
+      events: {
+        [EVENT_TYPES.machineKey]: {
+          level: 0,
+          reason:
+            'each machine publishes its own key under its own user ID, which Matrix lets nobody else write; readers take no other state key',
+        },
       },
     },
-  }),
-  standardRoom('service', 'Services', 'Which services there are', {
-    events: {
-      'm.bureau.service': {
-        level: 0,
-        reason:
-          'each service registers itself under its own user ID, which Matrix lets nobody else write; readers take a state key without "@" from operators only',
+    keptOut('which machines there are, and could publish a key of its own'),
+  ),
+  standardRoom(
+    'service',
+    'Services',
+    'Which services there are',
+    {
+      events: {
+        'm.bureau.service': {
+          level: 0,
+          reason:
+            'each service registers itself under its own user ID, which Matrix lets nobody else write; readers take a state key without "@" from operators only',
+        },
       },
     },
-  }),
-  standardRoom('template', 'Templates', 'Sandbox templates', { events: {} }),
-  standardRoom('pipeline', 'Pipelines', 'Pipeline definitions', { events: {} }),
-  standardRoom('artifact', 'Artifacts', 'Artifact scopes', { events: {} }),
+    letIn('services are principals, and register themselves here'),
+  ),
+  standardRoom(
+    'template',
+    'Templates',
+    'Sandbox templates',
+    { events: {} },
+    letIn('templates hold no secret, and only operators write them'),
+  ),
+  standardRoom(
+    'pipeline',
+    'Pipelines',
+    'Pipeline definitions',
+    { events: {} },
+    letIn('definitions hold no secret, and only operators write them'),
+  ),
+  standardRoom('artifact', 'Artifacts', 'Artifact scopes', { events: {} }, letIn('scopes hold no secret, and only operators write them')),
 ];
 
 /**
  * A machine's level in its config room: above members (an observer who is invited may write nothing), below operators.
- * It opens two event types and nothing else, see `machineConfigRoom`.
+ * It opens what the machine says of itself, its messages, and nothing else, see `machineConfigRoom`.
  */
 const MACHINE_LEVEL = 25;
 
 /**
  * The config room of one machine, `#machine/<name>`: operators say what runs, the machine says how it is.
- * The machine has level 25, which only its key and its status need. Matrix lets it set state keys that start with `@` for its own user
- * ID alone, and nobody else may set those. It could still write these two types under a state key without `@`, which no reader of ours
- * looks at. No messages, no invitations, no assignments, no credentials.
+ * The machine has level 25, which only what it says of itself and its messages need. Matrix lets it set state keys that start with `@`
+ * for its own user ID alone, and nobody else may set those. It could still write these types under a state key without `@`, which no
+ * reader of ours looks at. No invitations, no assignments, no credentials, no word about labels or what it may take.
  */
 export function machineConfigRoom(machine: MachineName, server: ServerName): RoomKind {
   return {
@@ -83,12 +130,16 @@ export function machineConfigRoom(machine: MachineName, server: ServerName): Roo
     topic: `What ${machine} runs; agents are never members`,
     space: false,
     powers: {
+      messages: { level: MACHINE_LEVEL, reason: 'the machine tells what happened, once, and answers commands; members only read' },
       events: {
         [EVENT_TYPES.machineKey]: { level: MACHINE_LEVEL, reason: 'the machine publishes the key that bundles are sealed to' },
         [EVENT_TYPES.machineStatus]: { level: MACHINE_LEVEL, reason: 'the machine reports what runs' },
+        [EVENT_TYPES.machineInfo]: { level: MACHINE_LEVEL, reason: 'the machine says what it is made of' },
+        [EVENT_TYPES.machineLoad]: { level: MACHINE_LEVEL, reason: 'the machine says how busy it is' },
       },
       users: { [userIdOf(machine, server)]: { level: MACHINE_LEVEL, reason: 'the one machine that this room is about' } },
     },
+    agents: keptOut('the sealed keys, the rules and the troubles of every other agent of the machine'),
   };
 }
 
@@ -97,7 +148,7 @@ export function aliasOfRoom(kind: RoomKind, server: ServerName): RoomAlias {
   return roomAliasOf(parseLocalpart(kind.alias), server);
 }
 
-function standardRoom(word: string, name: string, topic: string, powers: PowerRules): StandardRoom {
+function standardRoom(word: string, name: string, topic: string, powers: PowerRules, agents: AgentRule): StandardRoom {
   return {
     label: word,
     alias: `bureau/${word}`,
@@ -106,5 +157,6 @@ function standardRoom(word: string, name: string, topic: string, powers: PowerRu
     space: false,
     credentialKey: `MATRIX_${word.toUpperCase()}_ROOM`,
     powers,
+    agents,
   };
 }

@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { hasCode, parseRoomAlias, parseRoomId, parseServerName, parseUserId, type RoomId } from '@bureau/core';
+import { hasCode, parseMachineName, parseRoomAlias, parseRoomId, parseServerName, parseUserId, type RoomId } from '@bureau/core';
 import { readCredentialFile, writeCredentialFile } from './credential-file.ts';
 import { examineMatrix } from './doctor.ts';
 import type { DoctorReport } from './doctor-report.ts';
+import { ensureMachineRoom } from './machine-room.ts';
 import { roomOrigin } from './room-state.ts';
 import { STANDARD_ROOMS } from './rooms.ts';
 import { setUpMatrix, type SetupResult, type SetupStep } from './setup.ts';
@@ -158,6 +159,41 @@ for (const [index, roomVersion] of ['12', '11'].entries()) {
         (await examine()).checks.find(({ name }) => name === 'machine power levels')?.message ?? '',
         /further operators: @ben:bureau\.test/,
       );
+    });
+
+    test('agents in the system room, in the room of machines and in a config room are found and taken out; set-up does so too', async () => {
+      const admin = server.administrator(path);
+      const machine = parseMachineName('machine/one');
+      const context = { client: admin, owner: first.administrator, serverName: first.serverName, roomVersion };
+      const { roomId: config } = await ensureMachineRoom(context, machine);
+      await admin.setState(config, 'm.bureau.assignment', 'plain', { v: 1 });
+      const agents = [
+        [room('system'), 'iree/spy'],
+        [room('machine'), 'plain'],
+        [config, 'iree/spy'],
+        [config, 'plain'],
+      ] as const;
+      const invite = async (): Promise<void> => {
+        for (const [id, name] of agents) await admin.invite(id, parseUserId(`@${name}:bureau.test`));
+      };
+      for (const name of ['iree/spy', 'plain']) await server.user(name);
+      await invite();
+      const expected = ['system agents', 'machine agents', 'machine/one agents'];
+      assert.deepEqual(failed(await examine()), expected);
+      const report = await examine(true);
+      assert.deepEqual(
+        report.checks.filter(({ repaired }) => repaired).map(({ name }) => name),
+        expected,
+      );
+      assert.equal(report.ok, true);
+      await admin.invite(room('system'), parseUserId('@iree/spy:bureau.test'));
+      const steps: SetupStep[] = [];
+      await run((step) => steps.push(step));
+      assert.deepEqual(
+        steps.filter(({ outcome }) => outcome !== 'kept').map(({ step, outcome }) => `${step} ${outcome}`),
+        ['system repaired'],
+      );
+      assert.equal((await examine()).ok, true);
     });
 
     test("setUpMatrix keeps an operator's template and a newer one", async () => {

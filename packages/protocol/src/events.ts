@@ -18,6 +18,16 @@ export const EVENT_TYPES = {
   machineKey: 'm.bureau.machine_key',
   /** Machine config room, key = the machine's full user ID. */
   machineStatus: 'm.bureau.machine_status',
+  /** Machine config room, key = the machine's full user ID: what it is made of. */
+  machineInfo: 'm.bureau.machine_info',
+  /** Machine config room, key = the machine's full user ID: how busy it is. */
+  machineLoad: 'm.bureau.machine_load',
+  /** Machine config room, empty key: labels, cordon, drain. */
+  machineConfig: 'm.bureau.machine_config',
+  /** Machine config room, empty key: its account and pinned key. */
+  machineProvision: 'm.bureau.machine_provision',
+  /** Machine config room, empty key: it is not trusted any more. */
+  machineRevocation: 'm.bureau.machine_revocation',
 } as const;
 
 /** The name of a template: one segment. */

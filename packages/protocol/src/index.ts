@@ -62,6 +62,7 @@ export { DEFAULT_AUTHORIZATION, authorizationList } from './authorization.ts';
 export type { AuthorizationList, AuthorizationRule } from './authorization.ts';
 export { secretName, secretsOfUpstream } from './upstream.ts';
 export type { UpstreamRule } from './upstream.ts';
-export { readEvent } from './events/definition.ts';
+export { readEvent, requireWritable } from './events/definition.ts';
 export type { EventDefinition } from './events/definition.ts';
 export { ASSIGNMENT, CREDENTIALS, EVENTS, TEMPLATE } from './events/registry.ts';
+export { MACHINE_KEY } from './events/machine-definitions.ts';

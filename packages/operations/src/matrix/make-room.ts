@@ -40,6 +40,7 @@ export async function makeProjectRoom(session: Session, wish: RoomWish, signal: 
     topic: wish.topic ?? '',
     space: wish.space,
     powers: projectPowers(wish),
+    agents: { admitted: true, reason: 'a project says itself who works in it' },
   };
   const roomVersion = await chooseRoomVersion(client, { signal });
   const { roomId, outcome } = await makeRoomOnce({ client, owner, serverName, roomVersion, signal }, kind);

@@ -13,7 +13,7 @@ import {
   type MachineSettings,
 } from '@bureau/instance';
 import { chooseRoomVersion, createAccount, ensureMachineRoom, ensureMember, type MatrixClient, type RoomContext } from '@bureau/matrix';
-import { EVENT_TYPES } from '@bureau/protocol';
+import { MACHINE_KEY, requireWritable } from '@bureau/protocol';
 import { SecretBytes } from '@bureau/secret';
 import { operatorClient } from '../operator.ts';
 import { deviceOf, escrowedPasswords } from '../principals.ts';
@@ -61,13 +61,9 @@ export async function provisionMachine(
     serverName: settings.serverName,
     recipient,
   };
-  await machineClient.setState(
-    roomId,
-    EVENT_TYPES.machineKey,
-    user,
-    { v: 1, algorithm: 'age-x25519', recipient },
-    { signal: context.signal },
-  );
+  requireWritable(MACHINE_KEY, await machineClient.state(roomId, MACHINE_KEY.type, user, { signal: context.signal }));
+  const key = { v: 1, algorithm: 'age-x25519', recipient };
+  await machineClient.setState(roomId, MACHINE_KEY.type, user, key, { signal: context.signal });
   const pinned = existsSync(paths.machineFile) ? readMachine(paths) : undefined;
   refuseOtherRoom(pinned, machine);
   const same = pinned !== undefined && JSON.stringify(pinned) === JSON.stringify(machine);

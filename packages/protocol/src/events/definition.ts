@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { BureauError } from '@bureau/core';
 import * as v from 'valibot';
 
 /** Where an event of ours counts. The same type in any other room is nobody's word. */
@@ -51,6 +52,20 @@ export function readEvent<Schema extends v.GenericSchema>(
   const [issue] = parsed.issues;
   const path = v.getDotPath(issue);
   return { ok: false, fault: 'malformed', message: path === null ? issue.message : `${path}: ${issue.message}` };
+}
+
+/**
+ * To be called with what is there before it is written over. Throws `event_newer` when a newer Bureau wrote it: what this one does not
+ * know of it would be lost.
+ */
+export function requireWritable({ type, version }: Pick<EventDefinition, 'type' | 'version'>, stored: unknown): void {
+  const written = versionOf(stored);
+  if (written === undefined || written <= version) return;
+  throw new BureauError(
+    'event_newer',
+    `Refused to write over ${type}: it was written by a newer Bureau (version ${written}), this one writes up to ${version}; update this Bureau`,
+    { data: { type, found: written, known: version } },
+  );
 }
 
 function versionOf(content: unknown): number | undefined {

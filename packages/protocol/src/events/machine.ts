@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from 'valibot';
-import { integer, principalName, text, timestamp } from '../scalars.ts';
+import { integer, machineName, principalName, text, timestamp, userId } from '../scalars.ts';
 
 const percent = integer(0, 100);
 const byteCount = integer(0, Number.MAX_SAFE_INTEGER);
 
 /** `key` or `key=value` for people and placement: `gpu=mi300`. */
-const labels = v.pipe(
+const machineLabels = v.pipe(
   v.record(
     v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9._/-]{0,62}$/, 'expected a label such as "gpu"')),
     v.pipe(v.string(), v.regex(/^[A-Za-z0-9._/-]{0,63}$/, 'expected a value of letters, digits, ".", "_", "/" and "-"')),
@@ -14,12 +14,14 @@ const labels = v.pipe(
   v.check((all) => Object.keys(all).length <= 64, 'expected at most 64 labels'),
 );
 
+/** `age1…`. */
+const ageRecipient = v.pipe(v.string(), v.regex(/^age1[a-z0-9]{10,100}$/, 'expected an age recipient'));
+
 /** m.bureau.machine_key: what bundles for this machine are sealed to. */
 export const machineKeyContent = v.object({
   v: v.literal(1),
   algorithm: v.literal('age-x25519'),
-  /** `age1…`. */
-  recipient: v.pipe(v.string(), v.regex(/^age1[a-z0-9]{10,100}$/, 'expected an age recipient')),
+  recipient: ageRecipient,
 });
 
 /** m.bureau.machine_info: what does not change while the machine is up. */
@@ -51,11 +53,36 @@ export const machineInfoContent = v.object({
 /** m.bureau.machine_config: what operators say about the machine itself. */
 export const machineConfigContent = v.object({
   v: v.literal(1),
-  labels: v.optional(labels, {}),
+  labels: v.optional(machineLabels, {}),
   /** Nothing new is started; what runs goes on. */
   cordoned: v.optional(v.boolean(), false),
   /** What runs is ended in order, and nothing new is started. */
   draining: v.optional(v.boolean(), false),
+});
+
+/** m.bureau.machine_provision: written when the account is made; `recipient` is added when the machine's key is first seen, and never changed after. */
+export const machineProvisionContent = v.object({
+  v: v.literal(1),
+  machine: machineName,
+  /** The one account whose word about this machine counts. */
+  user: userId,
+  at: timestamp,
+  by: userId,
+  /** The key that operators seal to; what the machine publishes later is refused unless it is this one. */
+  recipient: v.optional(ageRecipient),
+  /** When the machine was taken out of service in good order. */
+  decommissionedAt: v.optional(timestamp),
+});
+
+/** m.bureau.machine_revocation: an emergency. */
+export const machineRevocationContent = v.object({
+  v: v.literal(1),
+  machine: machineName,
+  at: timestamp,
+  by: userId,
+  reason: text(500),
+  /** Whose tokens were ended with the machine's; keys of theirs at other places are to be changed there. */
+  principals: v.pipe(v.array(principalName), v.maxLength(400)),
 });
 
 /** m.bureau.machine_load: how busy it is; written when something has changed by more than a dead band, and every few minutes. */

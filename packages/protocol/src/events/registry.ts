@@ -1,9 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-import { EVENT_TYPES, assignmentContent, credentialsContent, machineStatusContent, templateContent } from '../events.ts';
+import { EVENT_TYPES, assignmentContent, credentialsContent, templateContent } from '../events.ts';
 import { auditContent, authorizationContent, temporalGrantContent } from './authorization.ts';
-import { commandContent, commandResultContent, notificationContent } from './conversation.ts';
+import { COMMAND, COMMAND_RESULT, NOTIFICATION } from './conversation-definitions.ts';
 import type { EventDefinition } from './definition.ts';
-import { machineConfigContent, machineInfoContent, machineKeyContent, machineLoadContent } from './machine.ts';
+import {
+  MACHINE_CONFIG,
+  MACHINE_INFO,
+  MACHINE_KEY,
+  MACHINE_LOAD,
+  MACHINE_PROVISION,
+  MACHINE_REVOCATION,
+  MACHINE_STATUS,
+} from './machine-definitions.ts';
 import { layoutContent, serviceBindingContent, serviceContent } from './service.ts';
 
 /** m.bureau.assignment. */
@@ -40,54 +48,6 @@ export const TEMPLATE = {
 } as const satisfies EventDefinition;
 
 const OTHERS: readonly EventDefinition[] = [
-  {
-    type: EVENT_TYPES.machineKey,
-    summary: 'The key that bundles for the machine are sealed to; pinned when the machine is provisioned',
-    rooms: ['config', 'machine'],
-    stateKey: 'machine user',
-    writer: 'machine',
-    version: 1,
-    schema: machineKeyContent,
-  },
-  {
-    type: 'm.bureau.machine_info',
-    summary: 'What the machine is made of',
-    rooms: ['config'],
-    stateKey: 'machine user',
-    writer: 'machine',
-    version: 1,
-    reserved: true,
-    schema: machineInfoContent,
-  },
-  {
-    type: EVENT_TYPES.machineStatus,
-    summary: 'What the machine says of each principal',
-    rooms: ['config'],
-    stateKey: 'machine user',
-    writer: 'machine',
-    version: 1,
-    schema: machineStatusContent,
-  },
-  {
-    type: 'm.bureau.machine_load',
-    summary: 'How busy the machine and its principals are',
-    rooms: ['config'],
-    stateKey: 'machine user',
-    writer: 'machine',
-    version: 1,
-    reserved: true,
-    schema: machineLoadContent,
-  },
-  {
-    type: 'm.bureau.machine_config',
-    summary: 'Labels of the machine, and whether it takes anything new',
-    rooms: ['config'],
-    stateKey: 'empty',
-    writer: 'operator',
-    version: 1,
-    reserved: true,
-    schema: machineConfigContent,
-  },
   {
     type: 'm.bureau.authorization',
     summary: 'Grants and denials of every principal of the machine',
@@ -148,37 +108,22 @@ const OTHERS: readonly EventDefinition[] = [
     reserved: true,
     schema: layoutContent,
   },
-  {
-    type: 'm.room.message, msgtype m.bureau.command',
-    summary: 'A request to a machine; the power level of its sender in the room decides',
-    rooms: ['any room of the sender'],
-    stateKey: 'none',
-    writer: 'member',
-    version: 1,
-    reserved: true,
-    schema: commandContent,
-  },
-  {
-    type: 'm.room.message, msgtype m.bureau.command_result',
-    summary: 'The answer, in the thread of its command',
-    rooms: ['any room of the sender'],
-    stateKey: 'none',
-    writer: 'machine',
-    version: 1,
-    reserved: true,
-    schema: commandResultContent,
-  },
-  {
-    type: 'm.room.message, msgtype m.bureau.notification',
-    summary: 'Something that happened to a principal, told once',
-    rooms: ['config'],
-    stateKey: 'none',
-    writer: 'machine',
-    version: 1,
-    reserved: true,
-    schema: notificationContent,
-  },
 ];
 
 /** Every event type of ours that one machine needs. */
-export const EVENTS: readonly EventDefinition[] = [ASSIGNMENT, CREDENTIALS, TEMPLATE, ...OTHERS];
+export const EVENTS: readonly EventDefinition[] = [
+  ASSIGNMENT,
+  CREDENTIALS,
+  TEMPLATE,
+  MACHINE_KEY,
+  MACHINE_INFO,
+  MACHINE_STATUS,
+  MACHINE_LOAD,
+  MACHINE_CONFIG,
+  MACHINE_PROVISION,
+  MACHINE_REVOCATION,
+  ...OTHERS,
+  COMMAND,
+  COMMAND_RESULT,
+  NOTIFICATION,
+];
