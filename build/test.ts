@@ -2,7 +2,7 @@
 /**
  * Runs test files through node:test, one process each: unit suites two at a time, integration one at a time; one line per
  * file, failures in full at once and again at the end, one summary for all. Fails on a file without a test and on a skipped test.
- *   test.ts [--json] [SUITE…]
+ *   test.ts [--json] [--each] [SUITE…]
  */
 import { join, relative } from 'node:path';
 import { run } from 'node:test';
@@ -18,12 +18,16 @@ const TEST_MILLISECONDS = { unit: 120_000, integration: 600_000, deep: 1_200_000
 /** Files at a time. Integration: one, as each has whole stands and measures times. */
 const FILES_AT_A_TIME = { unit: 2, integration: 1, deep: 1 };
 
+/** `--json`: the last line on stdout is one object. `--each`: a line for each test as it ends, its failure with it. */
+const OPTIONS: readonly string[] = ['--json', '--each'];
+
 async function runFiles(
   root: string,
   kind: TestFile['kind'],
   files: readonly string[],
   totals: TestTotals,
   print: (line: string) => void,
+  each: boolean,
 ): Promise<void> {
   const stream = run({
     files: files.map((file) => join(root, file)),
@@ -42,6 +46,11 @@ async function runFiles(
     };
     if (type === 'test:pass') totals.add(event, 'pass');
     if (type === 'test:fail') totals.add(event, 'fail');
+    if (each && (type === 'test:pass' || type === 'test:fail')) {
+      if (event.details.type !== 'suite') print(describeEnd(event, type === 'test:pass'));
+      for (const failure of totals.failures.slice(told)) print(describeFailure(failure));
+      told = totals.failures.length;
+    }
     if (type === 'test:stderr' || type === 'test:stdout') process.stderr.write(event.message ?? '');
     if (type === 'test:summary' && event.file !== undefined) {
       totals.ran(relative(root, event.file), event.counts?.['tests'] ?? 0);
@@ -56,6 +65,11 @@ async function runFiles(
   }
 }
 
+function describeEnd(end: TestEnd, isPass: boolean): string {
+  const seconds = ((end.details.duration_ms ?? 0) / 1000).toFixed(1).padStart(6);
+  return `  ${isPass ? 'passed' : 'FAILED'} ${seconds} s  ${end.name}`;
+}
+
 function describeFailure(failure: TestFailure): string {
   const place = failure.line === undefined ? failure.file : `${failure.file}:${failure.line}`;
   return `${place}: ${failure.name}\n    ${failure.reason.trimEnd().split('\n').join('\n    ')}`;
@@ -68,14 +82,14 @@ function describeFailure(failure: TestFailure): string {
 export async function runTests(root: string, args: readonly string[]): Promise<number> {
   const asJson = args.includes('--json');
   const print = asJson ? (line: string): void => console.error(line) : (line: string): void => console.log(line);
-  const unknownOption = args.find((argument) => argument.startsWith('-') && argument !== '--json');
+  const unknownOption = args.find((argument) => argument.startsWith('-') && !OPTIONS.includes(argument));
   if (unknownOption !== undefined) {
-    console.error(`script/test: unknown option ${unknownOption}; expected --json or names of suites`);
+    console.error(`script/test: unknown option ${unknownOption}; expected ${OPTIONS.join(', ')} or names of suites`);
     return 2;
   }
   const selected = selectTestFiles(
     findTestFiles(root),
-    args.filter((argument) => argument !== '--json'),
+    args.filter((argument) => !OPTIONS.includes(argument)),
   );
   if ('unknown' in selected) {
     console.error(
@@ -90,7 +104,7 @@ export async function runTests(root: string, args: readonly string[]): Promise<n
   );
   for (const kind of ['unit', 'integration', 'deep'] as const) {
     const files = selected.files.filter((test) => test.kind === kind).map((test) => test.file);
-    if (files.length > 0) await runFiles(root, kind, files, totals, print);
+    if (files.length > 0) await runFiles(root, kind, files, totals, print, args.includes('--each'));
   }
   totals.finish();
   for (const failure of totals.failures) print(`\n${describeFailure(failure)}`);
