@@ -35,7 +35,7 @@ export interface BazelPackage {
   readonly folder: string;
   /** Folders of packages that its sources import. */
   readonly dependencies: readonly string[];
-  /** Folders of packages that only its tests import. */
+  /** Folders of packages that only its tests import, and of applications that they bundle and start: `testPrograms` of its package.json. */
   readonly testDependencies: readonly string[];
   /** Files of the root that its code reads: `reads` of its package.json. */
   readonly reads: readonly string[];
@@ -58,7 +58,7 @@ function readPackages(root: string, files: readonly string[]): BazelPackage[] {
   return manifests.map(({ folder, manifest }) => ({
     folder,
     dependencies: own(manifest.dependencies).toSorted(),
-    testDependencies: own(manifest.devDependencies).toSorted(),
+    testDependencies: [...own(manifest.devDependencies), ...(manifest.testPrograms ?? [])].toSorted(),
     reads: (manifest.reads ?? []).toSorted(),
     hasTests: folder !== 'integration' && files.some((file) => file.startsWith(`${folder}/`) && file.endsWith('.test.ts')),
   }));
@@ -73,6 +73,7 @@ function readManifest(path: string): {
   readonly dependencies?: Record<string, string>;
   readonly devDependencies?: Record<string, string>;
   readonly reads?: string[];
+  readonly testPrograms?: string[];
 } {
   return JSON.parse(readFileSync(path, 'utf8')) as ReturnType<typeof readManifest>;
 }

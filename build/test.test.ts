@@ -103,7 +103,10 @@ test('runTests --each says how each test ended, a failure at once', () => {
   const { out } = runOn({ 'packages/a/src/a.test.ts': `${PASSES}\n${breaks}` }, '--each');
   assert.match(out, /^ {2}passed +[\d.]+ s {2}one\n/);
   assert.doesNotMatch(out, /s {2}group/);
-  assert.match(out, /FAILED +[\d.]+ s {2}breaks\npackages\/a\/src\/a\.test\.ts:4: breaks\n +Error: the reason[^]*?\n {2}passed +[\d.]+ s {2}goes on\n/);
+  assert.match(
+    out,
+    /FAILED +[\d.]+ s {2}breaks\npackages\/a\/src\/a\.test\.ts:4: breaks\n +Error: the reason[^]*?\n {2}passed +[\d.]+ s {2}goes on\n/,
+  );
 });
 
 test('runTests selects by kind, package and path, and suggests a near name', () => {

@@ -19,7 +19,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { MountSource, OverlayPlan } from '@bureau/protocol';
 import { RelayFixture, TEST_UID } from './testing/relay-fixture.ts';
-import { buildRelayProgram, type RelayProgram } from './testing/relay-program.ts';
+import { buildRelayProgram, type RelayProgram } from '@bureau/observe/testing';
 
 let program: RelayProgram;
 before(async () => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { RelayFixture, type View, within } from './testing/relay-fixture.ts';
-import { buildRelayProgram, type RelayProgram } from './testing/relay-program.ts';
+import { buildRelayProgram, type RelayProgram } from '@bureau/observe/testing';
 
 let program: RelayProgram;
 before(async () => {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { RelayFixture, within } from './testing/relay-fixture.ts';
-import { buildRelayProgram, type RelayProgram } from './testing/relay-program.ts';
+import { buildRelayProgram, type RelayProgram } from '@bureau/observe/testing';
 
 let program: RelayProgram;
 before(async () => {

@@ -8,7 +8,7 @@ import { hasCode } from '@bureau/core';
 import { sendDescriptors } from '@bureau/native';
 import { dropPrivileges, encodeOrder } from '@bureau/process';
 import { RelayFixture, TEST_UID } from './testing/relay-fixture.ts';
-import { buildRelayProgram, type RelayProgram } from './testing/relay-program.ts';
+import { buildRelayProgram, type RelayProgram } from '@bureau/observe/testing';
 
 let program: RelayProgram;
 before(async () => {

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { readProcess } from '@bureau/process';
 import { RelayFixture, TEST_UID, processesOf, within } from './testing/relay-fixture.ts';
-import { buildRelayProgram, type RelayProgram } from './testing/relay-program.ts';
+import { buildRelayProgram, type RelayProgram } from '@bureau/observe/testing';
 
 // Every fixture asserts, when it is disposed, that no process of its uid lives.
 

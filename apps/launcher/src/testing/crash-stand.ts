@@ -1,21 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { execFileSync } from 'node:child_process';
 import { createPublicKey } from 'node:crypto';
-import {
-  chmodSync,
-  closeSync,
-  copyFileSync,
-  cpSync,
-  existsSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  readdirSync,
-  realpathSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, existsSync, openSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { parseInstanceName, parseMachineName, parsePrincipalName, parseServerName } from '@bureau/core';
@@ -30,6 +15,7 @@ import {
 import { TEST_UID_BASE } from '@bureau/instance/testing';
 import { connect, serve, type Handlers, type IpcClient, type IpcServer } from '@bureau/ipc';
 import { listenUnix } from '@bureau/native';
+import { buildRelayProgram, type RelayProgram } from '@bureau/observe/testing';
 import { CgroupTree, endGroup, readProcessStatus, readProcesses, startChild, systemClock, type Child } from '@bureau/process';
 import { launcherContract, proxyContract, standContract, type InputOf } from '@bureau/protocol';
 import type { FaultPoint } from '@bureau/sandbox';
@@ -37,7 +23,6 @@ import { generateOperatorKey, operatorSigner, sealBundle } from '@bureau/seal';
 
 export const PRINCIPAL = parsePrincipalName('iree/pm');
 const MACHINE = parseMachineName('machine/test');
-const ROOT = join(import.meta.dirname, '../../../..');
 const DAY = 86_400_000;
 
 /** A launcher in a process of its own, and a daemon's connection to it. */
@@ -53,21 +38,21 @@ export class CrashStand {
   readonly paths: InstancePaths;
   readonly tree: CgroupTree;
   readonly #uids = uidsOf(TEST_UID_BASE);
-  readonly #buildDirectory: string;
+  readonly #program: RelayProgram;
   readonly #proxies = new Map<number, IpcServer>();
   #turn: Promise<unknown> = Promise.resolve();
   readonly #operator = generateOperatorKey();
   #manager: IpcServer | undefined;
   #running: RunningLauncher | undefined;
 
-  private constructor(name: string, buildDirectory: string) {
+  private constructor(name: string, program: RelayProgram) {
     this.paths = instancePaths(parseInstanceName(name));
     this.tree = CgroupTree.open(this.paths.cgroupName);
-    this.#buildDirectory = buildDirectory;
+    this.#program = program;
   }
 
   static async open(context: TestContext): Promise<CrashStand> {
-    const stand = new CrashStand(`c${process.pid}`, copyBuild());
+    const stand = new CrashStand(`c${process.pid}`, await buildRelayProgram());
     context.after(() => stand.#end());
     ensureInstanceDirectories(stand.paths, stand.#uids);
     writeSettings(stand.paths, {
@@ -97,10 +82,10 @@ export class CrashStand {
       args: [
         join(import.meta.dirname, 'crashing-launcher.main.ts'),
         this.paths.name,
-        this.#buildDirectory,
+        this.#program.directory,
         ...(point === undefined ? [] : [point]),
       ],
-      env: { PATH: '/usr/bin:/bin', NODE_COMPILE_CACHE: `${this.#buildDirectory}/compile-cache` },
+      env: { PATH: '/usr/bin:/bin', NODE_COMPILE_CACHE: `${this.#program.directory}/compile-cache` },
       stdio: ['ignore', log, log, listener, 'pipe'],
       readyFd: 4,
       detached: true,
@@ -231,8 +216,9 @@ export class CrashStand {
     for (const proxy of this.#proxies.values()) await proxy.close();
     await this.#manager?.close();
     this.tree.remove();
-    for (const place of [this.paths.runDir, this.paths.stateDir, this.paths.configDir, this.paths.logDir, this.#buildDirectory])
+    for (const place of [this.paths.runDir, this.paths.stateDir, this.paths.configDir, this.paths.logDir])
       rmSync(place, { recursive: true, force: true });
+    this.#program[Symbol.dispose]();
   }
 }
 
@@ -246,17 +232,6 @@ function as<Result>(uid: number, start: () => Promise<Result>): Promise<Result> 
     process.seteuid?.(0);
     process.setegid?.(0);
   }
-}
-
-/** This checkout's own build, where every uid may read it. */
-function copyBuild(): string {
-  const name = execFileSync(join(ROOT, 'script/build'), { encoding: 'utf8' }).trim().split('\n').at(-1) ?? '';
-  const directory = mkdtempSync(join(tmpdir(), 'bureau-crash-'));
-  chmodSync(directory, 0o755);
-  cpSync(join(ROOT, '.build', name), directory, { recursive: true });
-  rmSync(`${directory}/bin/node`);
-  copyFileSync(realpathSync(process.execPath), `${directory}/bin/node`);
-  return directory;
 }
 
 function programOf(pid: number): string {

@@ -19,7 +19,7 @@ import {
   type relayConfig,
 } from '@bureau/protocol';
 import * as v from 'valibot';
-import type { RelayProgram } from './relay-program.ts';
+import type { RelayProgram } from '@bureau/observe/testing';
 
 /** Below every instance's range (200000 and up); another one in each test process, since test files run side by side. */
 export const TEST_UID = 199_000 + (process.pid % 1_000);

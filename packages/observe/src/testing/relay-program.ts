@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-import { chmodSync, copyFileSync, cpSync, linkSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, cpSync, linkSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { rolldown } from 'rolldown';
 
-/** The relay as it is shipped (bundled, with its Node), in a directory that every uid may read; the checkout may be private. */
+/** A build with the relay alone (bundled, with its Node), where every uid may read it; the checkout may be private. */
 export interface RelayProgram extends Disposable {
+  /** As a build of script/build is laid out: `bin/node`, `lib/relay.js`, `node_modules`. */
+  readonly directory: string;
   readonly node: string;
   readonly script: string;
-  readonly directory: string;
 }
 
+/** Bundles the relay of this checkout into a new directory, which goes when the result is disposed. A test that calls it names `apps/relay` in `"testPrograms"` of its package.json. */
 export async function buildRelayProgram(): Promise<RelayProgram> {
   const root = join(import.meta.dirname, '../../../..');
   const directory = mkdtempSync(join(tmpdir(), 'bureau-relay-test-'));
@@ -22,23 +24,25 @@ export async function buildRelayProgram(): Promise<RelayProgram> {
     external: ['koffi', 'node-pty'],
     tsconfig: false,
   });
-  await bundle.write({ dir: directory, format: 'esm', entryFileNames: '[name].mjs' });
+  await bundle.write({ dir: join(directory, 'lib'), format: 'esm', entryFileNames: '[name].js' });
+  writeFileSync(join(directory, 'package.json'), '{"type":"module"}');
   const modules = join(directory, 'node_modules');
   const koffi = realpathSync(join(root, 'packages/native/node_modules/koffi'));
   const prebuilt = `@koromix/koffi-linux-${process.arch}`;
   copyTree(koffi, join(modules, 'koffi'));
   copyTree(join(dirname(koffi), prebuilt), join(modules, prebuilt));
   copyTree(realpathSync(join(root, 'packages/observe/node_modules/node-pty')), join(modules, 'node-pty'));
-  const node = join(directory, 'node');
+  mkdirSync(join(directory, 'bin'));
+  const node = join(directory, 'bin/node');
   try {
     linkSync(realpathSync(process.execPath), node);
   } catch {
     copyFileSync(process.execPath, node); // another file system
   }
   return {
-    node,
-    script: join(directory, 'relay.mjs'),
     directory,
+    node,
+    script: join(directory, 'lib/relay.js'),
     [Symbol.dispose]: () => rmSync(directory, { recursive: true, force: true }),
   };
 }
