@@ -33,3 +33,4 @@ export type { Clock, Timer } from './clock.ts';
 export { formatDuration, parseDuration } from './duration.ts';
 export { GLOB_MAX_LENGTH, matchGlob, parseGlob } from './match.ts';
 export type { Glob } from './match.ts';
+export { nearestName } from './nearest-name.ts';

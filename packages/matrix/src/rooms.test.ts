@@ -188,7 +188,7 @@ test('templates: those of set-up fit the schema; templateState tells apart what 
   assert.equal(templateState(undefined), 'missing');
   assert.equal(templateState({}), 'missing');
   assert.equal(templateState({ v: 1 }), 'broken');
-  assert.equal(templateState({ v: '2' }), 'broken');
-  assert.equal(templateState({ v: 2 }), 'newer');
+  assert.equal(templateState({ v: '3' }), 'broken');
+  assert.equal(templateState({ v: 3 }), 'newer');
   assert.equal(templateState({ ...STANDARD_TEMPLATES['default'] }), 'good');
 });

@@ -3,7 +3,8 @@ import * as v from 'valibot';
 import { authorizationList } from './authorization.ts';
 import { jsonObject } from './json-object.ts';
 import { BUNDLE_MAX_BYTES, sandboxId } from './launcher-contract.ts';
-import { ARGUMENTS_MAX, ARGUMENT_MAX, environmentName, exitReport, sandboxSpec } from './sandbox-spec.ts';
+import { ARGUMENTS_MAX, ARGUMENT_MAX, environmentName, exitReport } from './sandbox-spec.ts';
+import { templateName } from './events/template.ts';
 import { integer, principalName, text, timestamp } from './scalars.ts';
 
 /** Types of our Matrix events. State keys: a localpart for what operators say of a principal, a full user ID for what one says of itself. */
@@ -29,9 +30,6 @@ export const EVENT_TYPES = {
   /** Machine config room, empty key: it is not trusted any more. */
   machineRevocation: 'm.bureau.machine_revocation',
 } as const;
-
-/** The name of a template: one segment. */
-export const templateName = v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, 'expected a template name such as "default"'));
 
 /** m.bureau.assignment. An empty content (`{}`) means that there is none. */
 export const assignmentContent = v.object({
@@ -65,40 +63,6 @@ export const credentialsContent = v.object({
   /** Whom it is sealed to, so that an operator sees when a machine's key has changed. */
   recipients: v.optional(v.pipe(v.array(text(200)), v.maxLength(8)), []),
 });
-
-/** What a template may say of its sandboxes besides command, environment and mounts; each as in the spec, and absent unless it is said. */
-const templateSpec = v.partial(
-  v.pick(sandboxSpec, [
-    'prependVariables',
-    'createDirectories',
-    'directory',
-    'scratchSize',
-    'scratch',
-    'root',
-    'gpu',
-    'namespaces',
-    'isolation',
-    'roles',
-    'requiredServices',
-    'profile',
-    'resources',
-    'secretFiles',
-  ]),
-);
-
-/** m.bureau.template: a sandbox spec whose command may be given by the assignment. */
-export const templateContent = v.object({
-  v: v.literal(1),
-  description: text(500),
-  command: v.optional(sandboxSpec.entries.command),
-  environment: sandboxSpec.entries.environment,
-  mounts: sandboxSpec.entries.mounts,
-  ...templateSpec.entries,
-  signature: v.optional(v.string()),
-});
-/** Names of the fields that go from a template into a spec as they are. */
-export const TEMPLATE_SPEC_FIELDS = Object.keys(templateSpec.entries) as readonly (keyof typeof templateSpec.entries)[];
-export type TemplateContent = v.InferOutput<typeof templateContent>;
 
 /**
  * What a machine says of one principal.

@@ -29,7 +29,7 @@ export {
   userId,
 } from './scalars.ts';
 export type { SignalName } from './scalars.ts';
-export { ARGUMENTS_MAX, ARGUMENT_MAX, environmentName, exitReport, sandboxProfile, sandboxResources, sandboxSpec } from './sandbox-spec.ts';
+export { ARGUMENT_MAX, environmentName, exitReport, sandboxProfile, sandboxResources, sandboxSpec } from './sandbox-spec.ts';
 export type { ExitReport, SandboxProfile, SandboxResources, SandboxSpec } from './sandbox-spec.ts';
 export { BUNDLE_MAX_BYTES, launcherContract, sandboxId } from './launcher-contract.ts';
 export type { ResourceFinding, SandboxInfo } from './launcher-contract.ts';
@@ -42,16 +42,10 @@ export { serviceStatus, standContract } from './stand-contract.ts';
 export type { ServiceStatus } from './stand-contract.ts';
 export { daemonContract, plannedAction } from './daemon-contract.ts';
 export type { PlannedAction } from './daemon-contract.ts';
-export {
-  EVENT_TYPES,
-  assignmentContent,
-  credentialsContent,
-  principalStatus,
-  TEMPLATE_SPEC_FIELDS,
-  templateContent,
-  templateName,
-} from './events.ts';
-export type { AssignmentContent, MachineStatusContent, PrincipalStatus, TemplateContent } from './events.ts';
+export { EVENT_TYPES, assignmentContent, credentialsContent, principalStatus } from './events.ts';
+export type { AssignmentContent, MachineStatusContent, PrincipalStatus } from './events.ts';
+export { templateContent, templateName } from './events/template.ts';
+export type { TemplateContent } from './events/template.ts';
 export { ACCESS_LOG_FILES_MAX, accessLine, accessLogFile } from './access-line.ts';
 export type { AccessLine } from './access-line.ts';
 export type { EgressRule } from './egress.ts';

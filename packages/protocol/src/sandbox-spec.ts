@@ -28,7 +28,7 @@ export const environmentName = v.pipe(
 );
 
 /** Any text without NUL, which argv and environment cannot carry. */
-const argument = v.pipe(
+export const argument = v.pipe(
   v.string(),
   v.maxLength(ARGUMENT_MAX),
   v.check((value) => !value.includes('\0'), 'expected text without NUL'),
@@ -36,9 +36,9 @@ const argument = v.pipe(
 
 const command = v.pipe(v.array(argument), v.minLength(1), v.maxLength(ARGUMENTS_MAX));
 /** An array is no record, though valibot takes an empty one for one. */
-const object = <Value>() =>
+export const withoutLists = <Value>() =>
   v.custom<Record<string, Value>>((value) => typeof value === 'object' && value !== null && !Array.isArray(value), 'expected an object');
-const variables = v.pipe(object<string>(), v.record(environmentName, argument));
+const variables = v.pipe(withoutLists<string>(), v.record(environmentName, argument));
 
 /** What the sandbox's `/usr`, `/bin`, `/lib…` are: always read-only. */
 const rootChoice = v.variant('type', [
@@ -128,7 +128,7 @@ export const sandboxSpec = v.strictObject({
   namespaces: v.optional(namespaces),
   isolation: always('standard', 'there is no payload without a sandbox'),
   /** Other commands of the same agent by name; nothing starts them yet. */
-  roles: v.optional(v.pipe(object<string[]>(), v.record(shortName, command), v.maxEntries(ROLES_MAX))),
+  roles: v.optional(v.pipe(withoutLists<string[]>(), v.record(shortName, command), v.maxEntries(ROLES_MAX))),
   /** Roles of services without which it must not start. */
   requiredServices: v.optional(v.pipe(v.array(shortName), v.maxLength(ROLES_MAX))),
 });

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { parsePrincipalName, type PrincipalName } from '@bureau/core';
-import { ASSIGNMENT, CREDENTIALS, TEMPLATE, readEvent, type AssignmentContent, type TemplateContent } from '@bureau/protocol';
+import { ASSIGNMENT, CREDENTIALS, readEvent, type AssignmentContent } from '@bureau/protocol';
+import { describeFault, noTemplate, type ResolvedTemplate, type TemplateLibrary } from '@bureau/templates';
 import { ASSIGNMENTS_MAX } from './limits.ts';
+import { libraryOf } from './template-cache.ts';
 
 /** A state event as the reconciler sees it. */
 export interface Fact {
@@ -22,7 +24,7 @@ export interface Desired {
   readonly principal: PrincipalName;
   readonly event: string;
   readonly assignment?: AssignmentContent;
-  readonly template?: TemplateContent;
+  readonly template?: ResolvedTemplate;
   readonly bundle?: { readonly event: string; readonly bytes: Uint8Array };
   readonly fault?: string;
 }
@@ -31,7 +33,7 @@ export interface Desired {
  * Reads the rooms into what shall run. One wrong event blocks its own principal and no other; an event whose key is no principal's
  * name is left out, since nothing can be said about it.
  */
-export function readDesired(facts: Facts): Desired[] {
+export function readDesired(facts: Facts, templates: TemplateLibrary = libraryOf(facts.templates)): Desired[] {
   const desired: Desired[] = [];
   for (const fact of facts.assignments) {
     if (isEmpty(fact.content)) continue;
@@ -41,12 +43,12 @@ export function readDesired(facts: Facts): Desired[] {
       desired.push({ principal, event: fact.eventId, fault: `this machine follows ${ASSIGNMENTS_MAX} assignments at most` });
       continue;
     }
-    desired.push(readOne(principal, fact, facts));
+    desired.push(readOne(principal, fact, facts, templates));
   }
   return desired.toSorted((a, b) => (a.principal < b.principal ? -1 : 1));
 }
 
-function readOne(principal: PrincipalName, fact: Fact, facts: Facts): Desired {
+function readOne(principal: PrincipalName, fact: Fact, facts: Facts, templates: TemplateLibrary): Desired {
   const base = { principal, event: fact.eventId };
   const assignment = readEvent(ASSIGNMENT, fact.content);
   if (!assignment.ok) return { ...base, fault: `its assignment is wrong: ${assignment.message}` };
@@ -55,24 +57,18 @@ function readOne(principal: PrincipalName, fact: Fact, facts: Facts): Desired {
 
   const withAssignment = { ...base, assignment: assignment.content };
   const name = assignment.content.template;
-  const found = facts.templates.find(({ stateKey, content }) => stateKey === name && !isEmpty(content));
-  if (found === undefined) return { ...withAssignment, fault: `there is no template "${name}"; known: ${templateNames(facts)}` };
-  const template = readEvent(TEMPLATE, found.content);
-  if (!template.ok) return { ...withAssignment, fault: `template "${name}" is wrong: ${template.message}` };
+  const found = templates.get(name);
+  if (found === undefined) return { ...withAssignment, fault: noTemplate(name, templates) };
+  if (!found.ok) return { ...withAssignment, fault: describeFault(found.faults[0]) };
 
   const given = facts.credentials.find(({ stateKey, content }) => stateKey === principal && !isEmpty(content));
-  const whole = { ...withAssignment, template: template.content };
+  const whole = { ...withAssignment, template: found.template };
   if (given === undefined) return whole;
   const credentials = readEvent(CREDENTIALS, given.content);
   if (!credentials.ok) return { ...whole, fault: `its credentials are wrong: ${credentials.message}` };
   if (credentials.content.principal !== principal)
     return { ...whole, fault: `its credentials name another principal: ${credentials.content.principal}` };
   return { ...whole, bundle: { event: given.eventId, bytes: Buffer.from(credentials.content.bundle, 'base64') } };
-}
-
-function templateNames(facts: Facts): string {
-  const names = facts.templates.filter(({ content }) => !isEmpty(content)).map(({ stateKey }) => stateKey.slice(0, 64));
-  return names.length === 0 ? 'none' : names.toSorted().slice(0, 20).join(', ');
 }
 
 function isEmpty(content: unknown): boolean {

@@ -12,6 +12,7 @@ import type { MemoryStore } from './memory.ts';
 import { plainText } from './plain-text.ts';
 import { actionKey, plan, type Action, type Plan } from './plan.ts';
 import type { Runs } from './runs.ts';
+import { TemplateCache } from './template-cache.ts';
 
 export interface ReconcilerDeps {
   readonly clock: Clock;
@@ -31,6 +32,7 @@ export interface ReconcilerDeps {
 export class Reconciler {
   readonly #deps: ReconcilerDeps;
   readonly #memory: MemoryKeeper;
+  readonly #templates = new TemplateCache();
   readonly #busy = new Set<PrincipalName>();
   #timer: Timer | undefined;
   #scheduled = false;
@@ -51,7 +53,7 @@ export class Reconciler {
   /** What is wanted, as the rooms say it now. */
   desired(): readonly Desired[] {
     const facts = this.#deps.facts();
-    return facts === undefined ? [] : readDesired(facts);
+    return facts === undefined ? [] : readDesired(facts, this.#templates.library(facts.templates));
   }
 
   /** What would be done now, for `bureau machine plan`. */
@@ -79,7 +81,7 @@ export class Reconciler {
     const facts = this.#deps.facts();
     const observed = this.#deps.launcher.observed;
     if (facts === undefined || observed === undefined) return undefined;
-    const desired = readDesired(facts);
+    const desired = readDesired(facts, this.#templates.library(facts.templates));
     this.#forgetOthers(desired, observed);
     return plan({ desired, observed, runs: this.#deps.runs.ids(), memory: this.#memory.all, now: this.#deps.clock.now() });
   }

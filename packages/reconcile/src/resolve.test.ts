@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { assignmentContent, templateContent } from '@bureau/protocol';
+import { assignmentContent } from '@bureau/protocol';
+import { resolveTemplates } from '@bureau/templates';
 import * as v from 'valibot';
 import { resolveSpec } from './resolve.ts';
 
 const assignment = v.parse(assignmentContent, { v: 1, principal: 'iree/pm', template: 'base', command: ['agent'], generation: 1 });
 
 function resolved(fields: object): ReturnType<typeof resolveSpec> {
-  return resolveSpec(assignment, v.parse(templateContent, { v: 1, description: 'test', ...fields }));
+  const base = resolveTemplates([['base', { v: 1, description: 'test', ...fields }]]).get('base');
+  if (base?.ok !== true) throw new Error(base?.faults[0].message);
+  return resolveSpec(assignment, base.template);
 }
 
 test('resolveSpec carries what a template says of its sandboxes, and nothing that it does not say', () => {

@@ -1,38 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from 'node:crypto';
-import {
-  ARGUMENTS_MAX,
-  TEMPLATE_SPEC_FIELDS,
-  sandboxSpec,
-  type AssignmentContent,
-  type SandboxSpec,
-  type TemplateContent,
-} from '@bureau/protocol';
-import * as v from 'valibot';
+import type { AssignmentContent, SandboxSpec } from '@bureau/protocol';
+import { describeSpecFaults, specOf, type ResolvedTemplate } from '@bureau/templates';
 
 /** A spec, or why there is none. */
 export type Resolved = { readonly spec: SandboxSpec } | { readonly fault: string };
 
-/** Template and assignment into one spec: the assignment's command replaces the template's, its environment is laid over it. */
-export function resolveSpec(assignment: AssignmentContent, template: TemplateContent): Resolved {
-  const command = assignment.command.length > 0 ? assignment.command : template.command;
-  if (command === undefined || command.length === 0 || command.length > ARGUMENTS_MAX) {
-    return { fault: `there is no command: template "${assignment.template}" has none, so the assignment must give one` };
-  }
-  const [service] = template.requiredServices ?? [];
+/** Template and assignment into one spec, as `specOf` lays them over each other, as far as this machine has what it needs. */
+export function resolveSpec(assignment: AssignmentContent, template: ResolvedTemplate): Resolved {
+  const result = specOf(assignment, template);
+  if (!result.ok) return { fault: `template "${template.name}" and its assignment make no sandbox: ${describeSpecFaults(result.faults)}` };
+  const [service] = result.spec.requiredServices ?? [];
   if (service !== undefined) return { fault: `it needs a service of the role "${service}", and none is known on this machine` };
-  const parsed = v.safeParse(sandboxSpec, {
-    v: 1,
-    command,
-    environment: { ...template.environment, ...assignment.environment },
-    mounts: template.mounts,
-    ...Object.fromEntries(TEMPLATE_SPEC_FIELDS.flatMap((name) => (template[name] === undefined ? [] : [[name, template[name]]]))),
-    terminal: assignment.run?.terminal ?? true,
-    ...(assignment.payload === undefined ? {} : { payload: assignment.payload }),
-  });
-  if (parsed.success) return { spec: parsed.output };
-  const [issue] = parsed.issues;
-  return { fault: `template and assignment do not make a sandbox: ${v.getDotPath(issue) ?? ''} ${issue.message}` };
+  return { spec: result.spec };
 }
 
 /** Attempts are counted in the sandbox id, so that they outlive every process of ours. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { EVENT_TYPES, assignmentContent, credentialsContent, templateContent } from '../events.ts';
+import { EVENT_TYPES, assignmentContent, credentialsContent } from '../events.ts';
 import { auditContent, authorizationContent, temporalGrantContent } from './authorization.ts';
 import { COMMAND, COMMAND_RESULT, NOTIFICATION } from './conversation-definitions.ts';
 import type { EventDefinition } from './definition.ts';
@@ -13,6 +13,7 @@ import {
   MACHINE_STATUS,
 } from './machine-definitions.ts';
 import { layoutContent, serviceBindingContent, serviceContent } from './service.ts';
+import { templateContent } from './template.ts';
 
 /** m.bureau.assignment. */
 export const ASSIGNMENT = {
@@ -43,7 +44,7 @@ export const TEMPLATE = {
   rooms: ['template'],
   stateKey: 'template',
   writer: 'operator',
-  version: 1,
+  version: 2,
   schema: templateContent,
 } as const satisfies EventDefinition;
 

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Sandbox templates: which builds on which, how their fields are merged, what is locked, what an assignment makes of one. Pure: contents
+ * of events in, values out; nothing throws for what a room says.
+ *
+ * @example
+ * ```ts
+ * import { resolveTemplates, specOf } from '@bureau/templates';
+ *
+ * const library = resolveTemplates([
+ *   ['base', { v: 2, description: 'small', resources: { pids: 100 }, locked: ['resources.pids'] }],
+ *   ['tool', { v: 2, description: 'a tool', inherits: ['base'], command: ['tool'] }],
+ * ]);
+ * const tool = library.get('tool');
+ * if (tool?.ok) specOf({ command: [], environment: {} }, tool.template); // { ok: true, spec: { command: ['tool'], resources: { pids: 100 }, … } }
+ * ```
+ */
+export type { FieldName, FieldRule, Layer } from './fields.ts';
+export { describeFault } from './fault.ts';
+export type { TemplateFault } from './fault.ts';
+export { noTemplate, resolveTemplates } from './library.ts';
+export type { Lineal, ResolvedTemplate, Resolution, TemplateLibrary } from './library.ts';
+export type { Lock } from './locks.ts';
+export { describeSpecFaults, specOf } from './spec.ts';
+export type { AssignedFields, SpecFault, SpecResult } from './spec.ts';
