@@ -17,6 +17,7 @@ import {
   openMemoryFile,
   type Facts,
 } from '@bureau/reconcile';
+import { startMachineReports } from './machine-reports.ts';
 
 export interface DaemonStart {
   readonly instance: InstanceName;
@@ -104,9 +105,19 @@ export async function startDaemon({ instance, build, listener, logger, restart }
   const server = await serve({ fd: listener, contract: daemonContract, handlers, role: 'daemon', build, allowUids: [0], clock, logger });
   launcher.start();
   sync.start().catch((error: unknown) => logger.error({ error: describeError(error) }, 'sync did not start'));
+  const reports = startMachineReports({
+    build,
+    cgroupName: paths.cgroupName,
+    configRoom: machine.configRoom,
+    clock,
+    logger,
+    sandboxes: () => (launcher.observed ?? []).map(({ principal, number, state }) => ({ principal, number, running: state === 'running' })),
+    publish: (room, type, content) => sync.publish(room, type, content),
+  });
   logger.info({ machine: machine.userId }, 'serving');
 
   return async () => {
+    reports.stop();
     sync.stop();
     launcher.close();
     await server.close();

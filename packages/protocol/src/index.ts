@@ -59,4 +59,5 @@ export type { UpstreamRule } from './upstream.ts';
 export { readEvent, requireWritable } from './events/definition.ts';
 export type { EventDefinition } from './events/definition.ts';
 export { ASSIGNMENT, CREDENTIALS, EVENTS, TEMPLATE } from './events/registry.ts';
-export { MACHINE_KEY } from './events/machine-definitions.ts';
+export { MACHINE_INFO, MACHINE_KEY, MACHINE_LOAD } from './events/machine-definitions.ts';
+export type { MachineInfoContent, MachineLoadContent } from './events/machine.ts';

@@ -29,7 +29,6 @@ export const MACHINE_INFO = {
   stateKey: 'machine user',
   writer: 'machine',
   version: 1,
-  reserved: true,
   schema: machineInfoContent,
 } as const satisfies EventDefinition;
 
@@ -47,12 +46,12 @@ export const MACHINE_STATUS = {
 /** m.bureau.machine_load. */
 export const MACHINE_LOAD = {
   type: EVENT_TYPES.machineLoad,
-  summary: 'How busy the machine and its principals are; written when it has changed by more than a dead band, and every few minutes',
+  summary:
+    'How busy the machine and its principals are; written when it has changed by more than a dead band, and after ten minutes of silence',
   rooms: ['config'],
   stateKey: 'machine user',
   writer: 'machine',
   version: 1,
-  reserved: true,
   schema: machineLoadContent,
 } as const satisfies EventDefinition;
 

@@ -49,6 +49,7 @@ export const machineInfoContent = v.object({
     [],
   ),
 });
+export type MachineInfoContent = v.InferOutput<typeof machineInfoContent>;
 
 /** m.bureau.machine_config: what operators say about the machine itself. */
 export const machineConfigContent = v.object({
@@ -85,7 +86,7 @@ export const machineRevocationContent = v.object({
   principals: v.pipe(v.array(principalName), v.maxLength(400)),
 });
 
-/** m.bureau.machine_load: how busy it is; written when something has changed by more than a dead band, and every few minutes. */
+/** m.bureau.machine_load: how busy it is; written when something has changed by more than a dead band, and after ten minutes of silence. */
 export const machineLoadContent = v.object({
   v: v.literal(1),
   at: timestamp,
@@ -101,3 +102,4 @@ export const machineLoadContent = v.object({
     [],
   ),
 });
+export type MachineLoadContent = v.InferOutput<typeof machineLoadContent>;
