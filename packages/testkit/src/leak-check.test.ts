@@ -133,3 +133,9 @@ time.sleep(1000)`;
   });
   await leaked(/^\+ zombies: python3 \(pid \d+, parent \d+\)$/m);
 });
+
+test('LeakCheck takes a connection that ended for no leak, and anything else that is missing for one', async () => {
+  const before = check.snapshot();
+  await check.assertUnchanged({ ...before, sockets: [`connected ${paths.daemonSocket}`] }, SOON);
+  await assert.rejects(check.assertUnchanged({ ...before, sockets: [`listening ${paths.daemonSocket}`] }, SOON), { code: 'leaked' });
+});
