@@ -12,6 +12,7 @@ import { placePayloadFiles } from './payload-files.ts';
 import { clearRemains, endGroups, relayGroupOf, sandboxGroupOf } from './sandbox-remains.ts';
 import { placeSecretFiles, removeSecretFiles } from './secret-files.ts';
 import { placeSocketLink } from './socket-link.ts';
+import { specDigest } from './spec-digest.ts';
 import { StageTimes } from './stage-times.ts';
 import type { SandboxRecord, SandboxRecords } from './state-record.ts';
 
@@ -67,7 +68,16 @@ async function startJudged(deps: LauncherDeps, start: SandboxStart, { header, re
   // A report of the sandbox before must never pass for this one's.
   rmSync(places.exitDirectory, { recursive: true, force: true });
   faults.reached('create.cleared');
-  const record: SandboxRecord = { v: 1, principal: input.principal, number, id: input.id, startedAt: clock.now() };
+  const { secretFiles = [] } = input.spec;
+  const record: SandboxRecord = {
+    v: 1,
+    principal: input.principal,
+    number,
+    id: input.id,
+    startedAt: clock.now(),
+    specDigest: specDigest(input.spec),
+    ...(secretFiles.length > 0 && { secretFiles }),
+  };
   records.write(record);
   faults.reached('create.recorded');
   try {
@@ -82,7 +92,6 @@ async function startJudged(deps: LauncherDeps, start: SandboxStart, { header, re
     using planned = planSandbox(input, number, header, deps);
     const { config, limits } = planned;
     faults.reached('create.planned');
-    const { secretFiles = [] } = input.spec;
     if (secretFiles.length > 0) {
       const opened = await credentials.open(input.principal, number);
       using _secrets = opened.secrets;

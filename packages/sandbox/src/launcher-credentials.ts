@@ -33,10 +33,16 @@ export class LauncherCredentials {
     this.#deps = deps;
   }
 
-  /** Judges a bundle, keeps its ciphertext and returns its header. The one that is kept already costs no write. Throws the codes of `openBundle`; `bundle_replayed` when it is older than the last; `bundle_signer` when policy lets its signer not sign for this principal. */
-  async accept(principal: PrincipalName, number: number, ciphertext: Uint8Array): Promise<BundleHeader> {
+  /** Judges a bundle, keeps its ciphertext and returns its header. `demand` throws where it must not come into force now: then nothing is kept. The one that is kept already costs no write. Throws the codes of `openBundle`; `bundle_replayed` when it is older than the last; `bundle_signer` when policy lets its signer not sign for this principal. */
+  async accept(
+    principal: PrincipalName,
+    number: number,
+    ciphertext: Uint8Array,
+    demand?: (header: BundleHeader) => void,
+  ): Promise<BundleHeader> {
     const opened = await this.#open(principal, number, ciphertext);
     opened.secrets[Symbol.dispose]();
+    demand?.(opened.header);
     if (this.#isKept(number, ciphertext, opened.contentDigest)) return opened.header;
     const accepted = { v: 1, issuedAt: opened.header.issued_at, contentDigest: opened.contentDigest };
     // The ciphertext first: a crash between the two leaves a newer bundle behind an older mark, which is judged again, never lost.

@@ -10,11 +10,13 @@ import { ProxyLink } from './lifecycle-proxy.ts';
 import { LiveSandbox } from './lifecycle-sandbox.ts';
 import { SandboxWatchers } from './lifecycle-watchers.ts';
 import { placePayloadFiles, type PayloadFiles } from './payload-files.ts';
+import { readPolicy } from './policy-file.ts';
 import { PrincipalTurns } from './principal-turns.ts';
 import { relayPool } from './relay-pool.ts';
-import { StandLink } from './stand-link.ts';
+import { demandRotation, secretFilesAfter } from './rotation.ts';
 import { endStrays, relayGroupOf, sandboxGroupOf } from './sandbox-remains.ts';
 import { renewSecretFiles } from './secret-files.ts';
+import { StandLink } from './stand-link.ts';
 import { SandboxRecords, type SandboxRecord } from './state-record.ts';
 
 /**
@@ -134,11 +136,15 @@ export class Launcher {
   rotate(principal: PrincipalName, bundle: Uint8Array): Promise<{ digest: string }> {
     return this.#turns.run(principal, async () => {
       const number = await this.#numbered(principal, bundle);
-      await this.#deps.credentials.accept(principal, number, bundle);
-      const opened = await this.#deps.credentials.open(principal, number);
-      using _secrets = opened.secrets;
+      const { credentials, paths, uids, wall } = this.#deps;
       const live = this.#live.get(number);
-      if (live !== undefined) renewSecretFiles(this.#deps.paths.principal(number).agentDirectory, opened, this.#deps.uids.payload(number));
+      await credentials.accept(principal, number, bundle, (header) => live !== undefined && demandRotation(live.record, header));
+      const opened = await credentials.open(principal, number);
+      using _secrets = opened.secrets;
+      if (live !== undefined) {
+        const names = secretFilesAfter(live.record, opened.header, readPolicy(wall.policyFile));
+        renewSecretFiles(paths.principal(number).agentDirectory, names, opened, uids.payload(number));
+      }
       await live?.rotate();
       return { digest: opened.digest };
     });

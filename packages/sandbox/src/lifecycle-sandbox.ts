@@ -51,6 +51,11 @@ export class LiveSandbox {
     this.ended = this.#end().catch(() => new Promise<never>(() => undefined));
   }
 
+  /** What was written down of it. */
+  get record(): SandboxRecord {
+    return this.#record;
+  }
+
   get info(): SandboxInfo {
     const { principal, number, id, startedAt, exit } = this.#record;
     return {

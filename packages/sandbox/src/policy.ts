@@ -48,7 +48,7 @@ export function judgeSpec(
   asked: SandboxSpec = spec,
 ): Judgement {
   return (
-    judgeDigest(asked, header) ??
+    judgeDigest(specDigest(asked), header) ??
     judgeSecretFiles(asked, policy, header) ??
     judgeLimits(spec, policy) ??
     judgeProfile(spec, policy) ??
@@ -76,9 +76,9 @@ export function judgeDevice(path: string, field: string, policy: LauncherPolicy)
   return refused('device_not_listed', `${shown} is in none of the policy's devices; the machine's owner can add it`);
 }
 
-function judgeDigest(spec: SandboxSpec, { allowed_specs: allowed }: Pick<BundleHeader, 'allowed_specs'>): Judgement | undefined {
+/** A bundle's keys are for the specs that its signer named, if it named any: at a start, and again when they come to a sandbox that runs. */
+export function judgeDigest(digest: string, { allowed_specs: allowed }: Pick<BundleHeader, 'allowed_specs'>): Refusal | undefined {
   if (allowed === undefined) return undefined;
-  const digest = specDigest(spec);
   return allowed.includes(digest)
     ? undefined
     : refused('allowed_specs', `the credential bundle allows ${allowed.length} specs and this one (sha256 ${digest}) is none of them`);

@@ -53,12 +53,12 @@ test('placeSecretFiles() writes what is asked for, 0400 and the payload’s, in 
   assert.deepEqual([directory.mode & 0o777, directory.uid, directory.gid], [0o750, 0, UID]);
 });
 
-test('renewSecretFiles() gives files that are there the new value, takes away what is not shown any more, and adds none', (context) => {
+test('renewSecretFiles() gives the named ones their new value, and takes away every other file', (context) => {
   const agent = agentDirectory(context);
-  renewSecretFiles(agent, opened({ A: 'one' }, { A: 'a' }), UID);
+  renewSecretFiles(agent, [], opened({ A: 'one' }, { A: 'a' }), UID);
   assert.equal(existsSync(join(agent, 'secrets')), false, 'none was asked for');
   placeSecretFiles(agent, ['A', 'B'], opened({ A: 'one', B: 'two' }, { A: 'a', B: 'b' }), UID);
-  renewSecretFiles(agent, opened({ A: 'three', C: 'four' }, { A: 'a', C: 'c' }), UID);
+  renewSecretFiles(agent, ['A'], opened({ A: 'three', C: 'four' }, { A: 'a', C: 'c' }), UID);
   assert.deepEqual(readdirSync(join(agent, 'secrets')), ['a']);
   assert.equal(readFileSync(join(agent, 'secrets/a'), 'utf8'), 'three');
   removeSecretFiles(agent);

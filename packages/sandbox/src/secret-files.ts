@@ -25,15 +25,12 @@ export function placeSecretFiles(agentDirectory: string, names: readonly string[
   }
 }
 
-/** After a rotation: files that are there get the new values; one that the new bundle does not show any more goes. */
-export function renewSecretFiles(agentDirectory: string, opened: OpenedBundle, payloadUid: number): void {
-  const there = filesIn(directoryIn(agentDirectory));
-  const shown = Object.entries(opened.header.files ?? {});
-  for (const file of there) {
-    if (!shown.some(([, other]) => other === file)) rmSync(join(directoryIn(agentDirectory), file), { force: true });
-  }
-  const kept = shown.filter(([, file]) => there.includes(file)).map(([name]) => name);
-  if (kept.length > 0) placeSecretFiles(agentDirectory, kept, opened, payloadUid);
+/** After a rotation: the secrets of these names are there with their new values under their new names, and no other file. */
+export function renewSecretFiles(agentDirectory: string, names: readonly string[], opened: OpenedBundle, payloadUid: number): void {
+  const shown = names.map((name) => opened.header.files?.[name]);
+  for (const file of filesIn(directoryIn(agentDirectory)))
+    if (!shown.includes(file)) rmSync(join(directoryIn(agentDirectory), file), { force: true });
+  if (names.length > 0) placeSecretFiles(agentDirectory, names, opened, payloadUid);
 }
 
 /** Takes all of them away, of an earlier sandbox too. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { existsSync, renameSync, rmSync } from 'node:fs';
 import { readJson, writeFileAtomic } from '@bureau/files';
-import { exitReport, principalName, principalNumber, sandboxId, timestamp } from '@bureau/protocol';
+import { digest, exitReport, principalName, principalNumber, sandboxId, sandboxSpec, timestamp } from '@bureau/protocol';
 import * as v from 'valibot';
 import { RECORD_MAX_BYTES } from './lifecycle-limits.ts';
 
@@ -15,6 +15,9 @@ export const sandboxRecord = v.strictObject({
   number: principalNumber,
   id: sandboxId,
   startedAt: timestamp,
+  /** Of the spec as it was asked for: a bundle that comes later is judged by it. Records of earlier builds have none. */
+  specDigest: v.optional(digest),
+  secretFiles: sandboxSpec.entries.secretFiles,
   exit: v.optional(exitReport),
 });
 export type SandboxRecord = v.InferOutput<typeof sandboxRecord>;

@@ -15,7 +15,7 @@ import { TEST_UID_BASE } from '@bureau/instance/testing';
 import { serve, type IpcServer } from '@bureau/ipc';
 import { createLogger } from '@bureau/log';
 import { CgroupTree, endGroup, systemClock } from '@bureau/process';
-import { proxyContract, standContract } from '@bureau/protocol';
+import { proxyContract, standContract, type BundleHeader } from '@bureau/protocol';
 import { generateIdentity, generateOperatorKey, operatorSigner, sealBundle } from '@bureau/seal';
 import { LauncherCredentials } from '../launcher-credentials.ts';
 import { openWall } from '../launcher-wall.ts';
@@ -76,6 +76,8 @@ export interface LauncherStand {
   input(id: string, says?: string): CreateInput;
   /** The same for any principal. */
   inputOf(principal: PrincipalName, id: string): Promise<CreateInput>;
+  /** A newer bundle of the fixture's principal at each call, with these rules and secrets. */
+  bundle(rules: Partial<BundleHeader>, secrets?: Readonly<Record<string, string>>): Promise<Uint8Array>;
   /** Ends proxy *n* as a crash would. */
   crashProxy(number: number): Promise<void>;
   /** All live processes of this principal number. */
@@ -102,7 +104,12 @@ export async function launcherStand(context: TestContext, warmRelays = 0): Promi
     createPublicKey({ key: operator.privatePem.bytes, format: 'pem' }).export({ format: 'pem', type: 'spki' }),
   );
   const now = Date.now();
-  const bundleOf = (principal: PrincipalName): Promise<Uint8Array> => {
+  let bundles = 0;
+  const bundleOf = (
+    principal: PrincipalName,
+    rules: Partial<BundleHeader> = {},
+    secrets: Readonly<Record<string, string>> = {},
+  ): Promise<Uint8Array> => {
     const header = {
       v: 1 as const,
       principal,
@@ -111,11 +118,10 @@ export async function launcherStand(context: TestContext, warmRelays = 0): Promi
       issued_at: now,
       expires_at: now + 86_400_000,
       upstreams: {},
+      ...rules,
     };
-    return sealBundle(
-      { header, secrets: new Map([['MATRIX_TOKEN', Buffer.from('secret')]]) },
-      { signer: operatorSigner(operator.privatePem), recipients: [recipient] },
-    );
+    const all = Object.entries({ MATRIX_TOKEN: 'secret', ...secrets }).map(([name, value]): [string, Buffer] => [name, Buffer.from(value)]);
+    return sealBundle({ header, secrets: new Map(all) }, { signer: operatorSigner(operator.privatePem), recipients: [recipient] });
   };
   const bundle = await bundleOf(PRINCIPAL);
 
@@ -175,6 +181,10 @@ export async function launcherStand(context: TestContext, warmRelays = 0): Promi
       },
     }),
     inputOf: async (principal, id) => ({ ...stand.input(id), principal, bundle: await bundleOf(principal) }),
+    bundle: (rules, secrets) => {
+      bundles += 1;
+      return bundleOf(PRINCIPAL, { issued_at: now + bundles, ...rules }, secrets);
+    },
     async crashProxy(number) {
       const server = stand.proxies.get(number);
       stand.proxies.delete(number);
