@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { describeError, parseInstanceName } from '@bureau/core';
 import { instancePaths, readSettings, uidsOf, warmSizes } from '@bureau/instance';
 import { serve } from '@bureau/ipc';
-import type { Logger } from '@bureau/log';
+import { AuditLog, type Logger } from '@bureau/log';
 import { disableCoreDumps, setDumpable } from '@bureau/native';
 import { CgroupTree, resourceReport, systemClock } from '@bureau/process';
 import { launcherContract } from '@bureau/protocol';
@@ -84,11 +84,12 @@ export async function startLauncher({
   const adopted = launcher.adopt();
   const resources = resourceReport(tree.controllers);
   const identity = { build, machine: settings.machine, recipient: machine.recipient, identityStore: machine.store, resources };
+  const audit = new AuditLog(logger, systemClock);
   const server = await serve({
     fd: LISTENER,
     contract: launcherContract,
-    handlers: launcherHandlers(launcher, identity, logger),
-    onRefused: auditRefused(logger),
+    handlers: launcherHandlers(launcher, identity, audit),
+    onRefused: auditRefused(audit),
     role: 'launcher',
     build,
     allowUids: [uids.daemon],
@@ -98,9 +99,10 @@ export async function startLauncher({
   logger.info({ machine: settings.machine }, 'serving');
   adopted.catch((error: unknown) => logger.error({ error: describeError(error) }, 'adoption failed'));
   return {
-    close: () => {
+    close: async () => {
       launcher.release();
-      return server.close();
+      await server.close();
+      audit[Symbol.dispose]();
     },
   };
 }

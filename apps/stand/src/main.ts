@@ -6,7 +6,7 @@ import { instancePaths, readSettings, uidsOf, warmSizes } from '@bureau/instance
 import { createLogger, type Logger } from '@bureau/log';
 import { setChildSubreaper, tryLockFile } from '@bureau/native';
 import { CgroupTree, OrphanReaper, systemClock } from '@bureau/process';
-import { MANAGER_GROUP, Stand } from '@bureau/supervise';
+import { LogWatch, MANAGER_GROUP, Stand } from '@bureau/supervise';
 import { basename, dirname } from 'node:path';
 
 /** Long after Node has collected its own children: what is still a zombie then is an orphan that came to us as subreaper. */
@@ -75,6 +75,7 @@ async function main(name: string, logger: Logger): Promise<void> {
         .finally(leave);
     });
   }
+  using _logs = new LogWatch(paths.logDir, { clock: systemClock, logger });
   await stand.start();
   await left;
   await stand[Symbol.asyncDispose]();

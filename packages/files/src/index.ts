@@ -20,6 +20,6 @@ export type { ReadOptions } from './bounded-read.ts';
 export { readJson } from './json.ts';
 export { ensureDirectory } from './directory.ts';
 export type { DirectoryOptions } from './directory.ts';
-export { openLogFile } from './log-file.ts';
+export { cutLogFile, openLogFile } from './log-file.ts';
 export { replaceSymlink } from './symlink.ts';
 export { isSqliteDamage } from './sqlite-damage.ts';

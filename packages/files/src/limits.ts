@@ -5,5 +5,7 @@ export const READ_FIRST_BYTES = 4_096;
 /** Random bytes in the name of a temporary file: enough that two writers never meet and nobody guesses it. */
 export const TEMPORARY_NAME_BYTES = 12;
 
-/** A log file above this is moved to `.1` when its process starts. */
+/** A log file above this is moved to `.1`. */
 export const LOG_ROTATE_BYTES = 16 * 1024 * 1024;
+/** `.1` to `.4`: what somebody did is not pushed out by what he does next. */
+export const LOG_KEPT_FILES = 4;

@@ -12,6 +12,8 @@ export interface AuditRecord {
   /** An error's code, or a short phrase. */
   readonly reason?: string;
   readonly traceId?: string;
+  /** It stands for this many that say the same (`AuditLog`). */
+  readonly times?: number;
 }
 
 /**

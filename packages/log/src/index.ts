@@ -16,4 +16,5 @@ export { createLogger } from './logger.ts';
 export type { LogMethod, Logger, LoggerOptions } from './logger.ts';
 export { audit } from './audit.ts';
 export type { AuditRecord } from './audit.ts';
+export { AuditLog } from './audit-log.ts';
 export { newTraceId } from './trace-id.ts';

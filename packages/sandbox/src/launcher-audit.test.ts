@@ -2,10 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BureauError } from '@bureau/core';
-import type { Logger } from '@bureau/log';
+import { AuditLog, type Logger } from '@bureau/log';
 import { launcherContract } from '@bureau/protocol';
 import { launcherHandlers, type LauncherIdentity } from './launcher-service.ts';
 import type { Launcher } from './launcher.ts';
+
+/** No window of the audit ends here. */
+const SILENT_CLOCK = { now: () => 0, monotonic: () => 0, setTimer: () => ({ clear: () => undefined }) };
 
 /** Those that only look. Whatever else the contract has must leave a record. */
 const LOOKS = ['list', 'status', 'wait', 'watch'];
@@ -33,7 +36,7 @@ interface Line {
 async function linesOf(method: string, does: () => unknown): Promise<Line[]> {
   const lines: Line[] = [];
   const logger = { level: 'info', isLevelEnabled: () => true, info: (line: Line) => void lines.push(line) } as unknown as Logger;
-  const handlers = launcherHandlers(launcherThat(does), {} as LauncherIdentity, logger) as unknown as Record<
+  const handlers = launcherHandlers(launcherThat(does), {} as LauncherIdentity, new AuditLog(logger, SILENT_CLOCK)) as unknown as Record<
     string,
     (input: unknown, context: unknown) => unknown
   >;

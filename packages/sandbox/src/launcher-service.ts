@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { BureauError, hasCode } from '@bureau/core';
 import type { CallContext, Handlers } from '@bureau/ipc';
-import { audit, type Logger } from '@bureau/log';
+import type { AuditLog } from '@bureau/log';
 import type { ResourceFinding, launcherContract } from '@bureau/protocol';
 import type { Launcher } from './launcher.ts';
 
@@ -14,8 +14,8 @@ export interface LauncherIdentity {
   readonly resources: readonly ResourceFinding[];
 }
 
-/** The one table of operations of the launcher's socket. Each one that changes something leaves one audit record. */
-export function launcherHandlers(launcher: Launcher, identity: LauncherIdentity, logger: Logger): Handlers<typeof launcherContract> {
+/** The one table of operations of the launcher's socket. Each one that changes something is audited. */
+export function launcherHandlers(launcher: Launcher, identity: LauncherIdentity, audit: AuditLog): Handlers<typeof launcherContract> {
   async function audited<Result>(
     what: string,
     target: string,
@@ -25,11 +25,11 @@ export function launcherHandlers(launcher: Launcher, identity: LauncherIdentity,
     const record = { who: `uid:${context.peer.uid}`, what, target, traceId: context.traceId };
     try {
       const result = await task();
-      audit(logger, { ...record, result: 'ok' });
+      audit.add({ ...record, result: 'ok' });
       return result;
     } catch (error) {
       const refused = error instanceof BureauError && !hasCode(error, 'start_failed');
-      audit(logger, { ...record, result: refused ? 'refused' : 'failed', reason: reasonOf(error) });
+      audit.add({ ...record, result: refused ? 'refused' : 'failed', reason: reasonOf(error) });
       throw error;
     }
   }
@@ -67,9 +67,9 @@ export function launcherHandlers(launcher: Launcher, identity: LauncherIdentity,
 }
 
 /** The audit record of a request that came to no operation: of a method that is none, malformed, one too many. For `onRefused`. */
-export function auditRefused(logger: Logger): (method: string, error: BureauError, context: CallContext) => void {
+export function auditRefused(audit: AuditLog): (method: string, error: BureauError, context: CallContext) => void {
   return (method, error, { peer, traceId }) =>
-    audit(logger, { who: `uid:${peer.uid}`, what: method, result: 'refused', reason: error.code, traceId });
+    audit.add({ who: `uid:${peer.uid}`, what: method, result: 'refused', reason: error.code, traceId });
 }
 
 /** A refusal's code, and the policy's rule behind it: `spec_refused: mount_source_forbidden`. */

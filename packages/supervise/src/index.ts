@@ -8,4 +8,5 @@ export type { StandDeps } from './stand.ts';
 export type { StandFacts } from './service-table.ts';
 export type { ServiceDeps } from './service.ts';
 export type { ListenerDefinition, Readiness, ServiceDefinition } from './service-definition.ts';
+export { LogWatch } from './log-watch.ts';
 export { MANAGER_GROUP, endEverything } from './end-everything.ts';

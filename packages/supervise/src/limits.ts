@@ -12,5 +12,7 @@ export const RESTART_PAUSE_LONGEST = 10_000;
 export const RESTART_FORGET_AFTER = 30_000;
 /** Pause between two attempts to reach a port that is not open yet. */
 export const PORT_PROBE_PAUSE = 50;
+/** Between two looks at the sizes of logs: a process that does nothing but write lines fills a few hundred megabytes meanwhile. */
+export const LOG_LOOK_MILLISECONDS = 30_000;
 /** What a status tells of the last end; `serviceStatus.lastExit` takes no more. */
 export const LAST_EXIT_CHARACTERS = 200;
