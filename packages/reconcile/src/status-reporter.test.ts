@@ -67,3 +67,24 @@ test('StatusReporter tries the newest again, not earlier than it was asked to', 
   assert.deepEqual(sent, [1, 2]);
   assert.equal(clock.pending, 0);
 });
+
+test('StatusReporter says again what it said before, when nobody knows whether the homeserver has taken something else meanwhile', async () => {
+  const sent: number[] = [];
+  let isLost = false;
+  const { reporter: made, clock } = reporter(async ({ at }) => {
+    sent.push(at);
+    if (isLost) throw new BureauError('homeserver_unreachable', 'its answer was lost');
+  });
+  made.report({ at: 1 });
+  clock.advance(STATUS_PAUSE_MILLISECONDS);
+  await turn();
+  isLost = true;
+  made.report({ at: 2 });
+  clock.advance(STATUS_PAUSE_MILLISECONDS);
+  await turn();
+  isLost = false;
+  made.report({ at: 1 });
+  clock.advance(STATUS_RETRY_MILLISECONDS);
+  await turn();
+  assert.deepEqual(sent, [1, 2, 1]);
+});

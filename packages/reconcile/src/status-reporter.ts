@@ -49,6 +49,8 @@ export class StatusReporter<Content extends object> {
       this.#published = text;
       this.#failures = 0;
     } catch (error) {
+      // Nobody knows whether it was taken: what was there before may not be there any more.
+      this.#published = undefined;
       pause = retryPause(error);
       this.#failures += 1;
       if (this.#failures === 1) this.#deps.logger.warn({ error: describeError(error), pause }, 'status was not published; trying again');
