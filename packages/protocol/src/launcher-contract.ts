@@ -53,7 +53,10 @@ export const launcherContract = {
         resources: v.pipe(v.array(resourceFinding), v.maxLength(RESOURCE_FINDINGS_MAX)),
       }),
     ),
-    /** Idempotent for the same principal and id. Fails with `principal_busy` when another id is live. */
+    /**
+     * Idempotent for the same principal and id: one that lives is told payload, trigger, bundle and authorization, as far as they are new.
+     * Fails with `principal_busy` when another id is live.
+     */
     create: call(
       v.strictObject({
         principal: principalName,

@@ -43,7 +43,7 @@ export class LauncherCredentials {
     const opened = await this.#open(principal, number, ciphertext);
     opened.secrets[Symbol.dispose]();
     demand?.(opened.header);
-    if (this.#isKept(number, ciphertext, opened.contentDigest)) return opened.header;
+    if (this.#lastAccepted(number)?.contentDigest === opened.contentDigest && this.isKept(number, ciphertext)) return opened.header;
     const accepted = { v: 1, issuedAt: opened.header.issued_at, contentDigest: opened.contentDigest };
     // The ciphertext first: a crash between the two leaves a newer bundle behind an older mark, which is judged again, never lost.
     writeFileAtomic(this.#bundlePath(number), ciphertext, { mode: 0o600 });
@@ -68,10 +68,9 @@ export class LauncherCredentials {
     return existsSync(this.#markPath(number)) ? readJson(this.#markPath(number), acceptedRecord, 4_096) : undefined;
   }
 
-  /** Every restart of an agent brings its bundle again. */
-  #isKept(number: number, ciphertext: Uint8Array, contentDigest: string): boolean {
-    if (this.#lastAccepted(number)?.contentDigest !== contentDigest || !existsSync(this.#bundlePath(number))) return false;
-    return readBounded(this.#bundlePath(number), BUNDLE_MAX_BYTES).equals(ciphertext);
+  /** Whether this very bundle is the one that is kept: every restart of an agent brings its bundle again. */
+  isKept(number: number, ciphertext: Uint8Array): boolean {
+    return existsSync(this.#bundlePath(number)) && readBounded(this.#bundlePath(number), BUNDLE_MAX_BYTES).equals(ciphertext);
   }
 
   #open(principal: PrincipalName, number: number, ciphertext: Uint8Array): Promise<OpenedBundle> {

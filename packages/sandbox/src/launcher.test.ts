@@ -41,6 +41,21 @@ test('Launcher.destroy() ends a sandbox whose relay does not answer', async (con
   assert.deepEqual(stand.pids(0), []);
 });
 
+test('Launcher.create() that is asked for once more tells the one that lives what is newer', async (context) => {
+  const stand = await launcherStand(context);
+  const launcher = stand.start();
+  await launcher.create(stand.input('a-0'));
+  await launcher.create(stand.input('a-0'));
+  assert.deepEqual(stand.fed.splice(0), ['configure'], 'nothing is newer');
+  const again = stand.input('a-0');
+  const { bundle } = await stand.inputOf(PRINCIPAL, 'a-0');
+  await launcher.create({ ...again, bundle, spec: { ...again.spec, payload: { task: 2 } } });
+  assert.deepEqual(stand.fed, ['configure']);
+  assert.equal(readFileSync(`${stand.paths.principal(0).agentDirectory}/payload.json`, 'utf8'), '{"task":2}\n');
+  assert.equal(readFileSync(`${stand.paths.launcherStateDirectory}/0.bundle.age`).equals(Buffer.from(bundle ?? [])), true);
+  assert.deepEqual(stand.asked, ['start 0']);
+});
+
 for (const why of ['ends before the sandbox stands', 'names a process that is none of its own']) {
   test(`Launcher.create() leaves nothing when the relay ${why}`, async (context) => {
     const stand = await launcherStand(context);

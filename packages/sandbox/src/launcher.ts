@@ -68,7 +68,7 @@ export class Launcher {
       const there = this.#find(number);
       const told = input.authorization !== undefined && this.#authorizations.keep(number, input.authorization);
       if (there?.id === input.id) {
-        if (told) await this.#live.get(number)?.rotate();
+        await this.#tellAgain(input, number, told);
         return there;
       }
       if (there !== undefined && there.state !== 'exited') {
@@ -136,17 +136,7 @@ export class Launcher {
   rotate(principal: PrincipalName, bundle: Uint8Array): Promise<{ digest: string }> {
     return this.#turns.run(principal, async () => {
       const number = await this.#numbered(principal, bundle);
-      const { credentials, paths, uids, wall } = this.#deps;
-      const live = this.#live.get(number);
-      await credentials.accept(principal, number, bundle, (header) => live !== undefined && demandRotation(live.record, header));
-      const opened = await credentials.open(principal, number);
-      using _secrets = opened.secrets;
-      if (live !== undefined) {
-        const names = secretFilesAfter(live.record, opened.header, readPolicy(wall.policyFile));
-        renewSecretFiles(paths.principal(number).agentDirectory, names, opened, uids.payload(number));
-      }
-      await live?.rotate();
-      return { digest: opened.digest };
+      return { digest: await this.#feed(principal, number, bundle) };
     });
   }
 
@@ -190,6 +180,30 @@ export class Launcher {
     sandbox = this.#follow(record, runs ? 'running' : 'creating', proxy);
     this.#watchers.tell(sandbox.info);
     return sandbox.info;
+  }
+
+  /** What a create that is asked for once more says of a sandbox that is there already: it may be newer than what was said before. */
+  async #tellAgain({ principal, spec, bundle }: CreateInput, number: number, isOtherAuthorization: boolean): Promise<void> {
+    const live = this.#live.get(number);
+    if (live === undefined) return;
+    placePayloadFiles(this.#deps.paths.principal(number).agentDirectory, spec);
+    if (bundle !== undefined && !this.#deps.credentials.isKept(number, bundle)) await this.#feed(principal, number, bundle);
+    else if (isOtherAuthorization) await live.rotate();
+  }
+
+  /** Accepts a bundle, and tells it to the live proxy and in the files of secrets; its digest. */
+  async #feed(principal: PrincipalName, number: number, bundle: Uint8Array): Promise<string> {
+    const { credentials, paths, uids, wall } = this.#deps;
+    const live = this.#live.get(number);
+    await credentials.accept(principal, number, bundle, (header) => live !== undefined && demandRotation(live.record, header));
+    const opened = await credentials.open(principal, number);
+    using _secrets = opened.secrets;
+    if (live !== undefined) {
+      const names = secretFilesAfter(live.record, opened.header, readPolicy(wall.policyFile));
+      renewSecretFiles(paths.principal(number).agentDirectory, names, opened, uids.payload(number));
+    }
+    await live?.rotate();
+    return opened.digest;
   }
 
   #follow(

@@ -20,6 +20,9 @@ test('placePayloadFiles() replaces each file whole, and leaves an empty object a
   // A new file, so that one who reads the old one reads it to its end.
   assert.notEqual(statSync(`${directory}/payload.json`).ino, before);
   assert.equal(statSync(`${directory}/payload.json`).mode & 0o777, 0o644);
+  const after = statSync(`${directory}/payload.json`).ino;
+  placePayloadFiles(directory, { payload: { task: 'ü' } });
+  assert.equal(statSync(`${directory}/payload.json`).ino, after, 'what says so already is left alone');
   placePayloadFiles(directory, { payload: { task: 'b' } });
   assert.deepEqual(readdirSync(directory), ['payload.json']);
 });
