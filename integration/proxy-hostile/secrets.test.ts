@@ -39,6 +39,7 @@ const BEHAVIOURS: Readonly<Record<string, (head: string) => string>> = {
       .split(CRLF)
       .map((line, at) => `X-Echo-${at}: ${line}`)
       .join(CRLF)}${CRLF}Content-Length: 0${CRLF}${CRLF}`,
+  echoing: (head) => `HTTP/1.1 200 OK${CRLF}Content-Length: ${head.length}${CRLF}${CRLF}${head}`,
   redirecting: (head) =>
     `HTTP/1.1 302 Found${CRLF}Location: http://elsewhere.invalid${/ (\S+) HTTP/.exec(head)?.[1] ?? ''}${CRLF}Content-Length: 0${CRLF}${CRLF}`,
   broken: (head) => `HTTP/1.1 ${head}${CRLF}${CRLF}`,

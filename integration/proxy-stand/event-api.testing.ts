@@ -15,14 +15,14 @@ export class EventApi implements AsyncDisposable {
       this.keys.push(typeof given === 'string' ? given : undefined);
       if (given !== key) return void response.writeHead(401).end('no key');
       const url = new URL(request.url ?? '', 'http://api');
-      // A careless API says back what it was sent, in a header.
+      // A careless API says back what it was sent, in a header and in bodies.
       response.setHeader('x-echo', given);
-      if (url.pathname !== '/events') return void response.end('words');
+      if (url.pathname !== '/events') return void response.end(`words for ${given}`);
       response.writeHead(200, { 'content-type': 'text/event-stream' });
       let left = Number(url.searchParams.get('count'));
       const timer = setInterval(
         () => {
-          response.write(`id: ${left}\ndata: tick\n\n`);
+          response.write(`id: ${left}\ndata: tick\n: ${given}\n\n`);
           left -= 1;
           if (left > 0) return;
           clearInterval(timer);

@@ -43,6 +43,8 @@ async function events(agent: string, count: number, every: number): Promise<numb
     },
   );
   assert.equal(code, 0, stderr);
+  // The API says it back with every event.
+  assert.ok(!`${stdout}${stderr}`.includes(KEY), 'the key came with an event');
   return stdout.split('data: tick').length - 1;
 }
 
@@ -52,4 +54,10 @@ test('a stream of fifteen minutes has every event; one with silences of six minu
     events(`${AGENT}b`, Math.floor(STREAM_SECONDS / SILENCE_SECONDS), SILENCE_SECONDS * 1_000),
   ]);
   assert.deepEqual([often, seldom], [STREAM_SECONDS, 2]);
+  assert.deepEqual(new Set(api.keys), new Set([KEY]), 'the upstream had it');
+  for (const agent of [AGENT, `${AGENT}b`]) {
+    const search = `grep -r -a -l -s -D skip -e '${KEY.slice(0, -1)}[1]' --exclude-dir=proc --exclude-dir=sys --exclude-dir=dev / /proc/[0-9]*/environ /proc/[0-9]*/cmdline; echo searched`;
+    const { stdout } = await stand.bureau(['run', agent, '--no-tty', '--', 'sh', '-c', search], { timeoutMilliseconds: MARGIN_MILLISECONDS });
+    assert.equal(stdout.trim(), 'searched');
+  }
 });

@@ -73,6 +73,8 @@ export const upstream = v.strictObject({
   strip_request: v.optional(v.pipe(v.array(headerName), v.maxLength(32))),
   /** Headers of the answer that are dropped, e.g. `set-cookie`. */
   strip_response: v.optional(v.pipe(v.array(headerName), v.maxLength(32))),
+  /** Keys are looked for in bodies of answers and in WebSocket messages, and blanked; absent: yes. Compressed answers are refused then. */
+  redact_bodies: v.optional(v.boolean()),
   /** Milliseconds; absent: the proxy's own limits. A body has no time limit in all: `idle` is the longest silence in it, 0 for any. */
   timeouts: v.optional(
     v.strictObject({

@@ -35,23 +35,22 @@ export function keyLines(rule: UpstreamRule, secretOf: SecretOf): SecretBytes {
   return joined(parts);
 }
 
-/** What of the static injections an answer must not hold: each secret, and what Basic and a query make of one. The caller owns them. */
+/** What of the static injections an answer must not hold: each secret, as it is and as it is escaped, and what Basic makes of one. The caller owns them. */
 export function needlesOf(rule: UpstreamRule, names: readonly string[], secretOf: SecretOf): readonly SecretBytes[] {
-  const found = names.map((name) => secretOf(name).clone());
-  for (const one of rule.inject) {
-    if ('basic' in one) found.push(basicOf(one.basic, secretOf(one.secret).bytes));
-    if ('query' in one) found.push(...escapedIn(secretOf(one.secret).bytes));
-  }
+  const found = names.flatMap((name) => [secretOf(name).clone(), ...escapedIn(secretOf(name).bytes)]);
+  for (const one of rule.inject) if ('basic' in one) found.push(basicOf(one.basic, secretOf(one.secret).bytes));
   const searched = found.filter(({ length }) => length >= SEARCHED_SECRET_BYTES);
   for (const secret of found) if (!searched.includes(secret)) secret[Symbol.dispose]();
   return searched;
 }
 
-/** The secret as it stands in a query, where that is not its own spelling: with escapes as we write them, and as a server may write them again. */
+/** Other spellings of a secret: in a query as we write it and as a server may write it again, and in JSON with `/` escaped. */
 function escapedIn(secret: Buffer): SecretBytes[] {
-  const escaped = encodeURIComponent(secret.toString('latin1'));
-  if (!escaped.includes('%')) return [];
-  return [escaped, escaped.replace(/%../g, (one) => one.toLowerCase())].map((form) => SecretBytes.from(Buffer.from(form)));
+  const plain = secret.toString('latin1');
+  const escaped = encodeURIComponent(plain);
+  const forms = new Set([escaped, escaped.replace(/%../g, (one) => one.toLowerCase()), plain.replaceAll('/', String.raw`\/`)]);
+  forms.delete(plain);
+  return [...forms].map((form) => SecretBytes.from(Buffer.from(form)));
 }
 
 /** base64 of `user:secret`, as bytes. */

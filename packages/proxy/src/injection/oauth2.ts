@@ -30,6 +30,8 @@ export class TokenSource implements Disposable {
   readonly #request: TokenRequest;
   readonly #where: string;
   #token: SecretBytes | undefined;
+  /** The one before: answers to calls that went out with it are still under way. */
+  #replaced: SecretBytes | undefined;
   #refresh: SecretBytes | undefined;
   #lapses = 0;
   #renewAt = 0;
@@ -60,6 +62,11 @@ export class TokenSource implements Disposable {
     return this.#token;
   }
 
+  /** What is to be looked for in answers: the token, the one before, and the refresh token. */
+  get known(): readonly Buffer[] {
+    return [this.#token, this.#replaced, this.#refresh].flatMap((one) => one?.bytes ?? []);
+  }
+
   /** Resolves when there is a token; rejects with a `Problem` 502 `oauth_…`. Many callers share one request. */
   renew(): Promise<void> {
     const now = this.#clock.monotonic();
@@ -75,9 +82,9 @@ export class TokenSource implements Disposable {
 
   [Symbol.dispose](): void {
     this.#disposed = true;
-    this.#token?.[Symbol.dispose]();
-    this.#refresh?.[Symbol.dispose]();
+    for (const one of [this.#token, this.#replaced, this.#refresh]) one?.[Symbol.dispose]();
     this.#token = undefined;
+    this.#replaced = undefined;
     this.#refresh = undefined;
   }
 
@@ -143,7 +150,8 @@ export class TokenSource implements Disposable {
     const now = this.#clock.monotonic();
     this.#lapses = now + life;
     this.#renewAt = now + Math.max(life / 2, life - Math.max(RENEW_AHEAD, life * RENEW_PART));
-    this.#token?.[Symbol.dispose]();
+    this.#replaced?.[Symbol.dispose]();
+    this.#replaced = this.#token;
     this.#token = SecretBytes.from(Buffer.from(token, 'latin1'));
     const next = answer['refresh_token'];
     if (typeof next === 'string' && next !== '') {

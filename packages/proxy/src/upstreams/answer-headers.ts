@@ -23,6 +23,17 @@ export function answerHeaders(headers: RawHeaders, dropped: ReadonlySet<string>,
   return kept;
 }
 
+/** The content codings of a body, when it has any. */
+export function codingOf(headers: RawHeaders): string | undefined {
+  for (let index = 0; index < headers.length; index += 2) {
+    const name = headers[index] as string;
+    if (name.length !== 16 || name.toLowerCase() !== 'content-encoding') continue;
+    const coding = (headers[index + 1] as string).toLowerCase();
+    if (coding !== '' && coding !== 'identity') return /^[a-z0-9*, -]{1,40}$/.test(coding) ? coding : 'of an odd name';
+  }
+  return undefined;
+}
+
 /** True when one of the needles stands in these bytes. */
 export function holdsNeedle(bytes: Buffer, needles: readonly Buffer[]): boolean {
   return needles.some((needle) => bytes.indexOf(needle) !== -1);

@@ -27,6 +27,8 @@ const INTERIM_MOST = 16;
 const CHUNK_LINE_BYTES = 256;
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?\r\n/;
 const FIELD = /([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)\r\n/y;
+/** The size of a chunk and its extensions (RFC 9112, 7.1.1), which end here. */
+const CHUNK_LINE = /^([0-9A-Fa-f]{1,13})(?:[ \t]*;[ \t]*[!#$%&'*+\-.^_`|~\w]+(?:[ \t]*=[ \t]*(?:[!#$%&'*+\-.^_`|~\w]+|"[^"\\\x00-\x08\x0a-\x1f\x7f]*"))?)*\r$/;
 const HEAD_END = Buffer.from('\r\n\r\n');
 
 /**
@@ -199,7 +201,7 @@ export class AnswerParser {
     const end = bytes.indexOf(10, at);
     if ((end === -1 ? bytes.length : end) - at > CHUNK_LINE_BYTES) throw malformed('a chunk with a long first line');
     if (end === -1) return -1;
-    const line = /^([0-9A-Fa-f]{1,13})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?\r$/.exec(bytes.toString('latin1', at, end));
+    const line = CHUNK_LINE.exec(bytes.toString('latin1', at, end));
     if (line === null) throw malformed('the size of a chunk');
     this.#left = Number.parseInt(line[1] as string, 16);
     this.#state = this.#left === 0 ? TRAILERS : CHUNK_DATA;

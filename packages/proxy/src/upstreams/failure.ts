@@ -6,6 +6,7 @@ export type FailureKind =
   | 'aborted'
   | 'busy'
   | 'connect_timeout'
+  | 'encoded'
   | 'headers_timeout'
   | 'idle_timeout'
   | 'malformed'
@@ -46,6 +47,12 @@ const TOLD: Readonly<Record<FailureKind, readonly [status: number, code: string,
     (where, detail) => `Every connection to ${where} is in use (${detail}); end some streams, or try again in a moment.`,
   ],
   connect_timeout: [504, 'upstream_timeout', (where, detail) => `Expected a connection to ${where} within ${detail}; try again later.`],
+  encoded: [
+    502,
+    'upstream_encoded',
+    (where, detail) =>
+      `Expected an answer of ${where} as it is, since it is searched for keys, found content coding ${detail}; an operator can leave the search out by "redact_bodies": false.`,
+  ],
   headers_timeout: [
     504,
     'upstream_timeout',

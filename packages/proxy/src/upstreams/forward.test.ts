@@ -21,6 +21,7 @@ test('a call goes out with the key and without what the agent sent under its nam
   assert.deepEqual(headersOf(upstream.seen[0] ?? ''), [
     ['host', new URL(upstream.url).host],
     ['accept', 'a/b'],
+    ['accept-encoding', 'identity'],
     ['traceparent', traceparent],
     ['x-api-key', KEY],
   ]);

@@ -124,9 +124,10 @@ class H2Call implements RunningCall {
       this.#answered = true;
       stream.setTimeout(request.idleMilliseconds);
       sink.head(headers[':status'] ?? 502, flat(headers), undefined);
-      sink.flush();
+      if (!this.#over) sink.flush();
     });
     stream.on('data', (chunk: Buffer) => {
+      if (this.#over) return;
       sink.data(chunk);
       if (!sink.flush()) stream.pause();
     });

@@ -37,7 +37,7 @@ export function outgoingOf<Made>(source: OutgoingSource, service: Service, body:
   const passed = passedOn(request.rawHeaders, service.droppedHeaders);
   refuseForeignPlaceholder(request.rawHeaders, source.target, service.principal, service.name);
   let target = service.basePath + service.withQueryKeys(source.target);
-  passed.push('traceparent', source.trace.parent);
+  passed.push(...service.ownHeaders, 'traceparent', source.trace.parent);
   if (service.signer !== undefined) {
     const claimed = request.headers['x-amz-content-sha256'];
     const signedBody = body ?? (announcesBody(request) ? undefined : new Uint8Array());

@@ -7,8 +7,9 @@ import type { ProxyLimits } from '../limits.ts';
 import { Problem } from '../problem.ts';
 import type { Generation } from '../store.ts';
 import type { Trace } from '../trace.ts';
-import { answerHeaders, holdsNeedle } from './answer-headers.ts';
+import { answerHeaders, codingOf, holdsNeedle } from './answer-headers.ts';
 import type { AnswerSink, RawHeaders, RunningCall } from './answer-sink.ts';
+import { BodyRedactor } from './body-redactor.ts';
 import { UpstreamFailure, problemOfFailure } from './failure.ts';
 import type { H1Request } from './h1-connection.ts';
 import { framingOf, outgoingOf, overOne, overTwo } from './outgoing.ts';
@@ -71,7 +72,10 @@ export class ServiceCall implements AnswerSink {
   #status = 0;
   #bytes = 0;
   #bytesIn = 0;
-  #pending: Buffer | undefined;
+  /** The head of the answer until it goes out, which is with what came together with it: if that breaks, nothing was answered yet. */
+  #kept: string[] | undefined;
+  #pending: Buffer[] = [];
+  #redactor: BodyRedactor | undefined;
 
   constructor(options: CallOptions) {
     this.#options = options;
@@ -102,24 +106,28 @@ export class ServiceCall implements AnswerSink {
     if (!request.complete || this.#options.upgrade !== undefined) kept.push('connection', 'close');
     if (status === 401) service.tokens?.refused();
     this.#status = status;
-    this.#headSent = true;
-    response.writeHead(status, kept);
+    this.#kept = kept;
+    if (!service.redactsBodies || request.method === 'HEAD' || status === 204 || status === 304) return;
+    const coding = codingOf(headers);
+    if (coding !== undefined) return this.#fail(new UpstreamFailure('encoded', coding));
+    this.#redactor = new BodyRedactor(needles);
   }
 
   data(chunk: Buffer): void {
-    const before = this.#pending;
-    this.#pending = chunk;
+    if (this.#over) return;
     this.#bytes += chunk.length;
-    if (before !== undefined) this.#options.response.write(before);
+    const bytes = this.#redactor === undefined ? chunk : this.#redactor.push(chunk);
+    if (bytes.length > 0) this.#pending.push(bytes);
   }
 
   flush(): boolean {
-    if (!this.#headSent) return true;
+    if (this.#over || this.#status === 0) return true;
     const { response } = this.#options;
-    const chunk = this.#pending;
-    this.#pending = undefined;
-    if (chunk !== undefined) return response.write(chunk) || this.#awaitDrain();
-    if (this.#bytes === 0) response.flushHeaders();
+    const isFirst = !this.#headSent;
+    this.#sendHead();
+    const last = this.#sendAllButLast();
+    if (last !== undefined) return response.write(last) || this.#awaitDrain();
+    if (isFirst) response.flushHeaders();
     return true;
   }
 
@@ -130,9 +138,11 @@ export class ServiceCall implements AnswerSink {
   ended(trailers: RawHeaders): void {
     const { response } = this.#options;
     const service = this.#service as Service;
-    const chunk = this.#pending;
-    this.#pending = undefined;
     this.#call = undefined;
+    const held = this.#redactor?.end();
+    if (held !== undefined && held.length > 0) this.#pending.push(held);
+    this.#sendHead();
+    const last = this.#sendAllButLast();
     if (trailers.length > 0) {
       const kept = answerHeaders(trailers, service.droppedTrailers, service.needles);
       response.addTrailers(
@@ -140,9 +150,9 @@ export class ServiceCall implements AnswerSink {
       );
     }
     this.#release();
-    if (chunk === undefined) response.end();
-    else if (chunk.length <= JOINED_BYTES) response.end(chunk.toString('latin1'), 'latin1');
-    else response.end(chunk);
+    if (last === undefined) response.end();
+    else if (last.length <= JOINED_BYTES) response.end(last.toString('latin1'), 'latin1');
+    else response.end(last);
     this.#finish(this.#status, undefined);
   }
 
@@ -174,12 +184,14 @@ export class ServiceCall implements AnswerSink {
     response.off('close', this.#closed);
     response.detachSocket(upgrade.socket as never);
     upgrade.socket.write(head, 'latin1');
-    // The keys are held no longer: they went out with the head.
-    this.#release();
     const stalled = limits.stalledMilliseconds;
-    joinSockets({ agent: upgrade.socket, fromAgent: upgrade.head, upstream, fromUpstream: rest, stalled, clock }, (bytes, bytesIn) => {
+    const redactor = service.redactsBodies ? new BodyRedactor(service.needles) : undefined;
+    const joined = { agent: upgrade.socket, fromAgent: upgrade.head, upstream, fromUpstream: rest, stalled, clock, redactor };
+    joinSockets(joined, (bytes, bytesIn) => {
       this.#bytes = bytes;
       this.#bytesIn = bytesIn;
+      // Until here they were looked for.
+      this.#release();
       this.#finish(101, undefined);
     });
   }
@@ -277,6 +289,24 @@ export class ServiceCall implements AnswerSink {
       if (!call.write(chunk)) request.pause();
     });
     request.once('end', () => call.end());
+  }
+
+  #sendHead(): void {
+    const kept = this.#kept;
+    if (kept === undefined) return;
+    this.#kept = undefined;
+    this.#headSent = true;
+    this.#options.response.writeHead(this.#status, kept);
+  }
+
+  /** Each piece as it came; gives the last one, which may leave in one write with the end. */
+  #sendAllButLast(): Buffer | undefined {
+    const pieces = this.#pending;
+    const last = pieces.pop();
+    if (pieces.length === 0) return last;
+    this.#pending = [];
+    for (const piece of pieces) this.#options.response.write(piece);
+    return last;
   }
 
   #awaitDrain(): boolean {

@@ -39,6 +39,10 @@ export class Service implements Disposable {
   readonly droppedHeaders: ReadonlySet<string>;
   /** Headers of an answer that the agent does not get, lower case. */
   readonly strippedHeaders: ReadonlySet<string>;
+  /** Headers that each request has, names and values in turn. */
+  readonly ownHeaders: readonly string[];
+  /** Whether keys are looked for in what it answers, beside the heads. */
+  readonly redactsBodies: boolean;
   /** Trailers that the agent does not get: those, and what frames a message. */
   readonly droppedTrailers: ReadonlySet<string>;
   readonly headersMilliseconds: number;
@@ -70,6 +74,8 @@ export class Service implements Disposable {
     this.where = `${options.name} at ${rule.unix === undefined ? url.origin : `the socket ${rule.unix}`}`;
     this.host = url.host;
     this.basePath = url.pathname.replace(/\/$/, '');
+    this.redactsBodies = rule.redact_bodies !== false && (rule.inject.length > 0 || rule.auth !== undefined);
+    this.ownHeaders = this.redactsBodies ? ['accept-encoding', 'identity'] : [];
     const lowered = (names: readonly string[] | undefined): readonly string[] => (names ?? []).map((name) => name.toLowerCase());
     this.droppedHeaders = new Set([
       ...HOP_HEADERS,
@@ -77,6 +83,8 @@ export class Service implements Disposable {
       ...injectedHeaderNames(rule),
       ...lowered(rule.strip_request),
       ...(rule.auth?.kind === 'sigv4' ? AWS_HEADERS : []),
+      // What is compressed cannot be searched.
+      ...(this.redactsBodies ? ['accept-encoding', 'sec-websocket-extensions'] : []),
       // Set by us, when the agent's own is valid.
       'traceparent',
     ]);
@@ -154,10 +162,9 @@ export class Service implements Disposable {
     return `${mark === -1 ? target : target.slice(0, mark)}?${query}`;
   }
 
-  /** What an answer's head must not hold. */
+  /** What an answer must not hold. */
   get needles(): readonly Buffer[] {
-    const token = this.tokens?.current;
-    return token === undefined ? this.#needleBytes : [...this.#needleBytes, token.bytes];
+    return this.tokens === undefined ? this.#needleBytes : [...this.#needleBytes, ...this.tokens.known];
   }
 
   /** Cuts what still runs and zeroes every key. Idempotent. */

@@ -2,6 +2,7 @@
 import type { Duplex } from 'node:stream';
 import type { Clock, Timer } from '@bureau/core';
 import type { RawHeaders } from './answer-sink.ts';
+import type { BodyRedactor } from './body-redactor.ts';
 import { headerLines } from './request-head.ts';
 import { acceptOf } from './websocket.ts';
 
@@ -22,6 +23,8 @@ export interface Joined {
   readonly fromUpstream: Buffer;
   /** Milliseconds that one side may leave what the other sent unread. */
   readonly stalled: number;
+  /** What the upstream sends goes through it. */
+  readonly redactor: BodyRedactor | undefined;
   readonly clock: Clock;
 }
 
@@ -39,10 +42,11 @@ export function joinSockets(joined: Joined, done: (toAgent: number, toUpstream: 
     upstream.destroy();
     done(counts.toAgent, counts.toUpstream);
   };
-  const pass = (from: Duplex, to: Duplex, count: 'toAgent' | 'toUpstream', first: Buffer): void => {
+  const pass = (from: Duplex, to: Duplex, count: 'toAgent' | 'toUpstream', first: Buffer, redactor?: BodyRedactor): void => {
     const write = (chunk: Buffer): void => {
       counts[count] += chunk.length;
-      if (to.write(chunk)) return;
+      const bytes = redactor === undefined ? chunk : redactor.push(chunk);
+      if (bytes.length === 0 || to.write(bytes)) return;
       from.pause();
       const timer = clock.setTimer(stalled, end);
       timers.add(timer);
@@ -55,12 +59,12 @@ export function joinSockets(joined: Joined, done: (toAgent: number, toUpstream: 
     if (first.length > 0) write(first);
     from.on('data', write);
     // What was written before still goes out; a WebSocket has no half that stays open.
-    from.once('end', () => to.end(end));
+    from.once('end', () => to.end(redactor?.end() ?? '', end));
     from.on('error', end);
     from.once('close', end);
   };
   pass(agent, upstream, 'toUpstream', joined.fromAgent);
-  pass(upstream, agent, 'toAgent', joined.fromUpstream);
+  pass(upstream, agent, 'toAgent', joined.fromUpstream, joined.redactor);
   agent.resume();
   upstream.resume();
 }
