@@ -62,6 +62,20 @@ const OWN_KEYS: Readonly<Record<string, readonly string[]>> = {
   ],
   'an own key that Connection names': [`Connection: authorization, x-api-key`, `Authorization: ${MINE}`, `X-Api-Key: ${MINE}`],
   'a header that Connection names (defect 4)': ['Connection: x-internal, keep-alive', `X-Internal: ${MINE}`, `Keep-Alive: ${MINE}`],
+  'a key with "_" for "-", which CGI and WSGI take for the same': [
+    `X_Api_Key: ${MINE}`,
+    `x_api-KEY: ${MINE}`,
+    `Proxy_Authorization: ${MINE}`,
+  ],
+  'what a proxy in front would say of where it came from': [
+    `X-Forwarded-For: ${MINE}`,
+    `X_Forwarded_For: ${MINE}`,
+    `Forwarded: for=${MINE}`,
+    `X-Real-IP: ${MINE}`,
+    `X-Forwarded-Host: ${MINE}`,
+    `X-Forwarded-User: ${MINE}`,
+    `Via: 1.1 ${MINE}`,
+  ],
   'hop-by-hop headers': [`TE: trailers, ${MINE}`, `Proxy-Connection: ${MINE}`, `Trailer: ${MINE}`, `Keep-Alive: ${MINE}`],
 };
 
@@ -86,6 +100,29 @@ for (const [name, lines] of Object.entries(OWN_KEYS)) {
     });
   });
 }
+
+test('attack: headers that make another method or path of a request do not pass where the bundle has rules for these (test 29)', async () => {
+  const lines = [
+    'X-HTTP-Method-Override: DELETE',
+    'x_http_method: PUT',
+    'X-Original-URL: /admin',
+    'X-Rewrite-URL: /admin',
+    'X-Original-Method: PUT',
+  ];
+  await proxy.configure(bundle({ methods: ['POST'], paths: ['/x'] }));
+  assert.deepEqual(
+    statuses(await exchange(proxy.agentPath, oneRequest('POST', '/v1/http/header/x', [...lines, 'Content-Length: 0']))),
+    [200],
+  );
+  assert.doesNotMatch(upstream.bytes, /DELETE|PUT|admin/);
+  await proxy.configure(bundle());
+});
+
+test('control: without rules there is nothing to go round, and they pass', async () => {
+  const lines = ['X-HTTP-Method-Override: GET', 'X-Original-URL: /admin'];
+  await exchange(proxy.agentPath, oneRequest('POST', '/v1/http/header/x', [...lines, 'Content-Length: 0']));
+  assert.match(upstream.bytes, /X-HTTP-Method-Override: GET\r\nX-Original-URL: \/admin/);
+});
 
 test('attack: a folded Authorization is refused (test 27)', async () => {
   const read = await exchange(proxy.agentPath, oneRequest('GET', '/v1/http/header/x', ['Authorization: Bearer', ` ${MINE}`]));

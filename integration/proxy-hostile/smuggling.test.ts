@@ -78,7 +78,7 @@ const ONE_EACH: Readonly<Record<string, string>> = {
   'a length': head('Content-Length: 12') + BODY,
   chunks: head('Transfer-Encoding: chunked') + CHUNKED,
   'chunk extensions': `${head('Transfer-Encoding: chunked')}c;name="value"${CRLF}${BODY}${CRLF}0${CRLF}${CRLF}`,
-  'trailers that carry a key': `${head('Transfer-Encoding: chunked', 'Trailer: X-Api-Key')}c${CRLF}${BODY}${CRLF}0${CRLF}X-Api-Key: identity${CRLF}Authorization: identity${CRLF}${CRLF}`,
+  'trailers that carry a key': `${head('Transfer-Encoding: chunked', 'Trailer: X-Api-Key')}c${CRLF}${BODY}${CRLF}0${CRLF}X-Api-Key: of the agent${CRLF}Authorization: of the agent${CRLF}${CRLF}`,
   'a GET with a body that is a request': `GET ${PATH} HTTP/1.1${CRLF}Host: bureau${CRLF}Content-Length: ${SMUGGLED.length}${CRLF}${CRLF}${SMUGGLED}`,
 };
 
@@ -120,7 +120,7 @@ for (const [name, bytes] of Object.entries(ONE_EACH)) {
   test(`attack: ${name}, then another request: the upstream counts one for each (test 28)`, async () => {
     assert.deepEqual(statuses(await exchange(proxy.agentPath, bytes + LAST)), [200, 200]);
     assert.equal(upstream.requests, 2);
-    assert.doesNotMatch(upstream.bytes, /name="value"|c;GET|identity/);
+    assert.doesNotMatch(upstream.bytes, /name="value"|c;GET|of the agent/);
     const first = upstream.bytes.indexOf(' /x HTTP/1.1\r\n');
     assert.ok(first > 0 && first < upstream.bytes.indexOf('GET /smuggled HTTP/1.1\r\n'), upstream.bytes);
   });

@@ -57,7 +57,9 @@ test('a stream of fifteen minutes has every event; one with silences of six minu
   assert.deepEqual(new Set(api.keys), new Set([KEY]), 'the upstream had it');
   for (const agent of [AGENT, `${AGENT}b`]) {
     const search = `grep -r -a -l -s -D skip -e '${KEY.slice(0, -1)}[1]' --exclude-dir=proc --exclude-dir=sys --exclude-dir=dev / /proc/[0-9]*/environ /proc/[0-9]*/cmdline; echo searched`;
-    const { stdout } = await stand.bureau(['run', agent, '--no-tty', '--', 'sh', '-c', search], { timeoutMilliseconds: MARGIN_MILLISECONDS });
+    const { stdout } = await stand.bureau(['run', agent, '--no-tty', '--', 'sh', '-c', search], {
+      timeoutMilliseconds: MARGIN_MILLISECONDS,
+    });
     assert.equal(stdout.trim(), 'searched');
   }
 });

@@ -13,6 +13,8 @@ export const HEADER_MAX_BYTES = 128 * 1024;
 const METRICS_MAX_BYTES = 512 * 1024;
 /** Longest time that a drain waits. */
 const DRAIN_MAX_MILLISECONDS = 600_000;
+/** Longest target that is explained. */
+const EXPLAINED_CHARACTERS_MAX = 8_000;
 const count = integer(0, Number.MAX_SAFE_INTEGER);
 
 /** Launcher and operator → proxy, on `.p/<n>/admin/admin.sock`; peer uid 0 only. Nothing that comes out holds a secret. */
@@ -54,6 +56,14 @@ export const proxyContract = {
     metrics: call(v.strictObject({}), v.strictObject({ text: v.pipe(v.string(), v.maxLength(METRICS_MAX_BYTES)) })),
     /** Marks the request that will carry this trace as a person's in the access log; once, within a minute. */
     announceCall: call(v.strictObject({ traceId: v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/)) }), v.strictObject({})),
+    /** Whether the agent may do an action (`matrix/join`) on a target, or send a request (`GET`, `CONNECT`) somewhere: judged as if it did. */
+    explain: call(
+      v.strictObject({
+        subject: v.pipe(v.string(), v.regex(/^[A-Za-z][A-Za-z0-9/._-]{0,99}$/)),
+        target: v.optional(v.pipe(v.string(), v.maxLength(EXPLAINED_CHARACTERS_MAX), v.regex(/^[\x21-\x7e]*$/))),
+      }),
+      v.strictObject({ allowed: v.boolean(), code: v.nullable(v.string()), rule: v.nullable(v.string()), reason: v.string() }),
+    ),
     status: call(
       v.strictObject({}),
       v.strictObject({ build: text(100), principal: v.nullable(principalName), requests: integer(0, Number.MAX_SAFE_INTEGER) }),

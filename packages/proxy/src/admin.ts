@@ -6,6 +6,7 @@ import { proxyContract } from '@bureau/protocol';
 import type { AgentApi } from './agent-api.ts';
 import type { AnnouncedCalls } from './audit/announced-calls.ts';
 import type { AgentAuthorization } from './authorization.ts';
+import type { Explanation, Question } from './explain.ts';
 import type { Gauges, Metrics } from './metrics/metrics.ts';
 import type { CredentialStore } from './store.ts';
 
@@ -19,6 +20,7 @@ export interface AdminServerOptions {
   readonly metrics: Metrics;
   readonly gauges: () => Gauges;
   readonly announced: AnnouncedCalls;
+  readonly explain: (question: Question, signal: AbortSignal) => Promise<Explanation>;
   /** Puts the access log on disk. */
   readonly flush: () => void;
   /** Called when a bundle was taken into use. */
@@ -66,6 +68,7 @@ export function serveAdmin(options: AdminServerOptions): Promise<IpcServer> {
           options.announced.announce(input.traceId);
           return {};
         }),
+      explain: ({ subject, target }, context) => options.explain({ subject, target }, context.signal),
       status: () => ({ build, principal: store.header?.principal ?? null, requests: options.api.total }),
     },
   });

@@ -7,6 +7,7 @@ import { STATUS_CLIENT_GONE, type AccessLog } from './access-log.ts';
 import type { AnnouncedCalls } from './audit/announced-calls.ts';
 import { announcesBody, readBody } from './body.ts';
 import { EventStream } from './event-stream.ts';
+import { explainCommand } from './explain-command.ts';
 import type { ForwardRecord, PlainRequests } from './forward/plain-requests.ts';
 import { PROBLEM_TYPE, Problem, problemBody } from './problem.ts';
 import { checkRequest, isAbsoluteTarget } from './request-checks.ts';
@@ -209,7 +210,13 @@ export class AgentApi {
       const { id: traceId } = exchange.trace;
       audit(this.#options.logger, { who, what: 'proxy.placeholder', target, result: 'refused', reason: problem.code, traceId });
     }
-    this.#send(exchange, problem.status, PROBLEM_TYPE, problemBody(problem, exchange.trace.id), problem.headers, problem.close, problem);
+    const { method = '-', url = '' } = exchange.request;
+    const body = problemBody(
+      problem,
+      exchange.trace.id,
+      explainCommand(this.#options.services.store.header?.principal, problem, method, url),
+    );
+    this.#send(exchange, problem.status, PROBLEM_TYPE, body, problem.headers, problem.close, problem);
   }
 
   #send(

@@ -39,8 +39,11 @@ export class Problem extends Error {
 /** The media type of a problem. */
 export const PROBLEM_TYPE = 'application/problem+json';
 
-/** The body of a problem. `type` is a name, not an address; `title` is the code in words, so the same for each occurrence. */
-export function problemBody(problem: Problem, traceId: string): string {
+/**
+ * The body of a problem. `type` is a name, not an address; `title` is the code in words, so the same for each occurrence. `explain` is the command
+ * by which an operator is told more.
+ */
+export function problemBody(problem: Problem, traceId: string, explain?: string): string {
   const title = problem.code.replaceAll('_', ' ');
   return JSON.stringify({
     ...problem.extensions,
@@ -49,6 +52,7 @@ export function problemBody(problem: Problem, traceId: string): string {
     status: problem.status,
     code: problem.code,
     detail: problem.message,
+    explain,
     trace_id: traceId,
   });
 }

@@ -15,6 +15,7 @@ import { Resolver, systemAddresses, type AddressSource } from './forward/resolve
 import { Tunnels } from './forward/tunnels.ts';
 import { limitsOfPrincipal } from './limits-of-principal.ts';
 import { PROXY_LIMITS, type ProxyLimits } from './limits.ts';
+import { explain } from './explain.ts';
 import { Metrics, type Gauges } from './metrics/metrics.ts';
 import { RequestLimiter } from './request-limiter.ts';
 import { Router } from './router.ts';
@@ -84,12 +85,14 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   const announced = new AnnouncedCalls(clock, limits.announcedCalls, limits.announcedMilliseconds);
   const resolver = new Resolver(options.addresses ?? systemAddresses, limits, clock);
   const forwarding = { store, limits: limitsNow, limiter, resolver, clock };
+  const forward = new PlainRequests(forwarding);
   const tunnels = new Tunnels({ ...forwarding, access, logger });
+  const router = new Router(ROUTES);
   const api = new AgentApi({
-    router: new Router(ROUTES),
+    router,
     services,
     limiter,
-    forward: new PlainRequests(forwarding),
+    forward,
     access,
     announced,
     logger,
@@ -119,6 +122,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     metrics,
     gauges,
     announced,
+    explain: (question, signal) => explain(question, { router, services, resolver }, signal),
     flush: () => files?.flush(),
     onConfigured: () => {
       tunnels.reconsider();
@@ -135,6 +139,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   const stop = async (): Promise<void> => {
     await held.cancel();
     await Promise.all([agent?.stop(limits.shutdownMilliseconds), admin.close()]);
+    forward.close();
     access.close();
     store[Symbol.dispose]();
   };

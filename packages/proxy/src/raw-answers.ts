@@ -4,8 +4,8 @@ import type { Duplex } from 'node:stream';
 import { PROBLEM_TYPE, Problem, problemBody } from './problem.ts';
 
 /** Writes a problem to a connection that Node's parser has given up, and closes it. */
-export function endWithProblem(socket: Duplex, problem: Problem, traceId: string): void {
-  const body = problemBody(problem, traceId);
+export function endWithProblem(socket: Duplex, problem: Problem, traceId: string, explain?: string): void {
+  const body = problemBody(problem, traceId, explain);
   const headers = Object.entries(problem.headers).map(([name, value]) => `${name}: ${value}\r\n`);
   socket.on('error', () => socket.destroy());
   socket.end(

@@ -31,6 +31,11 @@ export class TraceDigits {
   }
 }
 
+/** A trace of our own. */
+export function newTrace(): Trace {
+  return traceOf(undefined);
+}
+
 /** Reads a `traceparent`; an absent or malformed one starts a new trace, of `digits`, which nobody samples but our log. */
 export function traceOf(traceparent: string | undefined, digits?: TraceDigits): Trace {
   const match = traceparent === undefined ? undefined : TRACEPARENT.exec(traceparent);

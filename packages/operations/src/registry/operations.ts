@@ -40,6 +40,7 @@ import { matrixUserKick } from '../matrix/user-kick.ts';
 import { matrixUserList } from '../matrix/user-list.ts';
 import { matrixUserWhoami } from '../matrix/user-whoami.ts';
 import { matrixWatch } from '../matrix/watch.ts';
+import { authExplain } from '../auth/explain.ts';
 import { proxyCall } from '../proxy/call.ts';
 import { proxyLog } from '../proxy/log.ts';
 import { proxyMetrics } from '../proxy/metrics.ts';
@@ -70,6 +71,7 @@ export const OPERATIONS: readonly AnyOperation[] = [
   proxyLog,
   proxyCall,
   proxyMetrics,
+  authExplain,
   machineStatus,
   machinePlan,
   machineIdentityShow,

@@ -18,7 +18,7 @@ export interface AbsoluteTarget {
  * Reads `http://host[:port]/path`. Throws a `Problem`: 400 `invalid_target`, 403 `scheme_unavailable` and `synapse_admin_refused`, 405 for TRACE, 421
  * `host_mismatch` when the Host header names another host.
  */
-export function absoluteTargetOf(request: IncomingMessage): AbsoluteTarget {
+export function absoluteTargetOf(request: Pick<IncomingMessage, 'method' | 'url' | 'headers'>): AbsoluteTarget {
   const url = request.url ?? '';
   if (request.method === 'TRACE') {
     throw new Problem(405, 'method_not_allowed', 'TRACE would show headers to whoever asks; it goes nowhere.', {

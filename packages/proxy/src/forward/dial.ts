@@ -4,8 +4,10 @@ import type { Clock } from '@bureau/core';
 import { Problem } from '../problem.ts';
 import { formatIpAddress } from './ip-address.ts';
 import type { EgressGrant } from './egress-policy.ts';
+import type { Target } from './forward-rules.ts';
+import type { ProxyLimits } from '../limits.ts';
 
-export interface DialOptions {
+interface DialOptions {
   readonly grants: readonly EgressGrant[];
   readonly port: number;
   /** For problems. */
@@ -24,10 +26,17 @@ export interface Dialled {
 }
 
 /**
- * Connects to checked addresses, by number, one after the other: no name is looked up again. Throws the `Problem`s 502
+ * Connects to the checked addresses of a target, by number, one after the other: no name is looked up again. Throws the `Problem`s 502
  * `egress_unreachable` and 504 `egress_timeout`; the last address says which.
  */
-export async function dial(options: DialOptions): Promise<Dialled> {
+export async function dialTarget(
+  target: Target,
+  grants: readonly EgressGrant[],
+  { limits, clock }: { readonly limits: () => ProxyLimits; readonly clock: Clock },
+  signal: AbortSignal,
+): Promise<Dialled> {
+  const { upstreamConnectMilliseconds: connectMilliseconds, addressesTried } = limits();
+  const options = { grants, port: target.port, where: target.text, connectMilliseconds, addressesTried, clock, signal };
   let last: unknown;
   for (const grant of options.grants.slice(0, options.addressesTried)) {
     try {

@@ -46,7 +46,7 @@ test('PlainRequests: a request with an absolute target reaches the host as one t
   assert.match(read, /X-End: 2/);
   assert.doesNotMatch(read, /X-Hop|x-hop|Keep-Alive: 5/);
   assert.deepEqual(seen, [
-    `GET /a%2Fb%3Ac?q=1 HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer own\r\nX-Custom: a\r\nX-Custom: b\r\nvia: 1.1 bureau\r\nconnection: close\r\n\r\n`,
+    `GET /a%2Fb%3Ac?q=1 HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer own\r\nX-Custom: a\r\nX-Custom: b\r\nvia: 1.1 bureau\r\n\r\n`,
   ]);
   const [line] = stand.fixture.accessLines();
   assert.deepEqual(
@@ -76,6 +76,57 @@ test('PlainRequests: bodies stream both ways, and a connection to the proxy is k
   await once(socket, 'close');
   assert.match(read, /x-length: 3[^]*abc/);
   assert.equal(server.connections, 2);
+});
+
+test('PlainRequests: a connection is kept for the next GET to the same place, and for nothing else', async () => {
+  await using server = await LocalServer.http((request, response) => request.resume().once('end', () => response.end('reached')));
+  const rules = [localRule(NAME, server.port), localRule('other.example', server.port)];
+  const names: Record<string, string[]> = { [NAME]: ['127.0.0.1'], 'other.example': ['127.0.0.1'] };
+  await using stand = await ForwardStand.start(names, rules);
+  const ask = async (method: string, name: string, body = ''): Promise<void> => {
+    const host = `${name}:${server.port}`;
+    const length = body === '' ? '' : `Content-Length: ${body.length}\r\n`;
+    const read = await stand.fixture.raw(
+      `${method} http://${host}/ HTTP/1.1\r\nHost: ${host}\r\n${length}Connection: close\r\n\r\n${body}`,
+    );
+    assert.match(read, method === 'HEAD' ? /^HTTP\/1\.1 200/ : /reached$/);
+  };
+  for (const method of ['GET', 'HEAD', 'GET']) await ask(method, NAME);
+  assert.equal(server.connections, 1);
+  await ask('GET', 'other.example');
+  assert.equal(server.connections, 2, 'another name may be another server at the same address');
+  await ask('POST', NAME, 'body');
+  assert.equal(server.connections, 3, 'what may not be sent twice does not go where the other side may be about to close');
+  await ask('GET', NAME);
+  assert.equal(server.connections, 3);
+  names[NAME] = ['127.0.0.2'];
+  const host = `${NAME}:${server.port}`;
+  const moved = await stand.fixture.raw(`GET http://${host}/ HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+  assert.deepEqual([statusOf(moved), codeOf(moved)], [403, 'egress_address_refused'], 'each request is judged by what its name means now');
+  await stand.fixture.configure({ header: { egress: [rules[1]] } });
+  names[NAME] = ['127.0.0.1'];
+  const refused = await stand.fixture.raw(`GET http://${host}/ HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+  assert.deepEqual([statusOf(refused), codeOf(refused)], [403, 'egress_host_refused'], 'and by the bundle in use');
+});
+
+test('PlainRequests: a kept connection that its server closes at the next request: a GET is sent once more', async () => {
+  let connections = 0;
+  await using server = await LocalServer.tcp((socket) => {
+    connections += 1;
+    let requests = 0;
+    socket.on('data', () => {
+      requests += 1;
+      if (requests === 1) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+      else socket.destroy();
+    });
+  });
+  await using stand = await ForwardStand.start({ [NAME]: ['127.0.0.1'] }, [localRule(NAME, server.port)]);
+  const host = `${NAME}:${server.port}`;
+  for (let times = 0; times < 3; times += 1) {
+    const read = await stand.fixture.raw(`GET http://${host}/ HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+    assert.match(read, /ok$/, read);
+  }
+  assert.equal(connections, 3);
 });
 
 test('PlainRequests: an event stream comes piece by piece', async () => {
@@ -177,10 +228,10 @@ test('PlainRequests: an answer shorter than promised ends in a broken connection
     socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nshort\r\n')),
   );
   await using stand = await ForwardStand.start({ [NAME]: ['127.0.0.1'] }, [localRule(NAME, server.port), localRule(NAME, chunked.port)]);
-  const first = await stand.fixture.raw(`GET http://${NAME}:${server.port}/ HTTP/1.1\r\nHost: ${NAME}:${server.port}\r\n\r\n`);
-  assert.match(first, /Content-Length: 10[^]*short$/);
-  const second = await stand.fixture.raw(`GET http://${NAME}:${chunked.port}/ HTTP/1.1\r\nHost: ${NAME}:${chunked.port}\r\n\r\n`);
-  assert.doesNotMatch(second, /\r\n0\r\n\r\n$/);
+  const ask = (port: number): Promise<string> =>
+    stand.fixture.raw(`GET http://${NAME}:${port}/ HTTP/1.1\r\nHost: ${NAME}:${port}\r\nConnection: close\r\n\r\n`);
+  assert.match(await ask(server.port), /Content-Length: 10[^]*short$/);
+  assert.doesNotMatch(await ask(chunked.port), /\r\n0\r\n\r\n$/);
   assert.equal((await stand.fixture.request('GET', '/healthz')).status, 200);
 });
 

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-import { request as httpRequest, type ClientRequest, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
-import type { Clock, Timer } from '@bureau/core';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { BODY_BROKEN, announcesBody } from '../body.ts';
-import type { ProxyLimits } from '../limits.ts';
-import { Problem } from '../problem.ts';
+import type { Problem } from '../problem.ts';
 import { traceOf } from '../trace.ts';
+import { H1Connection, type H1Request } from '../upstreams/h1-connection.ts';
+import { IdleConnections } from '../upstreams/idle-connections.ts';
+import { framingOf } from '../upstreams/outgoing.ts';
+import { headerLines } from '../upstreams/request-head.ts';
 import { absoluteTargetOf } from './absolute-target.ts';
-import { dial } from './dial.ts';
+import { dialTarget } from './dial.ts';
+import type { EgressGrant } from './egress-policy.ts';
 import { endToEndHeaders } from './forward-headers.ts';
-import { grantsFor } from './forward-rules.ts';
+import { grantsFor, type Target } from './forward-rules.ts';
 import { formatIpAddress } from './ip-address.ts';
+import { PlainCall } from './plain-call.ts';
 import { egressOf, type ForwardOptions } from './tunnels.ts';
 
 /** What is known of a forwarded request; filled in as it goes, so that it can be logged however it ends. */
@@ -22,12 +25,32 @@ export interface ForwardRecord {
   bytesOut: number;
 }
 
-/** The absolute-form half of the forward proxy: plain HTTP to allowed hosts, without keys, one connection for each request. */
+/** Connections that are kept for next requests, of all hosts together: a package manager has some ten. */
+const KEPT_MOST = 32;
+/** Requests that may go out on a kept connection, and once more when it turned out to be closed. */
+const REPEATABLE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
+/** Methods for which servers expect to be told that there is no body. */
+const WITH_BODY: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
+const NO_KEYS = Buffer.alloc(0);
+
+/** Where a kept connection leads, and by which rule. */
+interface Place {
+  readonly where: string;
+  readonly grant: EgressGrant;
+}
+
+/**
+ * The absolute-form half of the forward proxy: plain HTTP to allowed hosts, without keys. Each request is judged by itself; a kept
+ * connection is used again only where this judgement names its very address and rule.
+ */
 export class PlainRequests {
   readonly #options: Omit<ForwardOptions, 'access' | 'logger'>;
+  readonly #idle: IdleConnections;
+  readonly #places = new WeakMap<H1Connection, Place>();
 
   constructor(options: Omit<ForwardOptions, 'access' | 'logger'>) {
     this.#options = options;
+    this.#idle = new IdleConnections(options.clock, KEPT_MOST);
   }
 
   /**
@@ -35,7 +58,7 @@ export class PlainRequests {
    * has been given to the socket. Throws a `Problem` when nothing was answered yet; after that an error cuts the agent's connection.
    */
   async forward(request: IncomingMessage, response: ServerResponse, record: ForwardRecord, signal: AbortSignal): Promise<number> {
-    const { store, resolver, clock } = this.#options;
+    const { store, resolver, limiter } = this.#options;
     const limits = this.#options.limits();
     // From the first moment: a body may turn out to be broken while a name is looked up.
     const end = new AbortController();
@@ -44,178 +67,66 @@ export class PlainRequests {
     const { target, path } = absoluteTargetOf(request);
     record.target = target.text;
     const grants = await grantsFor(target, egressOf(store).policy, resolver);
-    const { upstreamConnectMilliseconds: connectMilliseconds, addressesTried } = limits;
-    const { socket, grant } = await dial({
-      grants,
-      port: target.port,
-      where: target.text,
-      connectMilliseconds,
-      addressesTried,
-      clock,
-      signal: end.signal,
+    const repeatable = REPEATABLE.has(request.method ?? '') && !announcesBody(request);
+    const onBytes = (direction: 'in' | 'out', bytes: number): void => {
+      record[direction === 'in' ? 'bytesIn' : 'bytesOut'] += bytes;
+      limiter.addTraffic(bytes);
+    };
+    const { forwardAnswerMilliseconds: headersMilliseconds, tunnelIdleMilliseconds: idleMilliseconds } = limits;
+    const outgoing: H1Request = {
+      head: headOf(request, target, path, repeatable),
+      keys: NO_KEYS,
+      bodyless: request.method === 'HEAD',
+      framing: framingOf(request),
+      headersMilliseconds,
+      idleMilliseconds,
+    };
+    const options = { request, response, outgoing, where: target.text, repeatable, limits, onBytes };
+    const kept = repeatable ? this.#idle.take((connection) => fits(this.#places.get(connection), target, grants)) : undefined;
+    for (let connection = kept; ; connection = undefined) {
+      connection ??= await this.#open(target, grants, end.signal);
+      const { grant } = this.#places.get(connection) as Place;
+      Object.assign(record, { rule: grant.rule, address: formatIpAddress(grant.address) });
+      const status = await new PlainCall(options).run(connection, end.signal);
+      if (status !== 'again') return status;
+    }
+  }
+
+  /** Closes what is kept. */
+  close(): void {
+    this.#idle.close();
+  }
+
+  async #open(target: Target, grants: readonly EgressGrant[], signal: AbortSignal): Promise<H1Connection> {
+    const { socket, grant } = await dialTarget(target, grants, this.#options, signal);
+    const connection = new H1Connection(socket, {
+      headMost: this.#options.limits().upstreamHeadBytes,
+      onFree: (free) => this.#idle.keep(free),
+      onGone: (gone) => this.#idle.forget(gone),
     });
-    Object.assign(record, { rule: grant.rule, address: formatIpAddress(grant.address) });
-    const exchange = new PlainExchange({
-      request,
-      response,
-      socket,
-      record,
-      limits,
-      clock,
-      addTraffic: (bytes) => this.#options.limiter.addTraffic(bytes),
-    });
-    return await exchange.run(target.text, path, end.signal);
+    this.#places.set(connection, { where: target.text, grant });
+    return connection;
   }
 }
 
-interface PlainExchangeOptions {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly socket: Socket;
-  readonly record: ForwardRecord;
-  readonly limits: ProxyLimits;
-  readonly clock: Clock;
-  readonly addTraffic: (bytes: number) => void;
-}
-
-/** One request and its answer on one connection to the upstream. */
-class PlainExchange {
-  readonly #options: PlainExchangeOptions;
-  #settle: { resolve: (status: number) => void; reject: (error: unknown) => void } | undefined;
-  #timer: Timer | undefined;
-  #upstream: ClientRequest | undefined;
-
-  constructor(options: PlainExchangeOptions) {
-    this.#options = options;
-  }
-
-  run(where: string, path: string, signal: AbortSignal): Promise<number> {
-    const { request, response, socket, limits, clock } = this.#options;
-    return new Promise<number>((resolve, reject) => {
-      this.#settle = { resolve, reject };
-      const upstream = httpRequest({
-        createConnection: () => socket,
-        method: request.method ?? 'GET',
-        path,
-        headers: outgoing(request),
-        setHost: false,
-        maxHeaderSize: limits.upstreamHeadBytes,
-        insecureHTTPParser: false,
-      });
-      this.#upstream = upstream;
-      const fail = (error: unknown): void => this.#fail(error, where);
-      this.#timer = clock.setTimer(limits.forwardAnswerMilliseconds, () => fail(late(where, limits.forwardAnswerMilliseconds)));
-      let interim = 0;
-      upstream.on('information', () => (interim += 1) > limits.interimAnswers && fail(malformed(where, 'too many interim answers')));
-      upstream.on('upgrade', () => fail(malformed(where, 'a change of protocol that nobody asked for')));
-      upstream.on('error', fail);
-      upstream.on('response', (answer) => this.#answer(answer, fail));
-      signal.addEventListener('abort', () => fail(signal.reason), { once: true });
-      if (signal.aborted) return fail(signal.reason);
-      response.on('timeout', () => this.#stalled());
-      this.#sendBody(upstream);
-    }).finally(() => {
-      this.#timer?.clear();
-      socket.destroy();
-    });
-  }
-
-  #sendBody(upstream: ClientRequest): void {
-    const { request, response, record, addTraffic } = this.#options;
-    if (!announcesBody(request)) {
-      upstream.end();
-      return;
-    }
-    if (/^100-continue$/i.test(request.headers.expect ?? '')) response.writeContinue();
-    request.on('data', (piece: Buffer) => {
-      record.bytesIn += piece.length;
-      addTraffic(piece.length);
-    });
-    request.pipe(upstream);
-  }
-
-  #answer(answer: IncomingMessage, fail: (error: unknown) => void): void {
-    const { request, response, record, addTraffic } = this.#options;
-    this.#timer?.clear();
-    const status = answer.statusCode ?? 502;
-    // An answer that comes before the end of the request's body leaves the rest of that body on this connection.
-    const last = announcesBody(request) && !request.complete;
-    response.writeHead(status, [...endToEndHeaders(answer.rawHeaders), 'via', '1.1 bureau', ...(last ? ['connection', 'close'] : [])]);
-    response.flushHeaders();
-    answer.on('data', (piece: Buffer) => {
-      record.bytesOut += piece.length;
-      addTraffic(piece.length);
-    });
-    answer.once('error', fail);
-    answer.once('aborted', () => fail(new Error('the upstream ended in the middle of its answer')));
-    response.once('finish', () => this.#settle?.resolve(status));
-    response.once('close', () => this.#settle?.resolve(status));
-    answer.pipe(response);
-  }
-
-  #fail(error: unknown, where: string): void {
-    const { response } = this.#options;
-    this.#upstream?.destroy();
-    if (response.headersSent) {
-      // What was promised cannot be delivered: the agent must see a broken answer, not a short one.
-      response.destroy();
-      this.#settle?.resolve(response.statusCode);
-      return;
-    }
-    this.#settle?.reject(
-      error instanceof Problem || (error instanceof Error && error.name === 'AbortError') ? error : upstreamProblem(error, where),
-    );
-  }
-
-  /** Nothing moved on the agent's connection for a while: cut when it is the agent that does not read; a quiet upstream may be quiet. */
-  #stalled(): void {
-    const { response, limits } = this.#options;
-    if (response.writableNeedDrain || !response.headersSent) response.destroy();
-    else response.socket?.setTimeout(limits.stalledMilliseconds);
-  }
+/** Whether a connection leads where this request may go, by a rule that says so today. */
+function fits(place: Place | undefined, target: Target, grants: readonly EgressGrant[]): boolean {
+  if (place?.where !== target.text) return false;
+  const address = formatIpAddress(place.grant.address);
+  return grants.some(({ rule, address: granted }) => rule === place.grant.rule && formatIpAddress(granted) === address);
 }
 
 /** `traceparent` goes on when it is valid; nothing of ours is told to a foreign host but `via`. */
-function outgoing(request: IncomingMessage): string[] {
+function headOf(request: IncomingMessage, target: Target, path: string, keeps: boolean): string {
   const traceparent = request.headers['traceparent'];
   const isTraced = typeof traceparent === 'string' && traceOf(traceparent).given;
-  const kept = endToEndHeaders(request.rawHeaders, isTraced ? ['expect'] : ['traceparent', 'tracestate', 'expect']);
-  const chunked = request.headers['transfer-encoding'] !== undefined;
-  const lengthMissing = !announcesBody(request) && request.headers['content-length'] === undefined && needsLength(request.method ?? '');
-  return [
-    ...kept,
-    ...(chunked ? ['transfer-encoding', 'chunked'] : []),
-    ...(lengthMissing ? ['content-length', '0'] : []),
-    'via',
-    '1.1 bureau',
-    'connection',
-    'close',
-  ];
-}
-
-/** Methods for which servers expect to be told that there is no body. */
-function needsLength(method: string): boolean {
-  return ['POST', 'PUT', 'PATCH'].includes(method);
-}
-
-function upstreamProblem(error: unknown, where: string): Problem {
-  const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
-  if (code.startsWith('HPE_')) return malformed(where, code, error);
-  return new Problem(502, 'egress_unreachable', `${where} ended before it had answered (${code === '' ? 'no reason given' : code}).`, {
-    cause: error,
-    close: true,
-  });
-}
-
-function malformed(where: string, what: string, cause?: unknown): Problem {
-  return new Problem(502, 'upstream_malformed', `${where} did not answer in valid HTTP (${what}).`, { cause, close: true });
-}
-
-function late(where: string, milliseconds: number): Problem {
-  return new Problem(
-    504,
-    'egress_timeout',
-    `Expected the head of an answer of ${where} within ${milliseconds} ms (limit forwardAnswerMilliseconds); try again later.`,
-    { close: true },
-  );
+  const method = request.method ?? 'GET';
+  const lines = endToEndHeaders(request.rawHeaders, isTraced ? ['expect'] : ['traceparent', 'tracestate', 'expect']);
+  // A client of HTTP/1.0 may leave it out; what goes out is HTTP/1.1.
+  if (request.headers.host === undefined) lines.push('host', target.text);
+  if (request.headers['transfer-encoding'] !== undefined) lines.push('transfer-encoding', 'chunked');
+  else if (request.headers['content-length'] === undefined && WITH_BODY.has(method)) lines.push('content-length', '0');
+  lines.push('via', '1.1 bureau');
+  if (!keeps) lines.push('connection', 'close');
+  return `${method} ${path} HTTP/1.1\r\n${headerLines(lines)}`;
 }

@@ -11,7 +11,8 @@ import { checkHead } from '../request-checks.ts';
 import type { RequestLimiter } from '../request-limiter.ts';
 import type { CredentialStore } from '../store.ts';
 import { traceOf } from '../trace.ts';
-import { dial } from './dial.ts';
+import { explainCommand } from '../explain-command.ts';
+import { dialTarget } from './dial.ts';
 import { UNRECOGNIZED_NAME_ALERT, readFirstFlight } from './first-flight.ts';
 import { grantsFor, targetOf, targetOfUrl, type Target } from './forward-rules.ts';
 import { parseAuthority } from './host-name.ts';
@@ -86,29 +87,18 @@ export class Tunnels {
   }
 
   async #run(request: IncomingMessage, agent: Socket, head: Buffer, record: TunnelRecord): Promise<void> {
-    const { store, resolver, clock } = this.#options;
+    const { store, resolver } = this.#options;
     const limits = this.#options.limits();
     checkConnect(request, limits.requestHeaders);
-    const target = targetOfConnect(request);
-    record.target = target;
     const { policy, homeserver } = egressOf(store);
-    if (homeserver?.text === target.text) throw homeserverByTunnel(target);
+    const target = connectTargetOf(request, homeserver, (named) => (record.target = named));
     const end = new AbortController();
     const onGone = (): void => end.abort();
     agent.once('close', onGone);
     this.#open.set(end, record);
     try {
       const grants = await grantsFor(target, policy, resolver);
-      const { addressesTried, upstreamConnectMilliseconds: connectMilliseconds } = limits;
-      const { socket: upstream, grant } = await dial({
-        grants,
-        port: target.port,
-        where: target.text,
-        connectMilliseconds,
-        addressesTried,
-        clock,
-        signal: end.signal,
-      });
+      const { socket: upstream, grant } = await dialTarget(target, grants, this.#options, end.signal);
       upstream.on('error', () => upstream.destroy());
       if (!this.#isAllowed(target, grant.address)) {
         upstream.destroy();
@@ -194,7 +184,8 @@ export class Tunnels {
     }
     const { rule } = error.extensions;
     if (typeof rule === 'string') record.rule = rule;
-    endWithProblem(agent, error, record.traceId);
+    const explain = explainCommand(this.#options.store.header?.principal, error, 'CONNECT', record.target?.text ?? '');
+    endWithProblem(agent, error, record.traceId, explain);
     this.#log(record, error.status, { bytesIn: 0, bytesOut: 0 }, error.code, error.cause);
   }
 
@@ -239,7 +230,22 @@ function checkConnect(request: IncomingMessage, headersMost: number): void {
   }
 }
 
-function targetOfConnect(request: IncomingMessage): Target {
+/**
+ * Where CONNECT goes; `named` is told as soon as that is known. Throws the `Problem`s 400 `invalid_target`, 421 `host_mismatch` and 403
+ * `homeserver_by_tunnel`.
+ */
+export function connectTargetOf(
+  request: Pick<IncomingMessage, 'url' | 'headers'>,
+  homeserver: Target | undefined,
+  named?: (target: Target) => void,
+): Target {
+  const target = targetOfConnect(request);
+  named?.(target);
+  if (homeserver?.text === target.text) throw homeserverByTunnel(target);
+  return target;
+}
+
+function targetOfConnect(request: Pick<IncomingMessage, 'url' | 'headers'>): Target {
   const authority = parseAuthority(request.url ?? '');
   if (authority?.port === undefined) {
     throw new Problem(400, 'invalid_target', `Expected CONNECT host:port, found ${quoted(request.url ?? '')}.`, { close: true });

@@ -28,7 +28,8 @@ const CHUNK_LINE_BYTES = 256;
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?\r\n/;
 const FIELD = /([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)\r\n/y;
 /** The size of a chunk and its extensions (RFC 9112, 7.1.1), which end here. */
-const CHUNK_LINE = /^([0-9A-Fa-f]{1,13})(?:[ \t]*;[ \t]*[!#$%&'*+\-.^_`|~\w]+(?:[ \t]*=[ \t]*(?:[!#$%&'*+\-.^_`|~\w]+|"[^"\\\x00-\x08\x0a-\x1f\x7f]*"))?)*\r$/;
+const CHUNK_LINE =
+  /^([0-9A-Fa-f]{1,13})(?:[ \t]*;[ \t]*[!#$%&'*+\-.^_`|~\w]+(?:[ \t]*=[ \t]*(?:[!#$%&'*+\-.^_`|~\w]+|"[^"\\\x00-\x08\x0a-\x1f\x7f]*"))?)*\r$/;
 const HEAD_END = Buffer.from('\r\n\r\n');
 
 /**

@@ -8,6 +8,7 @@ import type { CredentialStore } from '../store.ts';
 import type { Trace } from '../trace.ts';
 import { refusalOf } from './path-rules.ts';
 import { asksForWebSocket, upgradeUnavailable } from './websocket.ts';
+import type { Service } from './service.ts';
 import { ServiceCall, type CallEnd } from './service-call.ts';
 
 /** What stands before a service's name in a target. */
@@ -40,13 +41,19 @@ export function isForwardTarget(target: string): boolean {
   return target.startsWith(HTTP_PREFIX);
 }
 
+/** An upstream, and what it would be asked for: path and query as they came. */
+interface Judged {
+  readonly name: string;
+  readonly service: Service;
+  readonly target: string;
+}
+
 /**
  * Judges `/v1/http/<service>/<path>?<query>`: what follows the service goes out byte for byte below its URL. Throws the `Problem`s 404
  * `no_such_path`, 403 `upstream_not_granted`, `upstream_rule_refused`, `upstream_path_ambiguous`, and those of the store.
  */
-export function forwardTo(call: ForwardRequest): Forwarding {
-  const { request, store } = call;
-  const rest = (request.url as string).slice(HTTP_PREFIX.length);
+export function judgeForward(store: CredentialStore, method: string, url: string, named?: ForwardRequest['named']): Judged {
+  const rest = url.slice(HTTP_PREFIX.length);
   const end = rest.search(/[/?]/);
   const name = end === -1 ? rest : rest.slice(0, end);
   if (!SERVICE_NAME.test(name)) {
@@ -55,8 +62,7 @@ export function forwardTo(call: ForwardRequest): Forwarding {
   const below = end === -1 ? '' : rest.slice(end);
   const target = below.startsWith('/') ? below : `/${below}`;
   const service = store.current().service(name);
-  call.named(name, `${HTTP_PREFIX}${name}/…`);
-  const method = request.method as string;
+  named?.(name, `${HTTP_PREFIX}${name}/…`);
   const mark = target.indexOf('?');
   const path = mark === -1 ? target : target.slice(0, mark);
   if (NEVER.includes(method))
@@ -72,6 +78,13 @@ export function forwardTo(call: ForwardRequest): Forwarding {
       { extensions: { rule: `upstreams.${name}.${refusal.rule}` } },
     );
   }
+  return { name, service, target };
+}
+
+/** Judges a call as `judgeForward` does, and a change of protocol that it asks for: 426 `upgrade_unavailable`. */
+export function forwardTo(call: ForwardRequest): Forwarding {
+  const { request, store } = call;
+  const { name, service, target } = judgeForward(store, request.method as string, request.url as string, call.named);
   const { response, trace, limits, clock, upgrade } = call;
   if (upgrade !== undefined && !(service.websocket && asksForWebSocket(request))) throw upgradeUnavailable(name);
   return {

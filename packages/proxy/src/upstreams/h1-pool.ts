@@ -3,9 +3,7 @@ import type { Clock, Timer } from '@bureau/core';
 import type { Dialler } from './dial.ts';
 import { UpstreamFailure } from './failure.ts';
 import { H1Connection } from './h1-connection.ts';
-
-/** How often idle connections are looked at, in milliseconds. */
-const SWEEP_MILLISECONDS = 2_000;
+import { IdleConnections } from './idle-connections.ts';
 
 export interface H1PoolOptions {
   readonly dialler: Dialler;
@@ -28,16 +26,15 @@ interface Waiter {
 /** The kept connections to one upstream under one set of keys; the one used last is used first. */
 export class H1Pool {
   readonly #options: H1PoolOptions;
-  readonly #idle: H1Connection[] = [];
+  readonly #idle: IdleConnections;
   readonly #all = new Set<H1Connection>();
   readonly #opening = new Set<{ destroy(): void }>();
   readonly #waiting: Waiter[] = [];
   readonly #events: { readonly headMost: number; readonly onFree: (c: H1Connection) => void; readonly onGone: (c: H1Connection) => void };
-  #sweep: Timer | undefined;
-  #closing = false;
 
   constructor(options: H1PoolOptions) {
     this.#options = options;
+    this.#idle = new IdleConnections(options.clock, options.connections);
     this.#events = {
       headMost: options.headMost,
       onFree: (connection) => this.#free(connection),
@@ -47,12 +44,7 @@ export class H1Pool {
 
   /** A kept connection that is free now. */
   idle(): H1Connection | undefined {
-    const now = this.#options.clock.monotonic();
-    for (let connection = this.#idle.pop(); connection !== undefined; connection = this.#idle.pop()) {
-      if (!connection.gone && now - connection.idleSince < connection.usableFor) return connection;
-      connection.abort();
-    }
-    return undefined;
+    return this.#idle.take();
   }
 
   /** A new connection, or the first that is free when there may be no more. Gives a way to give up, after which nothing is told. */
@@ -78,9 +70,7 @@ export class H1Pool {
 
   /** Closes what is idle; what is busy is closed when it is free. */
   close(): void {
-    this.#closing = true;
-    this.#sweep?.clear();
-    for (const connection of this.#idle.splice(0)) connection.abort();
+    this.#idle.close();
   }
 
   /** Cuts every connection. */
@@ -114,10 +104,7 @@ export class H1Pool {
       queueMicrotask(() => (connection.gone ? this.#again(waiter.done) : waiter.done(connection, undefined)));
       return;
     }
-    if (this.#closing) return connection.abort();
-    connection.idleSince = this.#options.clock.monotonic();
-    this.#idle.push(connection);
-    this.#sweep ??= this.#options.clock.setTimer(SWEEP_MILLISECONDS, () => this.#sweepIdle());
+    this.#idle.keep(connection);
   }
 
   #again(done: Acquired): void {
@@ -126,18 +113,10 @@ export class H1Pool {
 
   #gone(connection: H1Connection): void {
     this.#all.delete(connection);
-    const index = this.#idle.indexOf(connection);
-    if (index !== -1) this.#idle.splice(index, 1);
+    this.#idle.forget(connection);
     const waiter = this.#waiting.shift();
     if (waiter === undefined) return;
     waiter.timer.clear();
     this.acquire(waiter.done);
-  }
-
-  #sweepIdle(): void {
-    this.#sweep = undefined;
-    const now = this.#options.clock.monotonic();
-    for (const connection of [...this.#idle]) if (now - connection.idleSince >= connection.usableFor) connection.abort();
-    if (this.#idle.length > 0) this.#sweep = this.#options.clock.setTimer(SWEEP_MILLISECONDS, () => this.#sweepIdle());
   }
 }

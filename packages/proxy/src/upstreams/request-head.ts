@@ -14,14 +14,16 @@ export function namedByConnection(headers: RawHeaders): ReadonlySet<string> | un
 
 /**
  * The headers of an agent that go out: all but those of its hop, those that `Connection` names, and `dropped` (lower case), which
- * holds every name under which a key goes out. Values go as they came: Node's parser has refused line ends and NUL in them.
+ * holds every name under which a key goes out. A name with "_" is taken for the one with "-", as servers do that make variables of both
+ * (CGI, WSGI). Values go as they came: Node's parser has refused line ends and NUL in them.
  */
 export function passedOn(headers: RawHeaders, dropped: ReadonlySet<string>): string[] {
   const named = namedByConnection(headers);
   const kept: string[] = [];
   for (let index = 0; index < headers.length; index += 2) {
     const name = headers[index] as string;
-    const lower = name.toLowerCase();
+    let lower = name.toLowerCase();
+    if (lower.includes('_')) lower = lower.replaceAll('_', '-');
     if (dropped.has(lower) || (named !== undefined && named.has(lower))) continue;
     kept.push(name, headers[index + 1] as string);
   }

@@ -7,12 +7,14 @@ import type { ProxyLimits } from '../limits.ts';
 import { Problem } from '../problem.ts';
 import type { Generation } from '../store.ts';
 import type { Trace } from '../trace.ts';
+import { AnswerWriter } from './answer-writer.ts';
 import { answerHeaders, codingOf, holdsNeedle } from './answer-headers.ts';
 import type { AnswerSink, RawHeaders, RunningCall } from './answer-sink.ts';
 import { BodyRedactor } from './body-redactor.ts';
 import { UpstreamFailure, problemOfFailure } from './failure.ts';
 import type { H1Request } from './h1-connection.ts';
 import { framingOf, outgoingOf, overOne, overTwo } from './outgoing.ts';
+import { dropBody, passBody } from './request-body.ts';
 import type { Service } from './service.ts';
 import { joinSockets, switchHead } from './switch.ts';
 
@@ -47,8 +49,6 @@ export interface CallOptions {
 
 /** Methods that may be sent again when a kept connection turned out to be closed. */
 const REPEATABLE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
-/** Bodies up to this size leave in one write with their head: Node joins strings, not bytes. */
-const JOINED_BYTES = 8_192;
 /** A status that is never sent: the agent had gone. */
 const CLIENT_GONE = 499;
 /** Rotations and renewals that a call survives while it waits for a connection. */
@@ -68,17 +68,14 @@ export class ServiceCall implements AnswerSink {
   #retried = false;
   #turns = 0;
   #over = false;
-  #headSent = false;
-  #status = 0;
-  #bytes = 0;
+  readonly #answer: AnswerWriter;
+  /** What went to the agent after a change of protocol. */
+  #switchedBytes: number | undefined;
   #bytesIn = 0;
-  /** The head of the answer until it goes out, which is with what came together with it: if that breaks, nothing was answered yet. */
-  #kept: string[] | undefined;
-  #pending: Buffer[] = [];
-  #redactor: BodyRedactor | undefined;
 
   constructor(options: CallOptions) {
     this.#options = options;
+    this.#answer = new AnswerWriter(options.response);
   }
 
   /** Begins. Everything that follows is told to `done`. */
@@ -97,7 +94,7 @@ export class ServiceCall implements AnswerSink {
   }
 
   head(status: number, headers: RawHeaders, bytes: Buffer | undefined): void {
-    const { request, response } = this.#options;
+    const { request } = this.#options;
     const service = this.#service as Service;
     const { needles } = service;
     const found = bytes === undefined || holdsNeedle(bytes, needles) ? needles : [];
@@ -105,30 +102,19 @@ export class ServiceCall implements AnswerSink {
     // What is left of a body that nobody wants would be read as the next request.
     if (!request.complete || this.#options.upgrade !== undefined) kept.push('connection', 'close');
     if (status === 401) service.tokens?.refused();
-    this.#status = status;
-    this.#kept = kept;
+    this.#answer.head(status, kept);
     if (!service.redactsBodies || request.method === 'HEAD' || status === 204 || status === 304) return;
     const coding = codingOf(headers);
-    if (coding !== undefined) return this.#fail(new UpstreamFailure('encoded', coding));
-    this.#redactor = new BodyRedactor(needles);
+    if (coding === undefined) this.#answer.blank(needles);
+    else this.#fail(new UpstreamFailure('encoded', coding));
   }
 
   data(chunk: Buffer): void {
-    if (this.#over) return;
-    this.#bytes += chunk.length;
-    const bytes = this.#redactor === undefined ? chunk : this.#redactor.push(chunk);
-    if (bytes.length > 0) this.#pending.push(bytes);
+    if (!this.#over) this.#answer.data(chunk);
   }
 
   flush(): boolean {
-    if (this.#over || this.#status === 0) return true;
-    const { response } = this.#options;
-    const isFirst = !this.#headSent;
-    this.#sendHead();
-    const last = this.#sendAllButLast();
-    if (last !== undefined) return response.write(last) || this.#awaitDrain();
-    if (isFirst) response.flushHeaders();
-    return true;
+    return this.#over || this.#answer.flush() || this.#awaitDrain();
   }
 
   drained(): void {
@@ -136,24 +122,11 @@ export class ServiceCall implements AnswerSink {
   }
 
   ended(trailers: RawHeaders): void {
-    const { response } = this.#options;
     const service = this.#service as Service;
     this.#call = undefined;
-    const held = this.#redactor?.end();
-    if (held !== undefined && held.length > 0) this.#pending.push(held);
-    this.#sendHead();
-    const last = this.#sendAllButLast();
-    if (trailers.length > 0) {
-      const kept = answerHeaders(trailers, service.droppedTrailers, service.needles);
-      response.addTrailers(
-        Array.from({ length: kept.length / 2 }, (_, index) => [kept[index * 2], kept[index * 2 + 1]] as [string, string]),
-      );
-    }
+    this.#answer.end(trailers.length === 0 ? trailers : answerHeaders(trailers, service.droppedTrailers, service.needles));
     this.#release();
-    if (last === undefined) response.end();
-    else if (last.length <= JOINED_BYTES) response.end(last.toString('latin1'), 'latin1');
-    else response.end(last);
-    this.#finish(this.#status, undefined);
+    this.#finish(this.#answer.status, undefined);
   }
 
   failed(failure: UpstreamFailure): void {
@@ -161,7 +134,7 @@ export class ServiceCall implements AnswerSink {
     this.#call = undefined;
     const { request } = this.#options;
     const repeatable = REPEATABLE.has(request.method ?? '') && !announcesBody(request);
-    if (failure.kind === 'reset' && call?.retryable === true && repeatable && !this.#retried && !this.#headSent) {
+    if (failure.kind === 'reset' && call?.retryable === true && repeatable && !this.#retried && !this.#answer.sent) {
       this.#retried = true;
       this.#release();
       this.#begin(false);
@@ -180,7 +153,6 @@ export class ServiceCall implements AnswerSink {
       upstream.on('error', () => undefined).destroy();
       return this.#fail(new UpstreamFailure('malformed', 'a change of protocol that nobody asked for'));
     }
-    this.#headSent = true;
     response.off('close', this.#closed);
     response.detachSocket(upgrade.socket as never);
     upgrade.socket.write(head, 'latin1');
@@ -188,7 +160,7 @@ export class ServiceCall implements AnswerSink {
     const redactor = service.redactsBodies ? new BodyRedactor(service.needles) : undefined;
     const joined = { agent: upgrade.socket, fromAgent: upgrade.head, upstream, fromUpstream: rest, stalled, clock, redactor };
     joinSockets(joined, (bytes, bytesIn) => {
-      this.#bytes = bytes;
+      this.#switchedBytes = bytes;
       this.#bytesIn = bytesIn;
       // Until here they were looked for.
       this.#release();
@@ -283,30 +255,7 @@ export class ServiceCall implements AnswerSink {
       call.write(this.#body);
       return call.end();
     }
-    if (/^100-continue$/i.test(request.headers.expect ?? '')) response.writeContinue();
-    request.on('data', (chunk: Buffer) => {
-      this.#bytesIn += chunk.length;
-      if (!call.write(chunk)) request.pause();
-    });
-    request.once('end', () => call.end());
-  }
-
-  #sendHead(): void {
-    const kept = this.#kept;
-    if (kept === undefined) return;
-    this.#kept = undefined;
-    this.#headSent = true;
-    this.#options.response.writeHead(this.#status, kept);
-  }
-
-  /** Each piece as it came; gives the last one, which may leave in one write with the end. */
-  #sendAllButLast(): Buffer | undefined {
-    const pieces = this.#pending;
-    const last = pieces.pop();
-    if (pieces.length === 0) return last;
-    this.#pending = [];
-    for (const piece of pieces) this.#options.response.write(piece);
-    return last;
+    passBody(request, response, call, (bytes) => (this.#bytesIn += bytes));
   }
 
   #awaitDrain(): boolean {
@@ -339,9 +288,10 @@ export class ServiceCall implements AnswerSink {
     const where = this.#service?.where ?? this.#options.service;
     const problem = error instanceof UpstreamFailure ? problemOfFailure(error, where) : error instanceof Problem ? error : undefined;
     this.#abandon();
-    if (this.#headSent) response.destroy();
+    const { sent, status } = this.#answer;
+    if (sent) response.destroy();
     const told = problem ?? new Problem(500, 'internal', 'The proxy failed; its log says more under this trace_id.', { cause: error });
-    this.#finish(this.#headSent ? this.#status : told.status, told);
+    this.#finish(sent ? status : told.status, told);
   }
 
   #abandon(): void {
@@ -362,7 +312,7 @@ export class ServiceCall implements AnswerSink {
     const { request, response } = this.#options;
     response.off('timeout', this.#stalled);
     request.off(BODY_BROKEN, this.#broken);
-    if (framingOf(request) !== 'none' && !request.complete) request.removeAllListeners('data').resume();
-    this.#options.done({ status, bytes: this.#bytes, bytesIn: this.#bytesIn, problem });
+    if (framingOf(request) !== 'none' && !request.complete) dropBody(request);
+    this.#options.done({ status, bytes: this.#switchedBytes ?? this.#answer.bytes, bytesIn: this.#bytesIn, problem });
   }
 }

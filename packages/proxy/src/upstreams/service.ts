@@ -12,7 +12,7 @@ import { Dialler } from './dial.ts';
 import { tokenEndpoint } from './fetch-once.ts';
 import { H1Pool } from './h1-pool.ts';
 import { H2Client } from './h2-client.ts';
-import { ANSWER_HOP_HEADERS, CREDENTIAL_HEADERS, HOP_HEADERS } from './header-rules.ts';
+import { ANSWER_HOP_HEADERS, CREDENTIAL_HEADERS, HOP_HEADERS, ORIGIN_HEADERS, OVERRIDE_HEADERS } from './header-rules.ts';
 
 export interface ServiceOptions {
   readonly name: string;
@@ -80,6 +80,8 @@ export class Service implements Disposable {
     this.droppedHeaders = new Set([
       ...HOP_HEADERS,
       ...CREDENTIAL_HEADERS,
+      ...ORIGIN_HEADERS,
+      ...(rule.methods === undefined && rule.paths === undefined ? [] : OVERRIDE_HEADERS),
       ...injectedHeaderNames(rule),
       ...lowered(rule.strip_request),
       ...(rule.auth?.kind === 'sigv4' ? AWS_HEADERS : []),

@@ -254,6 +254,7 @@ function serveProxy(path: string, fed: string[]): Promise<IpcServer> {
       stats: notServed,
       metrics: notServed,
       announceCall: notServed,
+      explain: notServed,
     },
     role: 'proxy',
     build: 'test',
