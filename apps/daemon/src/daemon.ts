@@ -3,7 +3,7 @@ import { describeError, type InstanceName } from '@bureau/core';
 import { instancePaths, readDaemonSession, readMachine, readSettings, uidsOf, type MachineSettings } from '@bureau/instance';
 import { connect, serve } from '@bureau/ipc';
 import type { Logger } from '@bureau/log';
-import { MachineSync } from '@bureau/matrix-sync';
+import { MachineSync, type Invitation } from '@bureau/matrix-sync';
 import { systemClock } from '@bureau/process';
 import { EVENT_TYPES, daemonContract, launcherContract, type MachineStatusContent, type PrincipalStatus } from '@bureau/protocol';
 import {
@@ -25,12 +25,10 @@ export interface DaemonStart {
   /** Descriptor of the listener that the service manager bound. */
   readonly listener: number;
   readonly logger: Logger;
-  /** The daemon must be started anew: the service manager does that when it ends. */
-  readonly restart: () => void;
 }
 
 /** Builds the daemon's parts, connects them, starts them; the returned function stops them in order. */
-export async function startDaemon({ instance, build, listener, logger, restart }: DaemonStart): Promise<() => Promise<void>> {
+export async function startDaemon({ instance, build, listener, logger }: DaemonStart): Promise<() => Promise<void>> {
   const clock = systemClock;
   const paths = instancePaths(instance);
   const machine = readMachine(paths);
@@ -53,15 +51,13 @@ export async function startDaemon({ instance, build, listener, logger, restart }
     homeserverUrl: machine.homeserverUrl,
     userId: machine.userId,
     accessToken,
-    databasePath: `${paths.daemonStateDirectory}/sync.sqlite`,
+    directory: paths.daemonStateDirectory,
     clock,
     logger,
     onChange: () => reconciler.poke(),
-    watched: {
-      rooms: [machine.configRoom, machine.templateRoom],
-      types: ['m.room.create', EVENT_TYPES.assignment, EVENT_TYPES.credentials, EVENT_TYPES.template],
-    },
-    onPositionRefused: restart,
+    rooms: [machine.configRoom, machine.templateRoom],
+    stateTypes: ['m.room.create', 'm.room.power_levels', EVENT_TYPES.assignment, EVENT_TYPES.credentials, EVENT_TYPES.template],
+    accepts: (invitation) => isOurInvitation(invitation, machine),
   });
   const status = (principals: readonly PrincipalStatus[]): MachineStatusContent => ({
     v: 1,
@@ -82,6 +78,7 @@ export async function startDaemon({ instance, build, listener, logger, restart }
     memory,
     nextTurn: setImmediate,
     facts: () => readFacts(sync, machine, logger),
+    confirm: () => sync.confirm(),
     onStatuses: (principals) => {
       statuses.update(principals);
       reporter.report(status(principals));
@@ -104,7 +101,7 @@ export async function startDaemon({ instance, build, listener, logger, restart }
   });
   const server = await serve({ fd: listener, contract: daemonContract, handlers, role: 'daemon', build, allowUids: [0], clock, logger });
   launcher.start();
-  sync.start().catch((error: unknown) => logger.error({ error: describeError(error) }, 'sync did not start'));
+  sync.start();
   const reports = startMachineReports({
     build,
     cgroupName: paths.cgroupName,
@@ -123,6 +120,11 @@ export async function startDaemon({ instance, build, listener, logger, restart }
     await server.close();
     memory.close();
   };
+}
+
+/** Into one of the rooms that are pinned, from whoever made the config room: nobody else is known to be an operator by what is on this disk. */
+function isOurInvitation({ room, from }: Invitation, machine: MachineSettings): boolean {
+  return [machine.configRoom, machine.templateRoom, machine.agentsRoom].includes(room) && from === machine.configRoomCreator;
 }
 
 /** The pinned rooms as they are; `undefined` until the config room is known, or when it is not the one that was pinned. */

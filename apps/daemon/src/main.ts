@@ -35,7 +35,6 @@ async function start(logger: Logger): Promise<() => Promise<void>> {
       build,
       listener: LISTENER,
       logger,
-      restart: () => process.exit(1),
     });
   } catch (error) {
     logger.fatal({ error: describeError(error) }, 'cannot start');

@@ -1,68 +1,83 @@
 // SPDX-License-Identifier: Apache-2.0
-import { BureauError, describeError, sleep, type Clock, type RoomId, type UserId } from '@bureau/core';
+import { BureauError, describeError, hasCode, sleep, type Clock, type RoomId, type UserId } from '@bureau/core';
 import type { Logger } from '@bureau/log';
-import { ClientEvent, HttpApiEvent, MatrixError, SyncState, createClient, type MatrixClient } from 'matrix-js-sdk';
-import { sdkLogger } from './sdk-logger.ts';
-import { stateDifferences } from './state-compare.ts';
-import { SqliteSyncStore } from './sync-store.ts';
-
-/** An event that the homeserver has and the sync has not brought after this long was not on its way. */
-const ON_ITS_WAY_MILLISECONDS = 5_000;
+import { HomeserverLink } from './homeserver-link.ts';
+import { InvitationDesk } from './invitations.ts';
+import { POLL_MILLISECONDS } from './limits.ts';
+import { Outbox, type Message } from './outbox.ts';
+import { PositionHistory } from './position-history.ts';
+import { RefusedEvents } from './refused-events.ts';
+import { retryPause } from './retry-pause.ts';
+import type { RefusedEvent, StateFact } from './room-event.ts';
+import { RoomQueues } from './room-queues.ts';
+import { readStateAnswer, readSyncAnswer, type Invitation, type RoomNews, type SyncNews } from './sync-answer.ts';
+import { SyncedState } from './synced-state.ts';
+import { TimelineDelivery, type TimelineReader } from './timeline-delivery.ts';
 
 export interface MachineSyncOptions {
   readonly homeserverUrl: string;
   readonly userId: UserId;
   readonly accessToken: string;
-  /** The SQLite file with position and state. */
-  readonly databasePath: string;
+  /** Keeps `sync.sqlite` (position and state) and `outbox.sqlite` (messages to be sent). */
+  readonly directory: string;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Called after each change of state or health; reads follow. Never called before `start`. */
+  /** Called after each change of state that somebody else made, and of health; reads follow. Never called before `start`. */
   readonly onChange: () => void;
-  /** State that must be what the homeserver has: looked at in full each time that it answers again. */
-  readonly watched: { readonly rooms: readonly RoomId[]; readonly types: readonly string[] };
-  /**
-   * The homeserver does not know our sync position or has another past than ours (it was restored from a backup, say): position and
-   * state have been forgotten on disk, so a start from nothing is what helps. matrix-js-sdk itself would go on from there for ever.
-   */
-  readonly onPositionRefused: () => void;
+  /** Rooms that the machine cannot do without: read in full whenever the homeserver was away or is in doubt. */
+  readonly rooms: readonly RoomId[];
+  /** State that is followed, in every room that the machine is in. */
+  readonly stateTypes: readonly string[];
+  /** Events of the timeline that are followed; none by default. */
+  readonly messages?: TimelineReader;
+  /** Whether an invitation is accepted; others are declined. */
+  readonly accepts: (invitation: Invitation) => boolean;
 }
 
 /** `live`: the last sync answered · `offline`: it did not, the last good state stands · `logged_out`: the token is no longer valid. */
 export type SyncHealth = 'starting' | 'live' | 'offline' | 'logged_out';
 
-/** One state event, as the homeserver gave it; its content is a stranger's until a schema has judged it. */
-export interface StateFact {
-  readonly stateKey: string;
-  readonly sender: string;
-  readonly eventId: string;
-  readonly content: unknown;
-}
-
-/** The machine's view of its rooms: a sync that resumes where it was, state to read, a way to write what the machine says of itself. */
+/** The machine's view of its rooms: a sync that resumes where it was, state to read, ways to write what the machine has to say. */
 export class MachineSync {
   readonly #options: MachineSyncOptions;
-  readonly #store: SqliteSyncStore;
-  readonly #client: MatrixClient;
+  readonly #link: HomeserverLink;
+  readonly #state: SyncedState;
+  readonly #queues: RoomQueues;
+  readonly #outbox: Outbox;
+  readonly #refused: RefusedEvents;
+  readonly #invitations: InvitationDesk;
+  readonly #timelines: TimelineDelivery;
+  readonly #positions = new PositionHistory();
   readonly #ending = new AbortController();
-  /** Begun from nothing: whatever differs then, to begin from nothing again would not help. */
-  #anew = false;
+  /** Ends the poll that is under way, so that rooms are read now. */
+  #interrupt = new AbortController();
+  #toRead = new Set<RoomId>();
+  #waiting: { resolve: () => void; reject: (error: unknown) => void }[] = [];
+  /** Whether the homeserver says state after the timeline; unknown until it has said some. */
+  #exact: boolean | undefined;
   #health: SyncHealth = 'starting';
   #lastSyncAt: number | null = null;
+  #awaySince: number;
 
   constructor(options: MachineSyncOptions) {
     this.#options = options;
-    this.#store = new SqliteSyncStore(options.databasePath, (what, error) => {
-      options.logger.error({ error: describeError(error) }, what);
+    const { clock, logger, directory } = options;
+    const fault = (what: string, error: unknown): void => logger.error({ error: describeError(error) }, what);
+    this.#link = new HomeserverLink(options);
+    this.#state = new SyncedState(`${directory}/sync.sqlite`, fault);
+    this.#queues = new RoomQueues(clock, this.#ending.signal);
+    this.#refused = new RefusedEvents(logger);
+    const shared = { link: this.#link, logger, signal: this.#ending.signal };
+    this.#invitations = new InvitationDesk({ ...shared, queues: this.#queues, accepts: options.accepts });
+    this.#timelines = new TimelineDelivery({ ...shared, refused: this.#refused, userId: options.userId, reader: options.messages });
+    this.#outbox = new Outbox(`${directory}/outbox.sqlite`, fault, {
+      clock,
+      logger,
+      signal: this.#ending.signal,
+      send: ({ room, type, content }, transaction) =>
+        this.#queues.run(room, () => this.#link.send(room, type, transaction, content, this.#ending.signal)),
     });
-    this.#client = createClient({
-      baseUrl: options.homeserverUrl,
-      userId: options.userId,
-      accessToken: options.accessToken,
-      store: this.#store,
-      logger: sdkLogger(options.logger),
-      disableVoip: true,
-    });
+    this.#awaySince = clock.monotonic();
   }
 
   get health(): SyncHealth {
@@ -74,117 +89,228 @@ export class MachineSync {
     return this.#lastSyncAt;
   }
 
-  /** Begins to sync; resolves at once. State that was kept on disk is told by the first `onChange`, homeserver or not. */
-  async start(): Promise<void> {
-    this.#client.on(ClientEvent.Sync, (state, _before, data) => {
-      if (this.#health === 'logged_out') return;
-      const answered = (state === SyncState.Prepared && data?.fromCache !== true) || state === SyncState.Syncing;
-      if (answered) {
-        if (this.#health !== 'live') this.#compareSoon();
-        this.#health = 'live';
-        this.#lastSyncAt = this.#options.clock.now();
-      } else if (state === SyncState.Reconnecting || state === SyncState.Error) {
-        this.#health = 'offline';
-        if (state === SyncState.Error && isRefusedPosition(data?.error))
-          this.#forgetPosition('the homeserver does not know our sync position; beginning anew');
-      }
-      this.#options.onChange();
-    });
-    this.#client.on(HttpApiEvent.SessionLoggedOut, () => {
-      this.#health = 'logged_out';
-      this.#options.onChange();
-    });
-    this.#anew = (await this.#store.getSavedSyncToken()) === null;
-    await this.#client.startClient({ initialSyncLimit: 1, disablePresence: true, lazyLoadMembers: true });
+  /** Events that could not be read: how many since the start, and the newest of them. */
+  get refused(): { readonly count: number; readonly newest: readonly RefusedEvent[] } {
+    return this.#refused;
+  }
+
+  /** Begins to sync. State that was kept on disk is there at once and told by a first `onChange`, homeserver or not. */
+  start(): void {
+    this.#outbox.start();
+    this.#tellChange();
+    void this.#run();
   }
 
   /** All state of one type in a room, redacted and empty ones included; empty when the room is not joined. */
   state(room: RoomId, type: string): StateFact[] {
-    const events = this.#client.getRoom(room)?.currentState.getStateEvents(type) ?? [];
-    return events.map((event) => ({
-      stateKey: event.getStateKey() ?? '',
-      sender: event.getSender() ?? '',
-      eventId: event.getId() ?? '',
-      content: event.getContent(),
-    }));
+    return this.#state.facts(room, type);
+  }
+
+  /**
+   * Resolves when `state` says of the pinned rooms what the homeserver says: at once where its syncs say the state after the timeline,
+   * else after they have been read again. For what cannot be undone. Throws `homeserver_unreachable` while that cannot be known.
+   */
+  async confirm(): Promise<void> {
+    if (this.#exact === true && this.#health === 'live') return;
+    if (this.#health === 'logged_out') throw new BureauError('logged_out', 'The homeserver does not let the machine in any more');
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#waiting.push({ resolve, reject });
+    this.#readAgain(this.#options.rooms);
+    await promise;
   }
 
   /** Writes a state event under the machine's own user ID. Throws `rate_limited` with `retryAfterMilliseconds`, `matrix_refused`, `homeserver_unreachable`. */
   async publish(room: RoomId, type: string, content: Readonly<Record<string, unknown>>): Promise<void> {
-    try {
-      await this.#client.sendStateEvent(room, type as never, content as never, this.#options.userId);
-    } catch (error) {
-      throw publishError(error, type);
+    const { userId } = this.#options;
+    await this.#queues.run(room, () => this.#link.putState(room, type, userId, content, this.#ending.signal));
+  }
+
+  /** Sends a message once and surely: on disk when this returns, across restarts, the same key never twice. Throws `outbox_full`. */
+  post(message: Message): void {
+    this.#outbox.post(message);
+  }
+
+  /** Ends the sync and closes its files; what waits to be sent is sent by the next process. */
+  stop(): void {
+    this.#ending.abort(new BureauError('stopped', 'The daemon ends'));
+    this.#interrupt.abort();
+    this.#state.close();
+    this.#outbox.close();
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#ending;
+    for (let failures = 0; !signal.aborted;) {
+      try {
+        await this.#step();
+        failures = 0;
+      } catch (error) {
+        if (signal.aborted) return;
+        failures += 1;
+        if (!this.#noteFailure(error)) return;
+        await sleep(this.#options.clock, retryPause(error, failures), signal).catch(() => undefined);
+      }
     }
   }
 
-  #compareSoon(): void {
-    this.#compare().catch((error: unknown) => {
-      if (!this.#ending.signal.aborted)
-        this.#options.logger.warn({ error: describeError(error) }, 'could not compare state with the homeserver');
+  /** One sync, taken; rooms in doubt are read before it, while no other answer is on its way. */
+  async #step(): Promise<void> {
+    this.#interrupt = new AbortController();
+    const live = this.#health === 'live';
+    if (!live) this.#addToRead(this.#options.rooms);
+    else if (this.#toRead.size + this.#waiting.length > 0) await this.#readRooms();
+    const began = this.#options.clock.monotonic();
+    const since = this.#state.position;
+    const news = await this.#poll(since, live ? POLL_MILLISECONDS : 0);
+    if (news === undefined) return;
+    await this.#take(news, since);
+    if (!live) await this.#becomeLive(news, began);
+    this.#lastSyncAt = this.#options.clock.now();
+  }
+
+  /** What the homeserver answers; `undefined` when rooms are to be read first. */
+  async #poll(since: string | undefined, timeoutMilliseconds: number): Promise<SyncNews | undefined> {
+    const { signal: interrupted } = this.#interrupt;
+    const { stateTypes, userId } = this.#options;
+    try {
+      const signal = AbortSignal.any([this.#ending.signal, interrupted]);
+      const scope = { stateTypes, timelineTypes: this.#timelines.types };
+      return readSyncAnswer(await this.#link.sync(scope, { since, timeoutMilliseconds, signal }), userId);
+    } catch (error) {
+      if (interrupted.aborted) return undefined;
+      throw error;
+    }
+  }
+
+  async #take(news: SyncNews, since: string | undefined): Promise<void> {
+    this.#refused.add(news.refused);
+    if (this.#positions.isOld(news.position)) this.#addToRead(this.#options.rooms);
+    const own = this.#options.userId;
+    let changed = since === undefined && this.#state.keepOnly(news.rooms.map(({ room }) => room));
+    for (const each of news.rooms) {
+      if (each.state.length > 0) this.#exact = each.exact;
+      const change = this.#state.take(each.room, each.state, { whole: since === undefined });
+      changed ||= change.set.some(({ sender }) => sender !== own);
+      const inDoubt = change.old > 0 || (each.gapFrom !== undefined && !each.exact) || this.#redacts(each);
+      if (inDoubt) this.#addToRead([each.room]);
+      this.#noteTooMany(each.room, change.tooMany);
+    }
+    for (const room of news.left) changed = this.#state.drop(room) || changed;
+    if (changed) this.#tellChange();
+    this.#invitations.answer(news.invitations);
+    if (since !== undefined) for (const each of news.rooms) await this.#timelines.deliver(each, since);
+    // What has changed is acted on first: the disk may take its time.
+    await new Promise(setImmediate);
+    if (!this.#ending.signal.aborted) this.#state.save(news.position);
+  }
+
+  /** An event that stands was taken back: its content is told by the room's state alone. */
+  #redacts({ room, timeline }: RoomNews): boolean {
+    return timeline.some(({ type, content, redacts }) => {
+      const target = content['redacts'] ?? redacts;
+      return type === 'm.room.redaction' && typeof target === 'string' && this.#state.stands(room, target);
     });
   }
 
-  /**
-   * Synapse takes a position from its future (it was restored from an older copy) for the present one, without a word: what it lost
-   * would be believed here for ever, and what happened in between would never come.
-   */
-  async #compare(): Promise<void> {
-    const anew = this.#anew;
-    this.#anew = false;
-    const first = await this.#differences();
-    if (first.size === 0) return;
-    await sleep(this.#options.clock, ON_ITS_WAY_MILLISECONDS, this.#ending.signal);
-    const lasting = (await this.#differences()).intersection(first);
-    if (lasting.size === 0) return;
-    const what = `the homeserver has other state than it told us (${lasting.size} events differ): restored from an older copy?`;
-    if (anew) this.#options.logger.error({}, what);
-    else this.#forgetPosition(`${what} Beginning anew`);
+  /** The homeserver answers again: what it says now is compared with what it said before, since it may have been restored meanwhile. */
+  async #becomeLive(news: SyncNews, began: number): Promise<void> {
+    const { clock, logger } = this.#options;
+    await this.#readRooms();
+    this.#health = 'live';
+    const events = news.rooms.reduce((sum, { state, timeline }) => sum + state.length + timeline.length, 0);
+    const now = clock.monotonic();
+    const facts = { away: Math.round(began - this.#awaySince), milliseconds: Math.round(now - began), events };
+    logger.info(facts, 'the homeserver answers; caught up');
+    this.#tellChange();
   }
 
-  async #differences(): Promise<Set<string>> {
-    const { rooms, types } = this.#options.watched;
-    const all = await Promise.all(
-      rooms.map(async (room) => {
-        const theirs = (await this.#client.roomState(room)).filter(({ type }) => types.includes(type));
-        const ours = types.flatMap((type) => this.state(room, type).map((fact) => ({ type, ...fact })));
-        return stateDifferences(
-          ours,
-          theirs.map(({ type, state_key: stateKey, event_id: eventId }) => ({ type, stateKey, eventId })),
-        );
-      }),
+  async #readRooms(): Promise<void> {
+    for (const room of this.#toRead) {
+      // Taken out first: what comes into doubt meanwhile is read once more.
+      this.#toRead.delete(room);
+      try {
+        await this.#readRoom(room);
+      } catch (error) {
+        if (!hasCode(error, 'matrix_refused')) {
+          this.#toRead.add(room);
+          throw error;
+        }
+        // Not in it: an invitation that a lost answer told can still be taken up.
+        if (this.#options.rooms.includes(room)) await this.#invitations.join(room);
+        this.#options.logger.warn({ room, error: describeError(error) }, 'a room cannot be read; what is known of it stands');
+      }
+    }
+    for (const { resolve } of this.#waiting.splice(0)) resolve();
+  }
+
+  async #readRoom(room: RoomId): Promise<void> {
+    const { state, refused } = readStateAnswer(await this.#link.roomState(room, this.#ending.signal), room);
+    this.#refused.add(refused);
+    const followed = new Set(this.#options.stateTypes);
+    const known = this.#state.knows(room);
+    const change = this.#state.take(
+      room,
+      state.filter(({ type }) => followed.has(type)),
+      { whole: true },
     );
-    return new Set(all.flatMap((each) => [...each]));
+    this.#noteTooMany(room, change.tooMany);
+    const differing = change.set.length + change.gone.length;
+    if (differing === 0) return;
+    if (known)
+      this.#options.logger.error(
+        { room },
+        `the homeserver has other state than it told us (${differing} events differ): restored from an older copy?`,
+      );
+    this.#state.save();
+    this.#tellChange();
   }
 
-  #forgetPosition(what: string): void {
-    this.#options.logger.error({}, what);
-    this.#store.forget();
-    this.#options.onPositionRefused();
+  /** Whether to try again. */
+  #noteFailure(error: unknown): boolean {
+    const { logger, clock } = this.#options;
+    for (const { reject } of this.#waiting.splice(0)) reject(error);
+    if (hasCode(error, 'logged_out')) {
+      this.#health = 'logged_out';
+      logger.error({ error: describeError(error) }, 'the machine is logged out');
+      this.#tellChange();
+      return false;
+    }
+    if (isRefusedPosition(error) && this.#state.position !== undefined) {
+      logger.error({}, 'the homeserver does not know our sync position; beginning anew');
+      this.#state.forgetPosition();
+    }
+    if (this.#health === 'live') this.#awaySince = clock.monotonic();
+    if (this.#health !== 'offline') {
+      this.#health = 'offline';
+      logger.warn({ error: describeError(error) }, 'the homeserver does not answer as it should; what runs goes on');
+      this.#tellChange();
+    }
+    return true;
   }
 
-  /** Ends the sync. A timer of the SDK may outlive it: the process ends by `process.exit`. */
-  stop(): void {
-    this.#ending.abort();
-    this.#client.stopClient();
-    this.#store.close();
+  #noteTooMany(room: RoomId, count: number): void {
+    if (count > 0) this.#refused.add([{ room, eventId: '?', reason: 'there is more state than a machine keeps' }]);
+  }
+
+  #addToRead(rooms: readonly RoomId[]): void {
+    for (const room of rooms) this.#toRead.add(room);
+  }
+
+  #readAgain(rooms: readonly RoomId[]): void {
+    this.#addToRead(rooms);
+    this.#interrupt.abort();
+  }
+
+  #tellChange(): void {
+    try {
+      this.#options.onChange();
+    } catch (error) {
+      this.#options.logger.error({ error: describeError(error) }, 'a change could not be taken; the sync goes on');
+    }
   }
 }
 
 /** A sync has no other parameters that a homeserver could find wrong: 400 is about `since`. */
 function isRefusedPosition(error: unknown): boolean {
-  return error instanceof MatrixError && error.httpStatus === 400;
-}
-
-function publishError(error: unknown, type: string): BureauError {
-  if (error instanceof MatrixError) {
-    if (error.isRateLimitError()) {
-      return new BureauError('rate_limited', `The homeserver asks to wait before the next ${type}`, {
-        cause: error,
-        data: { retryAfterMilliseconds: error.getRetryAfterMs() ?? 1_000 },
-      });
-    }
-    return new BureauError('matrix_refused', `The homeserver refused ${type}: ${error.errcode ?? 'no code'}`, { cause: error });
-  }
-  return new BureauError('homeserver_unreachable', `Cannot publish ${type}: the homeserver does not answer`, { cause: error });
+  return error instanceof BureauError && error.code === 'matrix_refused' && error.data['status'] === 400;
 }

@@ -20,6 +20,12 @@ export const plannedAction = v.strictObject({
 });
 export type PlannedAction = v.InferOutput<typeof plannedAction>;
 
+/** Refused events that a status shows. */
+export const REFUSED_SHOWN = 10;
+
+/** An event that could not be read, and why. */
+const refusedEvent = v.strictObject({ room: text(255), eventId: text(255), reason: text(500) });
+
 /** Operator → daemon, on `.sys/daemon.sock`; peer uid 0 only for now. */
 export const daemonContract = {
   name: 'daemon',
@@ -33,6 +39,11 @@ export const daemonContract = {
         homeserver: text(500),
         sync: v.picklist(['starting', 'live', 'offline', 'logged_out']),
         lastSyncAt: v.nullable(timestamp),
+        /** Events of rooms that could not be read and are left out: how many since the start, and the newest. */
+        refused: v.strictObject({
+          count: integer(0, Number.MAX_SAFE_INTEGER),
+          newest: v.pipe(v.array(refusedEvent), v.maxLength(REFUSED_SHOWN)),
+        }),
         launcher: v.picklist(['connected', 'away']),
         /** What the machine holds sandboxes to, as the launcher says; empty while it is away. */
         resources: v.pipe(v.array(resourceFinding), v.maxLength(RESOURCE_FINDINGS_MAX)),

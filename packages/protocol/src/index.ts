@@ -40,7 +40,7 @@ export { pathFault } from './sandbox-text.ts';
 export { HEADER_MAX_BYTES, SECRETS_MAX_BYTES, proxyContract } from './proxy-contract.ts';
 export { serviceStatus, standContract } from './stand-contract.ts';
 export type { ServiceStatus } from './stand-contract.ts';
-export { daemonContract, plannedAction } from './daemon-contract.ts';
+export { REFUSED_SHOWN, daemonContract, plannedAction } from './daemon-contract.ts';
 export type { PlannedAction } from './daemon-contract.ts';
 export { EVENT_TYPES, assignmentContent, credentialsContent, principalStatus } from './events.ts';
 export type { AssignmentContent, MachineStatusContent, PrincipalStatus } from './events.ts';

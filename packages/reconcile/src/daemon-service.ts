@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { BureauError, type Clock, type PrincipalName, type RoomId, type UserId } from '@bureau/core';
 import type { Handlers } from '@bureau/ipc';
-import type { SyncHealth } from '@bureau/matrix-sync';
-import type { MachineStatusContent, PrincipalStatus, daemonContract } from '@bureau/protocol';
+import type { RefusedEvent, SyncHealth } from '@bureau/matrix-sync';
+import { REFUSED_SHOWN, type MachineStatusContent, type PrincipalStatus, type daemonContract } from '@bureau/protocol';
 import type { LauncherLink } from './launcher-link.ts';
 import { INPUT_MILLISECONDS, RELAY_CALL_MILLISECONDS } from './limits.ts';
+import { plainText } from './plain-text.ts';
 import type { Reconciler } from './reconciler.ts';
 import type { RelayRoutes } from './relay-routes.ts';
 import type { Runs } from './runs.ts';
@@ -16,7 +17,11 @@ export interface DaemonServiceDeps {
   readonly configRoom: RoomId;
   readonly homeserver: string;
   readonly clock: Clock;
-  readonly sync: { readonly health: SyncHealth; readonly lastSyncAt: number | null };
+  readonly sync: {
+    readonly health: SyncHealth;
+    readonly lastSyncAt: number | null;
+    readonly refused: { readonly count: number; readonly newest: readonly RefusedEvent[] };
+  };
   readonly launcher: LauncherLink;
   readonly reconciler: Reconciler;
   readonly relays: RelayRoutes;
@@ -37,6 +42,14 @@ export function daemonHandlers(deps: DaemonServiceDeps): Handlers<typeof daemonC
       homeserver: deps.homeserver,
       sync: deps.sync.health,
       lastSyncAt: deps.sync.lastSyncAt,
+      refused: {
+        count: deps.sync.refused.count,
+        newest: deps.sync.refused.newest.slice(-REFUSED_SHOWN).map(({ room, eventId, reason }) => ({
+          room: plainText(room, 255),
+          eventId: plainText(eventId, 255),
+          reason,
+        })),
+      },
       launcher: launcher.observed === undefined ? 'away' : 'connected',
       resources: [...launcher.resources],
       status: deps.status(),

@@ -31,7 +31,8 @@ export type Action = { readonly principal: PrincipalName; readonly reason: strin
     }
   | { readonly action: 'authorize'; readonly authorization: AuthorizationList }
   | { readonly action: 'update'; readonly id: string; readonly files: PayloadFiles }
-  | { readonly action: 'destroy'; readonly id: string }
+  /** `rooms`: state says so, which is to be certain before what runs is ended; `machine`: it is known here. */
+  | { readonly action: 'destroy'; readonly id: string; readonly decidedBy: 'rooms' | 'machine' }
   | { readonly action: 'forget'; readonly id: string }
   | { readonly action: 'rotate'; readonly bundle: Uint8Array; readonly bundleEvent: string }
   | { readonly action: 'wait'; readonly until: number }
@@ -57,7 +58,7 @@ export function plan(input: PlanInput): Plan {
     if (step.status !== undefined) statuses.push(step.status);
   }
   for (const info of observed.values()) {
-    const step = held(clear(info, 'it has no assignment', undefined), input);
+    const step = held(clear(info, 'it has no assignment', undefined, 'rooms'), input);
     if (step.action !== undefined) actions.push(step.action);
     if (step.status !== undefined) statuses.push(step.status);
   }
@@ -130,12 +131,12 @@ function planOne(desired: Desired, info: SandboxInfo | undefined, input: PlanInp
 
   // A run whose command line is gone, or that never came, is as if it had not been asked for.
   if (assignment?.run !== undefined && !input.runs.has(assignment.run.id)) {
-    return info === undefined ? {} : clear(info, 'the command line that asked for it is gone', event);
+    return info === undefined ? {} : clear(info, 'the command line that asked for it is gone', event, 'machine');
   }
   if (assignment?.desired === 'stopped') {
     if (info === undefined || info.state === 'exited') return { status: say('stopped') };
     return {
-      action: { action: 'destroy', principal, id: info.id, event, reason: 'its assignment says "stopped"' },
+      action: { action: 'destroy', principal, id: info.id, event, reason: 'its assignment says "stopped"', decidedBy: 'rooms' },
       status: say('stopping'),
     };
   }
@@ -184,7 +185,7 @@ function planOne(desired: Desired, info: SandboxInfo | undefined, input: PlanInp
   if (there.key !== key) {
     if (info.state === 'exited') return create(sandboxIdOf(key, 0), 'its assignment or template has changed');
     return {
-      action: { action: 'destroy', principal, id: info.id, event, reason: 'its assignment or template has changed' },
+      action: { action: 'destroy', principal, id: info.id, event, reason: 'its assignment or template has changed', decidedBy: 'rooms' },
       status: say('stopping'),
     };
   }
@@ -222,9 +223,9 @@ function planOne(desired: Desired, info: SandboxInfo | undefined, input: PlanInp
 }
 
 /** Ends and forgets what is not wanted. */
-function clear(info: SandboxInfo, reason: string, event: string | undefined): Step {
+function clear(info: SandboxInfo, reason: string, event: string | undefined, decidedBy: 'rooms' | 'machine'): Step {
   const base = { principal: info.principal, id: info.id, reason, ...(event === undefined ? {} : { event }) };
   const status = { principal: info.principal, id: info.id, startedAt: info.startedAt, restarts: parseSandboxId(info.id).attempt };
   if (info.state === 'exited') return { action: { action: 'forget', ...base } };
-  return { action: { action: 'destroy', ...base }, status: { ...status, state: 'stopping' } };
+  return { action: { action: 'destroy', decidedBy, ...base }, status: { ...status, state: 'stopping' } };
 }

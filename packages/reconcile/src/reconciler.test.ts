@@ -126,3 +126,47 @@ test('Reconciler keeps the status readable whatever a room says', async (context
   assert.ok(v.is(principalStatus, made.reconciler.statuses[0]));
   assert.ok(made.reconciler.preview().every((action) => v.is(plannedAction, action)));
 });
+
+test('Reconciler ends nothing that the rooms want after all, once they were asked again', async (context) => {
+  const made = await bench(context);
+  made.facts = NOTHING;
+  made.sandboxes = [sandbox('old-0', 'running')];
+  let asked = 0;
+  made.confirm = async () => {
+    asked += 1;
+    if (asked === 1) made.facts = { ...wanting({ template: 'nowhere' }) };
+  };
+  await connected(made);
+  await until(() => made.reconciler.statuses[0]?.message !== undefined);
+  await settle(made.link);
+  assert.deepEqual([asked, made.asked], [1, []]);
+  made.facts = NOTHING;
+  made.reconciler.poke();
+  await until(() => made.asked.length > 0);
+  assert.deepEqual([asked, made.asked], [2, ['destroy old-0']], 'what they still do not want is ended');
+});
+
+test('Reconciler ends nothing because of state while the rooms cannot be asked, and tries again', async (context) => {
+  const made = await bench(context);
+  made.facts = NOTHING;
+  made.sandboxes = [sandbox('old-0', 'running')];
+  made.confirm = () => Promise.reject(new BureauError('homeserver_unreachable', 'not there'));
+  await connected(made);
+  await until(() => made.clock.pending > 0);
+  await settle(made.link);
+  assert.deepEqual(made.asked, []);
+  made.confirm = () => Promise.resolve();
+  made.clock.advance(ACTION_RETRY_MILLISECONDS);
+  await until(() => made.asked.length > 0);
+  assert.deepEqual(made.asked, ['destroy old-0']);
+});
+
+test('Reconciler ends a run whose command line is gone without asking the rooms', async (context) => {
+  const made = await bench(context);
+  made.facts = wanting({ run: { id: 'abcdefgh', terminal: false } });
+  made.sandboxes = [sandbox('old-0', 'running')];
+  made.confirm = () => Promise.reject(new BureauError('homeserver_unreachable', 'not there'));
+  await connected(made);
+  await until(() => made.asked.length > 0);
+  assert.deepEqual(made.asked, ['destroy old-0']);
+});

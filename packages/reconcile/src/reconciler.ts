@@ -24,6 +24,8 @@ export interface ReconcilerDeps {
   readonly nextTurn: (task: () => void) => void;
   /** The rooms as they are; `undefined` before anything is known of them, when nothing may be done. */
   readonly facts: () => Facts | undefined;
+  /** Resolves when `facts` says what the rooms say now; throws while that cannot be known. Asked before state ends what runs. */
+  readonly confirm: () => Promise<void>;
   /** After each round: what is to be said of each principal. */
   readonly onStatuses: (statuses: readonly PrincipalStatus[]) => void;
 }
@@ -131,6 +133,7 @@ export class Reconciler {
     this.#busy.add(principal);
     this.#deps.logger.info({ action: action.action, principal, reason: action.reason }, 'acting');
     try {
+      if (!(await this.#isCertain(action))) return;
       const { fed, authorized, told } = await execute(action, this.#deps.launcher);
       const { failure: _gone, ...memory } = this.#memory.of(principal);
       this.#memory.set(principal, {
@@ -146,6 +149,14 @@ export class Reconciler {
       this.#busy.delete(principal);
       this.poke();
     }
+  }
+
+  /** Whether an action is still the right one after what it follows from was confirmed. An old state event must not end what runs. */
+  async #isCertain(action: Action): Promise<boolean> {
+    if (action.action !== 'destroy' || action.decidedBy === 'machine') return true;
+    await this.#deps.confirm();
+    const now = this.#plan()?.actions.find(({ principal }) => principal === action.principal);
+    return now !== undefined && actionKey(now) === actionKey(action);
   }
 
   #noteFailure(action: Action, error: unknown): void {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { formatDuration } from '@bureau/core';
 
-/** A homeserver without news answers each sync after 30 s (matrix-js-sdk's `pollTimeout`); 10 s more on a loaded machine. */
+/** A homeserver without news answers each sync after 30 s (the daemon's `POLL_MILLISECONDS`); 10 s more on a loaded machine. */
 const SILENCE_MILLISECONDS = 40_000;
 
 /** What the daemon knows of its sync. */

@@ -47,9 +47,20 @@ export const machineStatus: AnyOperation = defineOperation({
       '',
       statusTable(daemon.status.principals),
       ...unheld(daemon.resources),
+      ...refusedEvents(daemon.refused),
     ].join('\n');
   },
 });
+
+/** Somebody wrote what no Bureau can read, or the homeserver is at fault. */
+function refusedEvents({ count, newest }: v.InferOutput<typeof daemonContract.methods.status.output>['refused']): string[] {
+  const last = newest.at(-1);
+  if (last === undefined) return [];
+  return [
+    '',
+    `${count} ${count === 1 ? 'event' : 'events'} of the rooms cannot be read; the newest: ${last.eventId} in ${last.room}, ${last.reason}`,
+  ];
+}
 
 /** What this host does not hold sandboxes to: said each time, so that nobody relies on it. */
 function unheld(resources: readonly ResourceFinding[]): string[] {

@@ -86,6 +86,8 @@ export interface Bench {
   /** What the launcher has; told at `list`, never by the watch, as if the watch were slow. */
   sandboxes: SandboxInfo[];
   facts: Facts | undefined;
+  /** What the rooms answer when they are asked again. */
+  confirm: () => Promise<void>;
   /** Throws in the launcher's place. */
   refuse: (what: string) => void;
   statuses: readonly PrincipalStatus[];
@@ -100,6 +102,7 @@ export async function bench(context: TestContext): Promise<Bench> {
     asked: [] as string[],
     sandboxes: [] as SandboxInfo[],
     facts: undefined as Facts | undefined,
+    confirm: (): Promise<void> => Promise.resolve(),
     refuse: (): void => undefined,
     statuses: [] as readonly PrincipalStatus[],
   };
@@ -125,6 +128,7 @@ export async function bench(context: TestContext): Promise<Bench> {
     memory: { load: () => new Map(), save: () => undefined },
     nextTurn: setImmediate,
     facts: () => self.facts,
+    confirm: () => self.confirm(),
     onStatuses: (statuses) => void (self.statuses = statuses),
   });
   const self: Bench = { ...made, clock, link, reconciler, runs };
