@@ -20,6 +20,8 @@ let stand: Stand;
 const traps = new Traps();
 const directory = mkdtempSync(join(tmpdir(), 'bureau-escape-'));
 const source = join(directory, 'source');
+/** Of what is in here, a template's pattern matches `match*`. */
+const matched = join(directory, 'matched');
 before(async () => {
   chmodSync(directory, 0o755);
   mkdirSync(source);
@@ -27,15 +29,20 @@ before(async () => {
   mkdirSync(join(directory, 'elsewhere'));
   writeFileSync(join(directory, 'elsewhere', 'secret'), 'secret');
   symlinkSync('elsewhere', join(directory, 'link'));
+  mkdirSync(matched);
+  writeFileSync(join(matched, 'match'), 'fine');
+  symlinkSync('../elsewhere/secret', join(matched, 'link'));
   await traps.start();
   stand = await startStand({ demo: false });
   const binds = [
     { source, mode: 'ro' },
     { source: traps.bound, mode: 'ro' },
+    { source: matched, mode: 'ro' },
   ];
   writeFileSync(stand.paths.policyFile, JSON.stringify({ v: 1, binds }), { mode: 0o644 });
   await template('swapped', source);
   await template('bound', traps.bound);
+  await template('matched', `${matched}/match*`, { glob: true });
 });
 after(async () => {
   await traps[Symbol.asyncDispose]();
@@ -43,11 +50,11 @@ after(async () => {
   await stand.end();
 });
 
-async function template(name: string, from: string): Promise<void> {
+async function template(name: string, from: string, more: { readonly glob?: true } = {}): Promise<void> {
   const room = encodeURIComponent(
     readCredentials(stand.facts.credential_file).get('MATRIX_TEMPLATE_ROOM') ?? assert.fail('a template room'),
   );
-  const mounts = [{ type: 'bind', source: from, destination: '/mnt/given', mode: 'ro', optional: false }];
+  const mounts = [{ type: 'bind', source: from, destination: '/mnt/given', mode: 'ro', optional: false, ...more }];
   const body = { v: 1, description: name, environment: {}, mounts };
   const { status } = await stand.matrix(`/_matrix/client/v3/rooms/${room}/state/m.bureau.template/${name}`, { method: 'PUT', body });
   assert.equal(status, 200);
@@ -65,8 +72,8 @@ while count % 64 or not select.select([sys.stdin], [], [], 0)[0]:
 print(count)
 `;
 
-function startSwapping(): RunningCommand {
-  return startCommand('/usr/bin/python3', ['-I', '-c', SWAP, source, join(directory, 'link')], { stdin: 'pipe' });
+function startSwapping(one: string, other: string): RunningCommand {
+  return startCommand('/usr/bin/python3', ['-I', '-c', SWAP, one, other], { stdin: 'pipe' });
 }
 
 /** An even number of swaps has put everything back; says how many. */
@@ -82,7 +89,7 @@ describe('a source that is swapped', () => {
   test(attack, async (context) => {
     const good = await stand.bureau(['run', 'escape/swapped', '--template', 'swapped', '--', 'ls', '/mnt/given']);
     assert.equal(good.stdout, 'fine\n', good.stderr);
-    const swapping = startSwapping();
+    const swapping = startSwapping(source, join(directory, 'link'));
     await using _held = swapping;
     const seen: string[] = [];
     for (let at = 0; at < REAL_TRIES; at += 1) {
@@ -100,12 +107,43 @@ describe('a source that is swapped', () => {
   test(control, async () => {
     using wall = new WallFixture();
     const change: WallChange = { options: inserted(['--ro-bind', source, '/mnt/given'], '--remount-ro', '/') };
-    const swapping = startSwapping();
+    const swapping = startSwapping(source, join(directory, 'link'));
     await using _held = swapping;
     let met = false;
     for (let at = 0; at < CONTROL_TRIES && !met; at += 1) met = (await wall.run(['ls', '/mnt/given'], change)).stdout.trim() === 'secret';
     await endSwapping(swapping);
     assert.ok(met, `the link was met in ${CONTROL_TRIES} tries`);
+  });
+});
+
+describe('a link under a name that a pattern matches', () => {
+  const { attack, control } = titlesOf('linked_match');
+  const read = ['cat', '/mnt/given/match'];
+  const start = (): ReturnType<Stand['bureau']> => stand.bureau(['run', 'escape/matched', '--template', 'matched', '--', ...read]);
+  test(attack, async (context) => {
+    assert.equal((await start()).stdout, 'fine');
+    const swapping = startSwapping(join(matched, 'match'), join(matched, 'link'));
+    await using _held = swapping;
+    const seen: string[] = [];
+    for (let at = 0; at < REAL_TRIES; at += 1) {
+      const { code, stdout } = await start();
+      seen.push(code === 0 ? stdout : 'refused');
+    }
+    const swaps = await endSwapping(swapping);
+    context.diagnostic(`${swaps} swaps: ${seen.join(', ')}`);
+    for (const what of seen) assert.ok(what === 'fine' || what === 'refused', what);
+    // One that stays there is refused by name.
+    symlinkSync('../elsewhere/secret', join(matched, 'match-planted'));
+    const { code, stderr } = await start();
+    rmSync(join(matched, 'match-planted'));
+    assert.notEqual(code, 0);
+    assert.match(stderr, /symbolic link/);
+  });
+
+  test(control, async () => {
+    using wall = new WallFixture();
+    const options = inserted(['--ro-bind', join(matched, 'link'), '/mnt/given/match'], '--remount-ro', '/');
+    assert.equal((await wall.run(read, { options })).stdout, 'secret');
   });
 });
 
