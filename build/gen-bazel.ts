@@ -11,7 +11,7 @@ const HEAD = [
 const VISIBLE = 'package(default_visibility = ["//visibility:public"])';
 
 /** What Bazel is not to look into, beside every package's `node_modules`: what is installed or made, and other workspaces. */
-const IGNORED = ['.build', '.git', '.toolchain', 'bazel-out', 'build/bazel/remote-coverage-tools', 'node_modules'];
+const IGNORED = ['.build', '.git', '.toolchain', 'build/bazel/remote-coverage-tools', 'node_modules'];
 
 /** Files of the root that every step gets: what is installed, and how sources are read. Links lead to the copy's own install. */
 const INSTALLED = [

@@ -16,11 +16,11 @@ def package_files(with_tests = False):
     Args:
       with_tests: True for a package of tests
     """
-    return native.glob(["**"], exclude = ["**/node_modules/**", "BUILD.bazel"] + ([] if with_tests else _TESTS))
+    return native.glob(["**"], exclude = ["**/node_modules/**", "BUILD.bazel"] + ([] if with_tests else _TESTS), allow_empty = True)
 
 def test_files():
     """Returns the tests of the package whose BUILD.bazel calls this."""
-    return native.glob(_TESTS)
+    return native.glob(_TESTS, allow_empty = True)
 
 def _staged(ctx, files, name):
     """Returns a file that lists `files`, one path a line, and the inputs of an action that is given that list."""

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { homedir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { Check, Finding } from './finding.ts';
 
@@ -72,11 +73,10 @@ export function bazelFindings(output: string): Finding[] {
   ];
 }
 
-/** True when this checkout has a Bazel server; its links say where that keeps its number. */
+/** True when this checkout has a Bazel server: where it keeps its number follows from the checkout's path. */
 function isServerRunning(root: string): boolean {
-  const link = join(root, '.build/bazel-out');
-  if (!existsSync(link)) return false;
-  const pidFile = join(realpathSync(link), '../../../server/server.pid.txt');
+  const outputBase = `.cache/bazel/_bazel_${userInfo().username}/${createHash('md5').update(realpathSync(root)).digest('hex')}`;
+  const pidFile = join(homedir(), outputBase, 'server/server.pid.txt');
   return existsSync(pidFile) && existsSync(`/proc/${readFileSync(pidFile, 'utf8').trim()}`);
 }
 

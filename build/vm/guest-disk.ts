@@ -13,7 +13,7 @@ export interface Library {
 }
 
 /** Left out of the checkout: what only other machines or other tools have made there. */
-const NOT_COPIED: readonly string[] = ['bazel-bin', 'bazel-out', 'bazel-testlogs', 'bazel-main', '.ci'];
+const NOT_COPIED: readonly string[] = ['.ci'];
 
 /**
  * Makes the guest's root disk in `directory`, as a file: the image, the checkout at the path that it has here (what Node has compiled stays valid)
