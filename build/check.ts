@@ -8,6 +8,7 @@
 import { join } from 'node:path';
 import { bazelCheck } from './checks/bazel.ts';
 import { bazelFilesCheck } from './checks/bazel-files.ts';
+import { builtInTemplatesCheck } from './checks/built-in-templates.ts';
 import { cliReferenceCheck } from './checks/cli-reference.ts';
 import { decisionsCheck } from './checks/decisions.ts';
 import { dependenciesCheck } from './checks/dependencies.ts';
@@ -47,6 +48,7 @@ const CHECKS: readonly Check[] = [
   processTableCheck,
   cliReferenceCheck,
   eventsReferenceCheck,
+  builtInTemplatesCheck,
   faultTableCheck,
   escapeTableCheck,
   linksCheck,

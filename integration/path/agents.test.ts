@@ -152,7 +152,7 @@ describe('what cannot be is told at once', () => {
       'an unknown template',
       ['agent', 'deploy', 'team/bad', '--template', 'none', '--', 'true'],
       1,
-      /"team\/bad" cannot run: there is no template "none"; known: default/,
+      /"team\/bad" cannot run: there is no template "none"; known: .*default/,
     ],
     ['a variable with a bad name', ['agent', 'deploy', 'team/bad', '-e', 'A-B=1', '--', 'true'], 2, /"A-B=1".*letters, digits/],
     [

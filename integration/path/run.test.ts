@@ -82,7 +82,7 @@ describe('what Bureau cannot do is told in less than 2 s with exit code 125', ()
     ['digits only', ['run', '12345', '--', 'id'], /all digits/],
     ['a name that is too long', ['run', 'x'.repeat(81), '--', 'id'], /at most 80 characters, found 81/],
     ['a reserved name', ['run', 'machine/x', '--', 'id'], /belong to Bureau itself/],
-    ['an unknown template', ['run', 'probe/one', '--template', 'no-such', '--', 'id'], /there is no template "no-such"; known: default/],
+    ['an unknown template', ['run', 'probe/one', '--template', 'no-such', '--', 'id'], /there is no template "no-such"; known: .*default/],
     ['no command', ['run', 'probe/one'], /expected a command: bureau run <principal> -- CMD/],
     ['an empty command', ['run', 'probe/one', '--'], /expected a command/],
     [

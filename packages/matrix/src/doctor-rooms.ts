@@ -2,6 +2,7 @@
 import { assignedIn } from './agent-members.ts';
 import { describeError, hasCode, type RoomId, type ServerName, type UserId } from '@bureau/core';
 import { EVENT_TYPES } from '@bureau/protocol';
+import { BUILT_IN_TEMPLATES } from '@bureau/templates';
 import type { MatrixClient } from './client.ts';
 import { readCredentialFile, writeCredentialFile, type CredentialFile } from './credential-file.ts';
 import type { Findings } from './doctor-report.ts';
@@ -10,7 +11,7 @@ import { furtherOperators, powerLevels } from './power-levels.ts';
 import { ROOM_CHECKS, childIsLinked, contentOf, roomFaults, roomOrigin } from './room-state.ts';
 import { machineRooms } from './machine-rooms.ts';
 import { BUREAU_SPACE, STANDARD_ROOMS, aliasOfRoom, machineConfigRoom, type RoomKind, type StandardRoom } from './rooms.ts';
-import { STANDARD_TEMPLATES, templateState } from './templates.ts';
+import { templateState } from './templates.ts';
 import type { StateEvent } from './schemas.ts';
 
 /** What the room checks need; what the first checks found. */
@@ -154,21 +155,23 @@ function checkLink(context: DoctorContext, kind: StandardRoom, space: FoundRoom 
 }
 
 function checkTemplates(context: DoctorContext, room: FoundRoom | undefined, findings: Findings): void {
-  for (const [name, content] of Object.entries(STANDARD_TEMPLATES)) {
+  for (const [name, builtIn] of BUILT_IN_TEMPLATES) {
     const check = `template ${name}`;
     if (room === undefined) {
       findings.skip(check, 'there is no template room');
       continue;
     }
-    const state = templateState(contentOf(room.state, EVENT_TYPES.template, name));
-    if (state === 'good') findings.pass(check, 'published');
+    const state = templateState(builtIn, contentOf(room.state, EVENT_TYPES.template, name));
+    if (state === 'current') findings.pass(check, 'published');
+    else if (state === 'own') findings.pass(check, 'published, changed by an operator');
     else if (state === 'newer') findings.warn(check, 'written by a newer Bureau, so this one cannot judge it', 'update this Bureau');
     else
       findings.fail(
         check,
-        `it is ${state}`,
+        state === 'earlier' ? 'it is of an earlier Bureau' : `it is ${state}`,
         'publish it: doctor --fix, or bureau matrix setup',
-        async () => void (await context.client.setState(room.roomId, EVENT_TYPES.template, name, content, { signal: context.signal })),
+        async () =>
+          void (await context.client.setState(room.roomId, EVENT_TYPES.template, name, builtIn.content, { signal: context.signal })),
       );
   }
 }

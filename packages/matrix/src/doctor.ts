@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describeError, hasCode, parseLocalpart, parseServerName, parseUserId, userIdOf, type Clock, type ServerName } from '@bureau/core';
+import { BUILT_IN_TEMPLATES } from '@bureau/templates';
 import { ADMINISTRATOR } from './administrator.ts';
 import { MatrixClient } from './client.ts';
 import { readCredentialFile, type CredentialFile } from './credential-file.ts';
@@ -7,7 +8,6 @@ import { Findings, type Check, type DoctorReport } from './doctor-report.ts';
 import { checkRooms, type DoctorContext } from './doctor-rooms.ts';
 import { parseHomeserverUrl } from './http.ts';
 import { BUREAU_SPACE, STANDARD_ROOMS } from './rooms.ts';
-import { STANDARD_TEMPLATES } from './templates.ts';
 
 /** A repair may bring to light what was hidden behind it (a room made anew is not yet in the credential file); more rounds than this do not help. */
 const REPAIR_ROUNDS_MAX = 3;
@@ -154,5 +154,5 @@ function checkServerName(
 
 function skipRooms(findings: Findings, because: string): void {
   for (const { label } of [BUREAU_SPACE, ...STANDARD_ROOMS]) findings.skip(label, because);
-  for (const name of Object.keys(STANDARD_TEMPLATES)) findings.skip(`template ${name}`, because);
+  for (const name of BUILT_IN_TEMPLATES.keys()) findings.skip(`template ${name}`, because);
 }

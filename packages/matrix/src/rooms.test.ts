@@ -2,13 +2,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { parseMachineName, parseServerName, parseUserId } from '@bureau/core';
-import { EVENT_TYPES, templateContent } from '@bureau/protocol';
-import * as v from 'valibot';
+import { EVENT_TYPES } from '@bureau/protocol';
 import { OPERATOR_LEVEL, furtherOperators, powerLevelDifferences, powerLevels, repairedPowerLevels } from './power-levels.ts';
 import { INITIAL_STATE, childIsLinked, roomFaults, roomOrigin } from './room-state.ts';
 import { BUREAU_SPACE, STANDARD_ROOMS, machineConfigRoom } from './rooms.ts';
 import type { StateEvent } from './schemas.ts';
-import { STANDARD_TEMPLATES, templateState } from './templates.ts';
+import { templateState } from './templates.ts';
 
 const OWNER = parseUserId('@bureau-admin:bureau.test');
 const ALL = [BUREAU_SPACE, ...STANDARD_ROOMS, machineConfigRoom(parseMachineName('machine/one'), parseServerName('bureau.test'))];
@@ -183,12 +182,16 @@ describe('room state', () => {
   });
 });
 
-test('templates: those of set-up fit the schema; templateState tells apart what to write and what to keep', () => {
-  for (const content of Object.values(STANDARD_TEMPLATES)) assert.ok(v.is(templateContent, content));
-  assert.equal(templateState(undefined), 'missing');
-  assert.equal(templateState({}), 'missing');
-  assert.equal(templateState({ v: 1 }), 'broken');
-  assert.equal(templateState({ v: '3' }), 'broken');
-  assert.equal(templateState({ v: 3 }), 'newer');
-  assert.equal(templateState({ ...STANDARD_TEMPLATES['default'] }), 'good');
+test('templateState tells apart what to write and what to keep', () => {
+  const content = { v: 1, description: 'now' };
+  const state = (published: Record<string, unknown> | undefined): string =>
+    templateState({ content, earlier: [{ v: 1, description: 'before' }] }, published);
+  assert.equal(state(undefined), 'missing');
+  assert.equal(state({}), 'missing');
+  assert.equal(state({ v: 1 }), 'broken');
+  assert.equal(state({ v: '3' }), 'broken');
+  assert.equal(state({ v: 3 }), 'newer');
+  assert.equal(state({ description: 'now', v: 1 }), 'current', 'the order of keys says nothing');
+  assert.equal(state({ v: 1, description: 'before' }), 'earlier');
+  assert.equal(state({ v: 1, description: 'before', gpu: true }), 'own');
 });

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { hasCode, parseMachineName, parseRoomAlias, parseRoomId, parseServerName, parseUserId, type RoomId } from '@bureau/core';
+import { BUILT_IN_TEMPLATES } from '@bureau/templates';
 import { readCredentialFile, writeCredentialFile } from './credential-file.ts';
 import { examineMatrix } from './doctor.ts';
 import type { DoctorReport } from './doctor-report.ts';
@@ -12,6 +13,7 @@ import { STANDARD_ROOMS } from './rooms.ts';
 import { setUpMatrix, type SetupResult, type SetupStep } from './setup.ts';
 import { TestServer, realClock } from './test-server.ts';
 
+const TEMPLATES = [...BUILT_IN_TEMPLATES.keys()].map((name) => `template ${name}`);
 const PLAYBOOK_KEYS = [
   'MATRIX_HOMESERVER_URL',
   'MATRIX_ADMIN_USER',
@@ -65,7 +67,7 @@ for (const [index, roomVersion] of ['12', '11'].entries()) {
     test('setUpMatrix makes every room in the wanted version and tells each step', async () => {
       assert.deepEqual(
         firstSteps.map(({ step, outcome }) => `${step} ${outcome}`),
-        ['administrator', 'space', ...STANDARD_ROOMS.map(({ label }) => label), 'template default', 'credential file'].map(
+        ['administrator', 'space', ...STANDARD_ROOMS.map(({ label }) => label), ...TEMPLATES, 'credential file'].map(
           (step) => `${step} made`,
         ),
       );
@@ -200,7 +202,7 @@ for (const [index, roomVersion] of ['12', '11'].entries()) {
       const admin = server.administrator(path);
       for (const content of [
         { v: 1, description: 'ours', environment: { A: 'b' }, mounts: [] },
-        { v: 2, anything: true },
+        { v: 3, anything: true },
       ]) {
         await admin.setState(room('template'), 'm.bureau.template', 'default', content);
         await run();
@@ -308,7 +310,7 @@ for (const [index, roomVersion] of ['12', '11'].entries()) {
     test('examineMatrix skips what it cannot look at', async () => {
       const report = await examineMatrix({ credentialFilePath: path, homeserverUrl: 'http://127.0.0.1:1', clock: realClock });
       assert.deepEqual(failed(report), ['homeserver']);
-      assert.equal(report.checks.filter(({ status }) => status === 'skip').length, 11);
+      assert.equal(report.checks.filter(({ status }) => status === 'skip').length, 10 + TEMPLATES.length);
       assert.equal((await examineMatrix({ credentialFilePath: `${path}.none`, clock: realClock })).checks[0]?.status, 'fail');
     });
   });

@@ -2,14 +2,15 @@
 import { existsSync } from 'node:fs';
 import { UsageError, type Clock, type RoomId, type ServerName, type UserId } from '@bureau/core';
 import { EVENT_TYPES } from '@bureau/protocol';
+import { BUILT_IN_TEMPLATES, type BuiltInTemplate } from '@bureau/templates';
 import { administratorPasswordFile, ensureAdministrator, type Administrator } from './administrator.ts';
-import { MatrixClient, type Content } from './client.ts';
+import { MatrixClient } from './client.ts';
 import { readCredentialFileIfAny, writeCredentialFile, type CredentialFile } from './credential-file.ts';
 import { chooseRoomVersion, ensureRoom, type RoomContext } from './ensure-room.ts';
 import { parseHomeserverUrl } from './http.ts';
 import { childIsLinked } from './room-state.ts';
 import { BUREAU_SPACE, STANDARD_ROOMS } from './rooms.ts';
-import { STANDARD_TEMPLATES, templateState } from './templates.ts';
+import { templateState } from './templates.ts';
 
 /** Where the embedded homeserver of the default instance is. */
 const DEFAULT_HOMESERVER_URL = 'http://localhost:6167';
@@ -101,8 +102,7 @@ export async function setUpMatrix(options: SetupOptions): Promise<SetupResult> {
     const what = outcome === 'repaired' ? `: ${repaired.join('; ')}` : linked && outcome === 'kept' ? ': linked to the space again' : '';
     report(kind.label, linked && outcome === 'kept' ? 'repaired' : outcome, `#${kind.alias}:${serverName} is ${roomId}${what}`);
   }
-  for (const [name, content] of Object.entries(STANDARD_TEMPLATES))
-    await publishTemplate(context, rooms['template'] as RoomId, name, content, report);
+  for (const [name, builtIn] of BUILT_IN_TEMPLATES) await publishTemplate(context, rooms['template'] as RoomId, name, builtIn, report);
   saved = save(keys) || saved;
   report('credential file', saved ? 'made' : 'kept', credentialFilePath);
   return { serverName, homeserverUrl, administrator: owner, rooms, changed };
@@ -138,13 +138,15 @@ async function publishTemplate(
   context: RoomContext,
   room: RoomId,
   name: string,
-  content: Content,
+  builtIn: BuiltInTemplate,
   report: (step: string, outcome: SetupStep['outcome'], message: string) => void,
 ): Promise<void> {
   const { client, signal } = context;
-  const state = templateState(await client.state(room, EVENT_TYPES.template, name, { signal }));
-  if (state === 'good' || state === 'newer')
-    return report(`template ${name}`, 'kept', state === 'newer' ? 'written by a newer Bureau' : 'published');
-  await client.setState(room, EVENT_TYPES.template, name, content, { signal });
-  report(`template ${name}`, state === 'missing' ? 'made' : 'repaired', 'published');
+  const state = templateState(builtIn, await client.state(room, EVENT_TYPES.template, name, { signal }));
+  const step = `template ${name}`;
+  if (state === 'current') return report(step, 'kept', 'published');
+  if (state === 'own') return report(step, 'kept', 'changed by an operator');
+  if (state === 'newer') return report(step, 'kept', 'written by a newer Bureau');
+  await client.setState(room, EVENT_TYPES.template, name, builtIn.content, { signal });
+  report(step, state === 'missing' ? 'made' : 'repaired', state === 'earlier' ? 'brought up to date' : 'published');
 }

@@ -44,7 +44,7 @@ export { REFUSED_SHOWN, daemonContract, plannedAction } from './daemon-contract.
 export type { PlannedAction } from './daemon-contract.ts';
 export { EVENT_TYPES, assignmentContent, credentialsContent, principalStatus } from './events.ts';
 export type { AssignmentContent, MachineStatusContent, PrincipalStatus } from './events.ts';
-export { templateContent, templateName } from './events/template.ts';
+export { templateContent, templateName, templateVersion } from './events/template.ts';
 export type { TemplateContent } from './events/template.ts';
 export { ACCESS_LOG_FILES_MAX, accessLine, accessLogFile } from './access-line.ts';
 export type { AccessLine } from './access-line.ts';

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { dirname } from 'node:path';
 import type { PrincipalName } from '@bureau/core';
 import type { InstancePaths } from '@bureau/instance';
 import type { BundleHeader, SandboxSpec } from '@bureau/protocol';
@@ -36,7 +37,8 @@ export interface DecideInput {
  */
 export function decideSandbox(input: DecideInput, sources: OpenMountSources): SandboxPlan {
   const { principal, number, uid, paths, policy } = input;
-  const spec = expandSpec(input.spec, { ...input.variables, PRINCIPAL_NAME: principal });
+  const own = { PRINCIPAL_NAME: principal, BUREAU_BIN: dirname(input.bridgeProgram) };
+  const spec = expandSpec(input.spec, { ...input.variables, ...own });
   demand(judgeSpec(spec, policy, input.header, input.spec), principal);
   demand(judgeUid(uid, policy), principal);
   const places = paths.principal(number);

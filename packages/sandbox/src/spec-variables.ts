@@ -10,6 +10,8 @@ export const VARIABLE_NAMES = [
   'CACHE_ROOT',
   /** `/run/bureau/proxy.sock`: inside. */
   'PROXY_SOCKET',
+  /** The programs of this build, Bureau's own Node among them: inside, where `/usr` is the host's. */
+  'BUREAU_BIN',
   'TERM',
   'MACHINE_NAME',
   'SERVER_NAME',

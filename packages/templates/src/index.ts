@@ -15,11 +15,20 @@
  * if (tool?.ok) specOf({ command: [], environment: {} }, tool.template); // { ok: true, spec: { command: ['tool'], resources: { pids: 100 }, … } }
  * ```
  */
+export { TEMPLATE_FIELDS } from './fields.ts';
 export type { FieldName, FieldRule, Layer } from './fields.ts';
+export { MERGES } from './overlay.ts';
+export { TIGHTER } from './tighter.ts';
+export { BUILT_IN_TEMPLATES, builtInState } from './built-in.ts';
+export type { BuiltInTemplate } from './built-in.ts';
+export { contentDifferences, layerDifferences } from './differences.ts';
+export type { Difference } from './differences.ts';
 export { describeFault } from './fault.ts';
 export type { TemplateFault } from './fault.ts';
 export { noTemplate, resolveTemplates } from './library.ts';
 export type { Lineal, ResolvedTemplate, Resolution, TemplateLibrary } from './library.ts';
 export type { Lock } from './locks.ts';
+export { originsOf } from './origins.ts';
+export type { Origin } from './origins.ts';
 export { describeSpecFaults, specOf } from './spec.ts';
 export type { AssignedFields, SpecFault, SpecResult } from './spec.ts';

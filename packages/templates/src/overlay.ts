@@ -5,7 +5,7 @@ import { FIELD_NAMES, TEMPLATE_FIELDS, type FieldName, type Layer, type Merge } 
 type Values = Readonly<Record<string, unknown>>;
 
 /** The ways to merge, in words for the reference page and as code: `below` was said first, `above` later. */
-const MERGES: { readonly [Name in Merge]: { readonly text: string; readonly merge: (below: never, above: never) => unknown } } = {
+export const MERGES: { readonly [Name in Merge]: { readonly text: string; readonly merge: (below: never, above: never) => unknown } } = {
   replace: { text: 'the later one replaces it', merge: (_below: unknown, above: unknown) => above },
   entries: {
     text: 'key by key; the later value of a key replaces it',

@@ -53,7 +53,7 @@ export const TIGHTER: { readonly [Name in Tighter]: Order } = {
 };
 
 /** Whether two JSON values say the same; the order of keys says nothing. */
-function same(one: unknown, other: unknown): boolean {
+export function same(one: unknown, other: unknown): boolean {
   return one === other || canonical(one) === canonical(other);
 }
 

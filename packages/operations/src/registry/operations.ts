@@ -49,6 +49,13 @@ import { sandboxExplain } from '../sandbox/explain.ts';
 import { sandboxTest } from '../sandbox/attack-sandbox.ts';
 import { standDown } from '../stand/down.ts';
 import { standUp } from '../stand/up.ts';
+import { templateDiff } from '../templates/diff.ts';
+import { templateHistory } from '../templates/history.ts';
+import { templateList } from '../templates/list.ts';
+import { templatePush } from '../templates/push.ts';
+import { templateResolve } from '../templates/resolve.ts';
+import { templateShow } from '../templates/show.ts';
+import { templateValidate } from '../templates/validate.ts';
 import type { AnyOperation } from './operation.ts';
 
 /** Every operation there is, in the order of the help page. */
@@ -97,6 +104,13 @@ export const OPERATIONS: readonly AnyOperation[] = [
   matrixInspect,
   matrixWatch,
   matrixMessages,
+  templateList,
+  templateShow,
+  templateResolve,
+  templateValidate,
+  templateDiff,
+  templatePush,
+  templateHistory,
   sandboxExplain,
   sandboxValidate,
   sandboxTest,

@@ -50,6 +50,11 @@ function needsVersion2(content: {
   );
 }
 
+/** The least version that says all of a template, for its writer: older machines go on reading what they can. */
+export function templateVersion(content: Omit<TemplateContent, 'v'>): 1 | 2 {
+  return needsVersion2(content) ? 2 : 1;
+}
+
 /** m.bureau.template: a sandbox spec whose command may be given by the assignment, alone or on top of other templates. */
 export const templateContent = v.pipe(
   v.object({

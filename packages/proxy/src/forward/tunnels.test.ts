@@ -5,7 +5,7 @@ import type { Socket } from 'node:net';
 import { test } from 'node:test';
 import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { ForwardStand, LocalServer, localRule, readAll } from '../testing/forward-stand.ts';
-import { selfSigned } from '../testing/self-signed.ts';
+import { selfSigned } from '@bureau/testkit/self-signed';
 
 const NAME = 'files.example';
 const OTHER = 'other.example';

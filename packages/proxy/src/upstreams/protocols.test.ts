@@ -6,7 +6,7 @@ import { createServer as createTlsServer } from 'node:https';
 import { connect, type AddressInfo, type Server, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { KEY, configureApi, headersOf, proxyFor } from '../testing/services.ts';
-import { selfSigned } from '../testing/self-signed.ts';
+import { selfSigned } from '@bureau/testkit/self-signed';
 import { UpstreamStandIn } from '../testing/upstream-stand-in.ts';
 import { acceptOf } from './websocket.ts';
 

@@ -5,7 +5,7 @@ import { createSecureServer } from 'node:http2';
 import { connect, type AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { selfSigned } from '../testing/self-signed.ts';
+import { selfSigned } from '@bureau/testkit/self-signed';
 import { KEY, configureApi, headersOf, proxyFor } from '../testing/services.ts';
 import { UpstreamStandIn } from '../testing/upstream-stand-in.ts';
 import { acceptOf } from './websocket.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 
 /** A key and a certificate for `names` (and 127.0.0.1) that nobody signed but itself, valid for two days. */
 export function selfSigned(...names: string[]): { key: Buffer; cert: Buffer } {
-  const directory = mkdtempSync(join(tmpdir(), 'bureau-proxy-tls-'));
+  const directory = mkdtempSync(join(tmpdir(), 'bureau-tls-'));
   const [key, cert] = [join(directory, 'key'), join(directory, 'cert')];
   const alternatives = [...names.map((name) => `DNS:${name}`), 'IP:127.0.0.1'].join(',');
   const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
