@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { PrincipalName } from '@bureau/core';
+import type { ExitReport } from '@bureau/protocol';
+import type { LauncherDisk } from './fake-launcher.ts';
+import type { Payload, PayloadWatcher } from './fake-machine.ts';
+import type { Judge } from './judge.ts';
+
+/** Keeps the books of what has ended for good, by the generation and the policy that its environment names. */
+export class CompletedJobs implements PayloadWatcher {
+  readonly #judge: Judge;
+  readonly #completed = new Map<PrincipalName, { readonly id: string; readonly generation: number }>();
+
+  constructor(judge: Judge) {
+    this.#judge = judge;
+  }
+
+  /** The newest generation of a principal that has ended for good. */
+  generationOf(principal: PrincipalName): number | undefined {
+    return this.#completed.get(principal)?.generation;
+  }
+
+  started({ principal, id, spec }: Payload): void {
+    const done = this.#completed.get(principal);
+    const generation = Number(spec.environment['GENERATION']);
+    if (done !== undefined && generation <= done.generation && spec.environment['RESTART'] !== 'always') {
+      this.#judge.violated(
+        'completed stays completed',
+        `${principal} runs generation ${generation} as ${id}, and ${done.id} has ended generation ${done.generation} for good`,
+      );
+    }
+  }
+
+  ended({ principal, id, spec }: Payload, exit: ExitReport): void {
+    const { RESTART: restart, GENERATION: generation } = spec.environment;
+    const isForGood = exit.code !== null && (restart === 'never' || (restart === 'on-failure' && exit.code === 0));
+    if (isForGood) this.#completed.set(principal, { id, generation: Number(generation) });
+  }
+
+  /** What no disk knows never was. */
+  powerCut(disk: LauncherDisk): void {
+    for (const [principal, { id }] of this.#completed) {
+      const record = disk.records.get(principal);
+      if (record?.id === id && record.exit === undefined) this.#completed.delete(principal);
+    }
+  }
+}

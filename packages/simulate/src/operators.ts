@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+import { parsePrincipalName, type PrincipalName } from '@bureau/core';
+import type { AuthorizationList } from '@bureau/protocol';
+import { sealFake } from './fake-bundle.ts';
+import type { FakeHomeserver } from './fake-homeserver.ts';
+
+export const PRINCIPALS = ['iree/one', 'iree/two', 'iree/three'].map(parsePrincipalName);
+
+/** What an operator wants of one principal. */
+export interface Wish {
+  readonly generation: number;
+  readonly command: readonly string[];
+  readonly restart: 'always' | 'on-failure' | 'never';
+  readonly desired: 'running' | 'stopped';
+  /** Changes the environment, and so the sandbox. */
+  readonly revision: number;
+  readonly payload?: Readonly<Record<string, unknown>>;
+  readonly authorization?: AuthorizationList;
+  /** The content is written so that no machine can read it. */
+  readonly isBroken: boolean;
+}
+
+/** The newest bundle of a principal. */
+export interface Issue {
+  readonly issue: number;
+  readonly expired: boolean;
+}
+
+/** What operators have said, as they remember it; each change goes to the homeserver at once. */
+export class Operators {
+  readonly #server: FakeHomeserver;
+  readonly #wishes = new Map<PrincipalName, Wish>();
+  /** What each said before that. */
+  readonly #before = new Map<PrincipalName, Wish>();
+  readonly #issues = new Map<PrincipalName, Issue>();
+  /** The highest generation of each principal, removed ones included. */
+  readonly #generations = new Map<PrincipalName, number>();
+  #template = 0;
+
+  constructor(server: FakeHomeserver) {
+    this.#server = server;
+  }
+
+  /** The revision of the template `default`. */
+  get template(): number {
+    return this.#template;
+  }
+
+  wish(principal: PrincipalName): Wish | undefined {
+    return this.#wishes.get(principal);
+  }
+
+  issue(principal: PrincipalName): Issue | undefined {
+    return this.#issues.get(principal);
+  }
+
+  /** A new assignment, or a new generation of one; a first one comes with credentials. */
+  deploy(principal: PrincipalName, command: readonly string[], restart: Wish['restart']): void {
+    const generation = (this.#generations.get(principal) ?? -1) + 1;
+    const before = this.#wishes.get(principal);
+    if (!this.#issues.has(principal)) this.provision(principal, false);
+    this.#write(principal, { revision: 0, ...before, generation, command, restart, desired: 'running', isBroken: false });
+  }
+
+  /** Changes an assignment; nothing happens where there is none. */
+  edit(principal: PrincipalName, change: (wish: Wish) => Partial<Wish>): void {
+    const wish = this.#wishes.get(principal);
+    if (wish !== undefined) this.#write(principal, { ...wish, ...change(wish) });
+  }
+
+  /** Says again what was said before the last edit; a generation does not go back. */
+  takeBack(principal: PrincipalName): void {
+    const before = this.#before.get(principal);
+    const now = this.#wishes.get(principal);
+    if (before !== undefined && now !== undefined) this.#write(principal, { ...before, generation: now.generation });
+  }
+
+  remove(principal: PrincipalName): void {
+    if (!this.#wishes.delete(principal)) return;
+    this.#server.set('assignments', principal, {});
+  }
+
+  /** A new bundle. */
+  provision(principal: PrincipalName, expired: boolean): void {
+    const issue = { issue: (this.#issues.get(principal)?.issue ?? 0) + 1, expired };
+    this.#issues.set(principal, issue);
+    const bundle = Buffer.from(sealFake({ principal, ...issue })).toString('base64');
+    this.#server.set('credentials', principal, { v: 1, principal, bundle });
+  }
+
+  publishTemplate(): void {
+    this.#template += 1;
+    this.#server.set('templates', 'default', { v: 1, description: 'simulated', environment: { TEMPLATE: String(this.#template) } });
+  }
+
+  #write(principal: PrincipalName, wish: Wish): void {
+    const before = this.#wishes.get(principal);
+    if (before !== undefined) this.#before.set(principal, before);
+    this.#wishes.set(principal, wish);
+    this.#generations.set(principal, Math.max(wish.generation, this.#generations.get(principal) ?? 0));
+    const { generation, command, restart, desired, revision, payload, authorization, isBroken } = wish;
+    this.#server.set('assignments', principal, {
+      v: 1,
+      principal,
+      template: 'default',
+      command: isBroken ? 'no list' : command,
+      environment: { REVISION: String(revision), GENERATION: String(generation), RESTART: restart },
+      restart,
+      desired,
+      generation,
+      ...(payload === undefined ? {} : { payload }),
+      ...(authorization === undefined ? {} : { authorization }),
+    });
+  }
+}

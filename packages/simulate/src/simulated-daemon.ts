@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+import { BureauError } from '@bureau/core';
+import type { Logger } from '@bureau/log';
+import type { MachineStatusContent, PlannedAction, PrincipalStatus } from '@bureau/protocol';
+import { LauncherLink, Reconciler, Runs, StatusReporter, type Facts } from '@bureau/reconcile';
+import type { Chance } from './chance.ts';
+import { quotesBundle } from './fake-bundle.ts';
+import type { FakeHomeserver } from './fake-homeserver.ts';
+import { fakeMemoryStore, type MemoryDisk } from './fake-memory.ts';
+import type { FakeSocket } from './fake-socket.ts';
+import { FakeSync, type SyncDisk } from './fake-sync.ts';
+import type { Mutation, Weather } from './faults.ts';
+import type { Judge } from './judge.ts';
+import { clockOf, type Life } from './life.ts';
+import type { SimulatedTime } from './simulated-time.ts';
+
+export interface SimulatedDaemonDeps {
+  readonly time: SimulatedTime;
+  readonly chance: Chance;
+  readonly judge: Judge;
+  readonly weather: Weather;
+  readonly mutations: ReadonlySet<Mutation>;
+  readonly server: FakeHomeserver;
+  readonly socket: FakeSocket;
+  readonly memory: MemoryDisk;
+  readonly syncDisk: SyncDisk;
+  /** What the wall clock is off. */
+  readonly wall: () => number;
+}
+
+/** One life of the daemon: its own link, reconciler and reporter, as `apps/daemon` connects them, among fakes. */
+export class SimulatedDaemon {
+  readonly #reconciler: Reconciler;
+  readonly life: Life;
+
+  constructor(deps: SimulatedDaemonDeps, life: Life) {
+    const { time, chance, judge, weather, mutations, server, socket } = deps;
+    this.life = life;
+    const clock = clockOf(life, time, deps.wall);
+    const logger = watchedLogger(judge);
+    const link = new LauncherLink({ connect: () => socket.connect(life), clock, logger, onChange: () => reconciler.poke() });
+    const sync = new FakeSync({
+      time,
+      chance: chance.of('sync'),
+      judge,
+      life,
+      weather,
+      server,
+      disk: deps.syncDisk,
+      onChange: () => reconciler.poke(),
+    });
+    const startedAt = clock.now();
+    const reporter = new StatusReporter<MachineStatusContent>({
+      clock,
+      logger,
+      publish: (content) => this.#publish(deps, 'machine_status', content),
+    });
+    const reconciler = new Reconciler({
+      clock,
+      logger,
+      launcher: link,
+      runs: new Runs(),
+      memory: fakeMemoryStore(deps.memory, life, weather, mutations),
+      nextTurn: (task) => void time.after(0, () => life.alive && task()),
+      confirm: () => sync.confirm(),
+      facts: () => mutated(sync.facts(), mutations, time.now),
+      onStatuses: (principals: readonly PrincipalStatus[]) => {
+        const kept = mutations.has('a status leaves one principal out') ? principals.slice(1) : principals;
+        reporter.report({ v: 1, build: 'simulated', startedAt, principals: [...kept] });
+      },
+    });
+    this.#reconciler = reconciler;
+    link.start();
+    sync.start();
+  }
+
+  /** What it says of each principal. */
+  get statuses(): readonly PrincipalStatus[] {
+    return this.#reconciler.statuses;
+  }
+
+  /** What it would do now. */
+  preview(): PlannedAction[] {
+    return this.#reconciler.preview();
+  }
+
+  #publish({ time, chance, judge, weather, server }: SimulatedDaemonDeps, key: string, content: object): Promise<void> {
+    if (!this.life.acts()) return new Promise(() => undefined);
+    if (quotesBundle(JSON.stringify(content))) judge.violated('secrets in place', `the machine publishes bytes of a bundle: ${key}`);
+    return new Promise((resolve, reject) => {
+      const answered = (tell: () => void): void => void time.after(chance.delay(50, 1_000), () => this.life.alive && tell());
+      time.after(chance.delay(50, 1_000), () => {
+        const unreachable = new BureauError('homeserver_unreachable', 'The homeserver does not answer');
+        if (weather.homeserverDown) return answered(() => reject(unreachable));
+        server.published.set(key, content);
+        const isLost = chance.happens(weather.answersLost);
+        answered(() => (isLost ? reject(unreachable) : resolve()));
+      });
+    });
+  }
+}
+
+/** A logger that writes into the history, and reads what it is given. */
+function watchedLogger(judge: Judge): Logger {
+  const write = (fields: object | string, message = ''): void => {
+    const text = typeof fields === 'string' ? fields : `${message} ${JSON.stringify(fields)}`;
+    if (quotesBundle(text)) judge.violated('secrets in place', 'a log quotes a bundle');
+    judge.tell('daemon', text);
+  };
+  const logger: Logger = {
+    level: 'trace',
+    trace: write,
+    debug: write,
+    info: write,
+    warn: write,
+    error: write,
+    fatal: write,
+    child: () => logger,
+    isLevelEnabled: () => true,
+  };
+  return logger;
+}
+
+/** What mutations make of the rooms. */
+function mutated(facts: Facts | undefined, mutations: ReadonlySet<Mutation>, now: number): Facts | undefined {
+  if (facts === undefined) return undefined;
+  if (mutations.has('an assignment that says "stopped" is read as "running"')) {
+    const assignments = facts.assignments.map((fact) => ({ ...fact, content: withoutStop(fact.content) }));
+    return { ...facts, assignments };
+  }
+  if (mutations.has('each reading of the rooms has new event ids')) {
+    const credentials = facts.credentials.map((fact) => ({ ...fact, eventId: `${fact.eventId}-${now}` }));
+    return { ...facts, credentials };
+  }
+  return facts;
+}
+
+function withoutStop(content: unknown): unknown {
+  if (typeof content !== 'object' || content === null) return content;
+  const { desired: _desired, ...rest } = content as { desired?: unknown };
+  return rest;
+}
