@@ -40,7 +40,8 @@ function factsOfStand(): AttackFacts {
   const hostPaths = [
     paths.configDir,
     paths.stateDir,
-    paths.runDir,
+    paths.systemDir,
+    paths.principalsDir,
     paths.logDir,
     paths.credentialFile,
     paths.launcherSocket,

@@ -46,7 +46,9 @@ export async function startHostTraps(paths: InstancePaths): Promise<HostTraps> {
       '/root',
       paths.configDir,
       paths.stateDir,
-      paths.runDir,
+      // Not the run directory: the default instance's has the name that a payload's own directory has inside.
+      paths.systemDir,
+      paths.principalsDir,
       paths.logDir,
       paths.launcherSocket,
       paths.daemonSocket,
