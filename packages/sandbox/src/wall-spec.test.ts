@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { chownSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { defaultPolicy, type LauncherPolicy } from './policy-file.ts';
@@ -81,19 +82,8 @@ test('a start directory that is not there is told by name, with the code for wha
 });
 
 test('another root replaces the host’s programs, and only one that the policy lists and root alone can write', async () => {
-  const root = mkdtempSync('/srv/bureau-root-');
+  const root = makeRoot(['/usr/bin/dash', '/usr/bin/cat', '/usr/bin/setsid', '/usr/bin/ls']);
   try {
-    execFileSync('chmod', ['0755', root]);
-    const programs = ['/usr/bin/dash', '/usr/bin/cat', '/usr/bin/setsid', '/usr/bin/ls'];
-    for (const program of programs) copyInto(root, program);
-    for (const [link, target] of [
-      ['bin', 'usr/bin'],
-      ['lib', 'usr/lib'],
-      ['lib64', 'usr/lib64'],
-      ['usr/bin/sh', 'dash'],
-    ] as const) {
-      symlinkSync(target, join(root, link));
-    }
     mkdirSync(join(root, 'etc'));
     writeFileSync(join(root, 'etc/services'), 'of this root\n');
     using wall = new WallFixture();
@@ -109,6 +99,35 @@ test('another root replaces the host’s programs, and only one that the policy 
     await assert.rejects(wall.run(['true'], change, spec), { code: 'root_refused', message: /no \/usr\/bin\/setsid/ });
   } finally {
     rmSync(root, { recursive: true });
+  }
+});
+
+test('bureau-bridge and bureau-proxy-call work in a root that has no program of theirs and no library', async () => {
+  const root = makeRoot(['/usr/bin/dash', '/usr/bin/setsid']);
+  const built = mkdtempSync('/srv/bureau-bridge-');
+  const server = createServer((_request, response) => response.end('from the proxy\n'));
+  try {
+    execFileSync('chmod', ['0755', built]);
+    const compile = join(import.meta.dirname, '../../../apps/bridge/compile.sh');
+    for (const [name, PROGRAM] of [
+      ['bureau-bridge', 'bridge'],
+      ['bureau-proxy-call', 'call'],
+    ] as const)
+      execFileSync('/bin/sh', [compile, join(built, name)], { env: { PATH: process.env['PATH'], PROGRAM } });
+    using wall = new WallFixture(join(built, 'bureau-bridge'));
+    await new Promise<void>((resolve) => server.listen(join(wall.agent, 'proxy.sock'), resolve));
+    execFileSync('chmod', ['0666', join(wall.agent, 'proxy.sock')]);
+    const change = allowing({ roots: [root] });
+    const spec = { root: { type: 'directory' as const, path: root } };
+    const script = 'echo "through $HTTPS_PROXY"; bureau-proxy-call /v1/identity; exit 7';
+    const { code, stdout, stderr } = await wall.run(['bureau-bridge', '--proxy-env', '--', 'sh', '-c', script], change, spec);
+    assert.match(stdout, /^through http:\/\/127\.0\.0\.1:\d+\/?\nfrom the proxy\n$/, stderr);
+    assert.equal(code, 7);
+    using without = new WallFixture();
+    assert.equal((await without.run(['sh', '-c', 'bureau-bridge'], change, spec)).code, 127, 'control: it is not there by itself');
+  } finally {
+    server.close();
+    for (const directory of [root, built]) rmSync(directory, { recursive: true });
   }
 });
 
@@ -145,6 +164,21 @@ test('a device of the policy can be used, others and memory by another name cann
 });
 
 /** A program and the libraries that it loads, at the same places below `root`. */
+/** A root directory with these programs, one of them dash, and their libraries; whoever makes it removes it. */
+function makeRoot(programs: readonly string[]): string {
+  const root = mkdtempSync('/srv/bureau-root-');
+  execFileSync('chmod', ['0755', root]);
+  for (const program of programs) copyInto(root, program);
+  for (const [link, target] of [
+    ['bin', 'usr/bin'],
+    ['lib', 'usr/lib'],
+    ['lib64', 'usr/lib64'],
+    ['usr/bin/sh', 'dash'],
+  ] as const)
+    symlinkSync(target, join(root, link));
+  return root;
+}
+
 function copyInto(root: string, program: string): void {
   const libraries = execFileSync('ldd', [program], { encoding: 'utf8' }).match(/\/[^\s)]+/g) ?? [];
   for (const file of [program, ...libraries]) {

@@ -69,8 +69,11 @@ export class WallFixture implements Disposable {
   readonly directory: string;
   readonly workspace: string;
   readonly agent: string;
+  readonly #bridge: string;
 
-  constructor() {
+  /** `bridge` is a compiled bureau-bridge; what lies beside it is mounted too. */
+  constructor(bridge = '/nonexistent/bureau-bridge') {
+    this.#bridge = bridge;
     this.directory = mkdtempSync(join(tmpdir(), 'bureau-wall-'));
     chmodSync(this.directory, 0o755);
     this.workspace = join(this.directory, 'workspace');
@@ -100,7 +103,7 @@ export class WallFixture implements Disposable {
         paths: { ...real, stateDir: join(this.directory, 'state'), workspaceOf: () => this.workspace, principal: () => own },
         policy,
         header: {},
-        bridgeProgram: '/nonexistent/bureau-bridge',
+        bridgeProgram: this.#bridge,
         host: readHostFacts(),
         hostEtcOf: (root) => new HostEtc(join(this.directory, 'host-etc'), `${root}/etc`).current(),
         variables: { MACHINE_NAME: 'machine/wall' },
