@@ -5,7 +5,7 @@
  */
 import { closeSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { describeError } from '@bureau/core';
+import { describeError, StageTimes } from '@bureau/core';
 import { createLogger } from '@bureau/log';
 import { disableCoreDumps, replaceDescriptor, setDumpable } from '@bureau/native';
 import { openLauncherPipe, runRelay, warmUpRelay } from '@bureau/observe';
@@ -27,7 +27,7 @@ try {
   // The payload has the same uid: without this it could read and steer its own relay.
   setDumpable(false);
   disableCoreDumps();
-  await warmUpRelay();
+  await warmUpRelay(systemClock);
   const order = waitForOrder(INSTRUCTIONS, REPORTS, ORDER_NUMBERS, ORDER_DESCRIPTORS);
   if (order !== null) await serveSandbox(order.numbers as [number], order.descriptors as [number, number, number]);
   process.exit(0);
@@ -37,13 +37,15 @@ try {
 }
 
 async function serveSandbox([uid]: readonly [number], [log, listener, outputLog]: readonly [number, number, number]): Promise<void> {
+  const times = new StageTimes(systemClock);
   for (const standard of [1, 2]) replaceDescriptor(log, standard);
   closeSync(log);
   becomeUser(uid);
+  times.reached('dropped');
   const stop = new AbortController();
   process.on('SIGTERM', () => stop.abort());
   // A launcher or terminal that goes away does not end a sandbox.
   for (const name of ['SIGHUP', 'SIGINT'] as const) process.on(name, () => undefined);
   const launcher = openLauncherPipe(INSTRUCTIONS, REPORTS);
-  await runRelay({ launcher, listener, outputLog, clock: systemClock, logger, signal: stop.signal });
+  await runRelay({ launcher, listener, outputLog, clock: systemClock, logger, times, signal: stop.signal });
 }

@@ -30,6 +30,7 @@ export {
 export type { Branded, InstanceName, MachineName, PrincipalName, RoomAlias, RoomId, ServerName, UserId } from './names.ts';
 export { sleep } from './clock.ts';
 export type { Clock, Timer } from './clock.ts';
+export { StageTimes } from './stage-times.ts';
 export { formatDuration, parseDuration } from './duration.ts';
 export { GLOB_MAX_LENGTH, matchGlob, parseGlob } from './match.ts';
 export type { Glob } from './match.ts';

@@ -14,6 +14,7 @@
  */
 export { peerCredentials, readPeerOfFd } from './peer-credentials.ts';
 export type { PeerCredentials } from './peer-credentials.ts';
+export { listenNameless } from './listen-nameless.ts';
 export { listenUnix } from './listen-unix.ts';
 export type { ListenUnixOptions } from './listen-unix.ts';
 export { closeOnExecFrom } from './close-on-exec.ts';

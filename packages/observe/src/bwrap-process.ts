@@ -32,6 +32,8 @@ export interface BwrapOptions {
   readonly overlays: readonly OverlayPlan[];
   readonly seccomp: Uint8Array;
   readonly stdio: PayloadStdio;
+  /** Stands in for bwrap where a relay rehearses: a command that bwrap's arguments are put behind. */
+  readonly standIn?: readonly [program: string, ...args: string[]];
 }
 
 /** bwrap, started and standing before the command until it is released. */
@@ -65,12 +67,14 @@ export function bwrapCommandLine(command: readonly string[], terminal: boolean):
 export function spawnBwrap(options: BwrapOptions): BwrapProcess {
   const { stdio } = options;
   const sources = openMountSources(options.mountSources);
-  const [args, seccomp, status] = [openPipe(), openPipe(), openPipe()];
+  const [words, seccomp, status] = [openPipe(), openPipe(), openPipe()];
   const block = openGate();
-  const theirs = [args.read, seccomp.read, status.write, block.wait, ...sources];
+  const theirs = [words.read, seccomp.read, status.write, block.wait, ...sources];
   // Node and its libraries leave descriptors open across exec (a PTY master among them); this must come last before the spawn.
   closeOnExecFrom(3);
-  const line = withOverlays(options.overlays, process.getuid?.() ?? 0, BWRAP, bwrapCommandLine(options.command, stdio.terminal));
+  const [program, ...before] = options.standIn ?? [BWRAP];
+  const args = [...before, ...bwrapCommandLine(options.command, stdio.terminal)];
+  const line = withOverlays(options.overlays, process.getuid?.() ?? 0, program, args);
   const child = spawn(line.program, line.args, {
     stdio: [...stdio.descriptors, ...theirs],
     env: {},
@@ -79,7 +83,7 @@ export function spawnBwrap(options: BwrapOptions): BwrapProcess {
   });
   for (const descriptor of theirs) closeSync(descriptor);
   stdio.started();
-  feed(args.write, Buffer.from(options.options.map((option) => `${option}\0`).join('')));
+  feed(words.write, Buffer.from(options.options.map((option) => `${option}\0`).join('')));
   feed(seccomp.write, options.seccomp);
   return { process: child, status: new Socket({ fd: status.read, readable: true, writable: false }), release: block.release };
 }

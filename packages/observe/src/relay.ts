@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { BureauError, describeError, sleep, type Clock } from '@bureau/core';
+import { BureauError, describeError, sleep, type Clock, type StageTimes } from '@bureau/core';
 import { writeFileAtomic } from '@bureau/files';
 import { serve, type IpcServer, type Log } from '@bureau/ipc';
 import { limitProcess } from '@bureau/native';
 import { relayContract, type ExitReport, type RelayConfig } from '@bureau/protocol';
+import type { BwrapOptions } from './bwrap-process.ts';
 import { failureText, oneLine } from './failure-text.ts';
 import type { LauncherPipe } from './launcher-pipe.ts';
 import * as limits from './limits.ts';
@@ -25,8 +26,12 @@ export interface RelayOptions {
   readonly outputLog: number;
   readonly clock: Clock;
   readonly logger: Log;
+  /** The steps of this sandbox from the order on; goes into the log at its end. */
+  readonly times: StageTimes;
   /** Aborted when the relay itself is told to end: its payload gets `SIGTERM_GRACE_MILLISECONDS`. */
   readonly signal: AbortSignal;
+  /** See `BwrapOptions.standIn`. */
+  readonly standIn?: BwrapOptions['standIn'];
 }
 
 /** Size of a terminal that nobody has sized yet. */
@@ -43,7 +48,9 @@ const MESSAGE_MAX = 4_000;
  */
 export async function runRelay(options: RelayOptions): Promise<void> {
   try {
-    await new Relay(await options.launcher.config, options).run();
+    const config = await options.launcher.config;
+    options.times.reached('configured');
+    await new Relay(config, options).run();
   } catch (error) {
     options.logger.error({ error: describeError(error) }, 'relay failed');
     options.launcher.report({ type: 'failed', message: oneLine(describeError(error), MESSAGE_MAX) });
@@ -85,6 +92,7 @@ class Relay {
     );
     this.#outputsEnded = Promise.all(
       outputs.map(({ from, stream }) => {
+        stream.once('data', () => this.#options.times.reached('output'));
         stream.on('data', (data: Buffer) => {
           log.append(data);
           this.#hub.publish(from, data);
@@ -97,21 +105,25 @@ class Relay {
   }
 
   async run(): Promise<void> {
-    const { launcher, signal, logger } = this.#options;
+    const { launcher, signal, logger, times } = this.#options;
     // bwrap needs its time: it begins before everything else that the relay has to make ready.
     const starting = this.#start();
     starting.catch(() => undefined);
     const server = await this.#serveOrEnd(starting);
     launcher.report({ type: 'ready' });
+    times.reached('serving');
     signal.addEventListener('abort', () => void this.#stop(limits.SIGTERM_GRACE_MILLISECONDS), { once: true });
     if (signal.aborted) void this.#stop(0);
     let report: ExitReport;
     try {
       await starting;
-      this.#options.launcher.report({ type: 'started', pid: this.#payload!.pid });
+      times.reached('started');
+      launcher.report({ type: 'started', pid: this.#payload!.pid });
       await this.#mayRun();
       this.#run();
-      report = await this.#ended(await this.#payload!.ended);
+      const end = await this.#payload!.ended;
+      times.reached('ended');
+      report = await this.#ended(end);
       this.#finish(report);
       launcher.report({ type: 'exited', exit: report });
     } catch (error) {
@@ -119,7 +131,9 @@ class Relay {
       this.#finish(report);
       launcher.report({ type: 'failed', message: this.#said(describeError(error), MESSAGE_MAX) });
     }
-    logger.info({ code: report.code, signal: report.signal, reason: report.reason }, 'payload ended');
+    times.reached('reported');
+    const { milliseconds } = times;
+    logger.info({ code: report.code, signal: report.signal, reason: report.reason, milliseconds }, 'payload ended');
     await this.#hub.drain(
       this.#options.clock,
       this.#stopped ? limits.FINISH_STOPPED_MILLISECONDS : limits.FINISH_MILLISECONDS,
@@ -171,7 +185,8 @@ class Relay {
     if (seccomp.length === 0)
       throw new BureauError('bad_config', 'Expected a seccomp program, found none; the sandbox would have no filter');
     refuseUnreachableDevices(devices);
-    const wall = { options, command, mountSources, overlays, seccomp, stdio: this.#stdio };
+    const { standIn } = this.#options;
+    const wall = { options, command, mountSources, overlays, seccomp, stdio: this.#stdio, ...(standIn === undefined ? {} : { standIn }) };
     this.#payload = await Payload.start(wall, this.#options.clock);
     // Before the payload is one: init stands still, and everything inside inherits from it.
     limitProcess(this.#payload.pid, this.#config.limits ?? {});
@@ -208,6 +223,7 @@ class Relay {
     this.#state = 'running';
     this.#startedAt = this.#options.clock.now();
     this.#payload!.release();
+    this.#options.times.reached('released');
     this.#scratch = new ScratchWatch(this.#payload!.pid, this.#options.clock);
     this.#options.launcher.report({ type: 'running' });
   }

@@ -1,45 +1,76 @@
 // SPDX-License-Identifier: Apache-2.0
 import 'node:cluster'; // what a server loads at its first `listen`
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { closeSync, statSync } from 'node:fs';
-import { Readable } from 'node:stream';
-import { encodeFrame, readFrames } from '@bureau/ipc';
-import { closeOnExecFrom, openPipe } from '@bureau/native';
-import { relayConfig } from '@bureau/protocol';
-import * as v from 'valibot';
-import { CONFIG_MAX_BYTES } from './limits.ts';
-import { pipeStdio } from './payload-stdio.ts';
-import { ptyBinding } from './pty-binding.ts';
-
-/** Ends at once with 0, and needs nothing. */
-const TRUE = '/usr/bin/true';
+import { closeSync, writeSync } from 'node:fs';
+import { StageTimes, type Clock } from '@bureau/core';
+import { encodeFrame } from '@bureau/ipc';
+import { listenNameless, openPipe } from '@bureau/native';
+import { openLauncherPipe } from './launcher-pipe.ts';
+import { runRelay } from './relay.ts';
 
 /**
- * Does once, to nobody's benefit, what a relay does between its order and its sandbox: what is loaded and compiled late is then there.
- * Leaves nothing behind. What fails here is told again, to somebody who listens, by the relay that needs it.
+ * Does what bwrap does as far as its relay sees it, and runs nothing: names a child, waits for its release, puts something out, ends.
+ * `head` is what ends after one byte of a pipe that never ends.
  */
-export async function warmUpRelay(): Promise<void> {
-  for await (const value of readFrames(Readable.from([encodeFrame({ v: 1 })]), CONFIG_MAX_BYTES)) v.safeParse(relayConfig, value);
-  statSync('/nonexistent', { throwIfNoEntry: false });
-  openAndCloseTerminal();
-  const stdio = pipeStdio();
-  const more = openPipe();
-  closeOnExecFrom(3);
-  const child = spawn(TRUE, [], { stdio: [...stdio.descriptors, more.read], env: {}, cwd: '/', detached: true });
-  const ended = Promise.race([once(child, 'exit'), once(child, 'error')]);
-  stdio.started();
-  for (const descriptor of [more.read, more.write]) closeSync(descriptor);
-  await ended.catch(() => undefined);
-  stdio.close();
+const STAND_IN = `printf '{ "child-pid": %s }\\n' $$ >&5; /usr/bin/head -c 1 <&6 >/dev/null; echo; printf '{ "exit-code": 0 }\\n' >&5`;
+const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined, debug: () => undefined };
+const NOBODY = 'nobody/nothing';
+/** As many words as a small sandbox has, so that what handles them is compiled for it. */
+const WORDS = 200;
+
+/**
+ * Goes through the whole life of a relay twice, with a terminal and without, around a shell that stands in for bwrap: V8 compiles
+ * a function at its first call, and a relay that waits has the time. Looks at no path of anybody's and leaves nothing behind. What fails here
+ * is told again, to somebody who listens, by the relay that needs it.
+ */
+export async function warmUpRelay(clock: Clock): Promise<void> {
+  for (const terminal of [true, false]) await rehearse(terminal, clock).catch(() => undefined);
 }
 
-function openAndCloseTerminal(): void {
-  try {
-    const { master, slave } = ptyBinding().open(80, 24);
-    closeSync(master);
-    closeSync(slave);
-  } catch {
-    // A machine without terminals.
-  }
+/** One life: the stages that it went through, and its exit code. */
+export async function rehearse(terminal: boolean, clock: Clock): Promise<{ stages: string[]; code: number | null | undefined }> {
+  const [instructions, reports, output] = [openPipe(), openPipe(), openPipe()];
+  using own = new DisposableStack();
+  for (const end of [reports.read, reports.write, output.read, output.write]) own.defer(() => closeSync(end));
+  writeSync(instructions.write, Buffer.concat([configFrame(terminal), Buffer.from('g')]));
+  closeSync(instructions.write);
+  const times = new StageTimes(clock);
+  const launcher = openLauncherPipe(instructions.read, reports.write);
+  let code: number | null | undefined;
+  await runRelay({
+    launcher: {
+      ...launcher,
+      report: (report) => {
+        if (report.type === 'exited') ({ code } = report.exit);
+        launcher.report(report);
+      },
+    },
+    listener: listenNameless(),
+    outputLog: output.write,
+    clock,
+    logger: SILENT,
+    times,
+    signal: new AbortController().signal,
+    standIn: ['/bin/sh', '-c', STAND_IN, 'sh'],
+  });
+  return { stages: Object.keys(times.milliseconds), code };
+}
+
+function configFrame(terminal: boolean): Buffer {
+  return encodeFrame({
+    v: 1,
+    build: 'rehearsal',
+    principal: NOBODY,
+    options: Array.from({ length: WORDS }, () => '--nothing'),
+    command: ['/nonexistent'],
+    mountSources: [],
+    overlays: [],
+    devices: [],
+    seccomp: Buffer.alloc(8),
+    terminal,
+    holdForObserver: false,
+    limits: { openFiles: 64, fileSize: 1, processes: 64 },
+    // Nothing can lie below it, and nothing is looked up for it.
+    exitFile: '/dev/null/exit.json',
+    allowedUids: [0],
+  });
 }

@@ -188,14 +188,13 @@ export class BenchStand implements AsyncDisposable {
     return { at: promise, close };
   }
 
-  /** Resolves when the pools are full: relays of the launcher, proxies of the stand. */
+  /** Resolves when the pools are full and at rest: relays of the launcher, proxies of the stand. One that still starts would use a processor. */
   async poolsFull(warm: number): Promise<void> {
     const deadline = Date.now() + WAIT_MILLISECONDS;
     for (;;) {
-      const groups = this.tree.list();
-      const full = ['relay-pool-', 'proxy-pool-'].every((prefix) => groups.filter((name) => name.startsWith(prefix)).length >= warm);
-      if (full) return;
-      if (Date.now() > deadline) throw new Error(`pools not full: ${groups.join(' ')}`);
+      const waiting = ['relay-pool-', 'proxy-pool-'].map((prefix) => this.pidsOf(new RegExp(`^${prefix}`)).filter(waitsForOrder).length);
+      if (waiting.every((count) => count >= warm)) return;
+      if (Date.now() > deadline) throw new Error(`pools not full: ${waiting.join(' relays, ')} proxies wait`);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }
@@ -258,6 +257,15 @@ export function proportionalMemory(pids: readonly number[]): number {
     }
   }
   return kibibytes / 1_024;
+}
+
+/** A member of a pool that has loaded everything blocks in poll(2); one that still loads never does. */
+function waitsForOrder(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/wchan`, 'latin1').startsWith('poll_schedule');
+  } catch {
+    return false; // It has ended meanwhile.
+  }
 }
 
 async function up(): Promise<void> {

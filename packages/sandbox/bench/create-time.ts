@@ -45,7 +45,9 @@ export async function* createTime(stand: BenchStand, options: CreateTimeOptions)
   );
   yield rowOf(`create to first output, p99 of ${rounds} (ms)`, p99[0], p99[1], '<= 3x', p99[0] <= 3 * p99[1]);
   say(`pools: ${warm} relays and ${warm} proxies, full before each create`);
-  say(`steps of a create, median of ms from the request: ${stagesOf(stand, rounds)}`);
+  const { logDir } = stand.paths;
+  say(`steps of a create, median of ms from the request: ${stagesOf(`${logDir}/launcher.log`, 'sandbox created', rounds)}`);
+  say(`steps of its relay, median of ms from its order: ${stagesOf(`${logDir}/relay-${number}.log`, 'payload ended', rounds)}`);
 }
 
 async function endOf<Info extends { readonly id: string }>(
@@ -57,12 +59,11 @@ async function endOf<Info extends { readonly id: string }>(
   return info;
 }
 
-/** The launcher writes down when each step of a create was taken. */
-function stagesOf(stand: BenchStand, rounds: number): string {
-  const lines = readFileSync(`${stand.paths.logDir}/launcher.log`, 'utf8').split('\n');
-  const created = lines.filter((line) => line.includes('"sandbox created"')).slice(-rounds);
+/** Launcher and relay write down when each step was taken: the median of each in the last `rounds` lines that say `message`. */
+function stagesOf(log: string, message: string, rounds: number): string {
   const stages = new Map<string, number[]>();
-  for (const line of created) {
+  const lines = readFileSync(log, 'utf8').split('\n');
+  for (const line of lines.filter((each) => each.includes(`"${message}"`)).slice(-rounds)) {
     const { milliseconds } = JSON.parse(line) as { milliseconds: Record<string, number> };
     for (const [stage, at] of Object.entries(milliseconds)) stages.set(stage, [...(stages.get(stage) ?? []), at]);
   }
