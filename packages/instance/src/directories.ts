@@ -32,17 +32,21 @@ export function ensureInstanceDirectories(paths: InstancePaths, uids: InstanceUi
 export function ensurePrincipalDirectories(paths: InstancePaths, number: number, uids: InstanceUids): void {
   const own = paths.principal(number);
   const payload = uids.payload(number);
-  ensureDirectory(paths.runDir, { mode: 0o711, uid: 0, gid: 0 });
-  ensureDirectory(paths.principalsDir, { mode: 0o711, uid: 0, gid: 0 });
-  ensureDirectory(own.directory, { mode: 0o711, uid: 0, gid: 0 });
+  ensureRelayDirectory(paths, number, uids);
   ensureDirectory(own.agentDirectory, { mode: 0o750, uid: 0, gid: payload });
   ensureDirectory(own.adminDirectory, { mode: 0o700, uid: 0, gid: 0 });
-  ensureDirectory(own.relayDirectory, { mode: 0o750, uid: 0, gid: uids.daemon });
   ensureDirectory(own.exitDirectory, { mode: 0o700, uid: payload, gid: payload });
   // The proxy rotates its own access log: nobody else, the daemon included, reads where its agent goes.
   const proxy = uids.proxy(number);
   ensureDirectory(paths.logDir, { mode: 0o711, uid: 0, gid: 0 });
   ensureDirectory(paths.accessLogDirectory(number), { mode: 0o700, uid: proxy, gid: proxy });
+}
+
+/** The one of a principal's directories that its relay needs before all others, and those above it. Needs root. Throws like {@link ensurePrincipalDirectories}. */
+export function ensureRelayDirectory(paths: InstancePaths, number: number, uids: InstanceUids): void {
+  const own = paths.principal(number);
+  for (const path of [paths.runDir, paths.principalsDir, own.directory]) ensureDirectory(path, { mode: 0o711, uid: 0, gid: 0 });
+  ensureDirectory(own.relayDirectory, { mode: 0o750, uid: 0, gid: uids.daemon });
 }
 
 /**

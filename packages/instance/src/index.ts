@@ -22,4 +22,4 @@ export { PrincipalNumbers } from './principal-numbers.ts';
 export { daemonSessionFile, readDaemonSession, writeDaemonSession } from './daemon-session.ts';
 export { readMachine, readSettings, warmSizes, writeMachine, writeSettings } from './settings.ts';
 export type { InstanceSettings, MachineSettings } from './settings.ts';
-export { ensureInstanceDirectories, ensurePrincipalDirectories, ensureWorkspace } from './directories.ts';
+export { ensureInstanceDirectories, ensurePrincipalDirectories, ensureRelayDirectory, ensureWorkspace } from './directories.ts';

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import { rmSync } from 'node:fs';
-import { ensurePrincipalDirectories, ensureWorkspace } from '@bureau/instance';
-import type { PoolMember, WarmPool } from '@bureau/process';
+import { ensurePrincipalDirectories, ensureRelayDirectory, ensureWorkspace } from '@bureau/instance';
+import type { WarmPool } from '@bureau/process';
 import type { BundleHeader } from '@bureau/protocol';
 import type { LauncherCredentials } from './launcher-credentials.ts';
 import type { CreateInput, LauncherDeps } from './launcher-deps.ts';
 import { planSandbox } from './launcher-wall.ts';
 import type { ProxyLink } from './lifecycle-proxy.ts';
-import { startRelay, takeRelay } from './lifecycle-relay.ts';
+import { startRelay, takeRelay, type TakenRelay } from './lifecycle-relay.ts';
+import { LifecycleTimes } from './lifecycle-times.ts';
 import { placePayloadFiles } from './payload-files.ts';
 import { clearRemains, endGroups, relayGroupOf, sandboxGroupOf } from './sandbox-remains.ts';
 import { placeSecretFiles, removeSecretFiles } from './secret-files.ts';
 import { placeSocketLink } from './socket-link.ts';
 import { specDigest } from './spec-digest.ts';
-import { StageTimes } from './stage-times.ts';
 import type { SandboxRecord, SandboxRecords } from './state-record.ts';
 
 /** What `startSandbox` starts. */
@@ -30,41 +30,41 @@ export interface SandboxStart {
 /** What a start has once its bundle was judged. */
 interface Judged {
   readonly header: BundleHeader;
-  readonly relay: Promise<PoolMember>;
-  readonly faults: StageTimes;
+  readonly relay: TakenRelay;
+  readonly faults: LifecycleTimes;
 }
 
 /**
- * Brings a sandbox to the point where its payload may run and its proxy serves. The record is written before anything runs, and
- * everything before it is harmless alone. Throws what refused it, be it the proxy that took no keys while the payload ran; nothing of it is
- * left then.
+ * Brings a sandbox to the point where its payload may run and its proxy serves. All is judged before anything is made; the record is
+ * written before anything runs, and everything before it is harmless alone. Throws what refused it, be it the proxy that took no keys while
+ * the payload ran; nothing of it is left then.
  */
 export async function startSandbox(deps: LauncherDeps, start: SandboxStart): Promise<SandboxRecord> {
   const { clock, credentials, tree } = deps;
   const { input, number } = start;
-  const faults = new StageTimes(clock, deps.faults);
+  const faults = new LifecycleTimes(clock, deps.faults);
   await endGroups(deps, number);
   // The kernel may take 10 ms to move it: meanwhile the rest is judged and made.
   const relay = takeRelay(start.pool, relayGroupOf(tree, number));
-  relay.catch(() => undefined);
   try {
     const header = await headerOf(credentials, input, number);
     faults.reached('create.accepted');
     return await startJudged(deps, start, { header, relay, faults });
   } catch (error) {
-    await relay.then(
-      (member) => member.end(),
-      () => undefined,
-    );
+    await relay.end();
     throw error;
   }
 }
 
 /** With a bundle that was accepted. */
 async function startJudged(deps: LauncherDeps, start: SandboxStart, { header, relay, faults }: Judged): Promise<SandboxRecord> {
-  const { clock, credentials, paths, tree, uids } = deps;
+  const { clock, paths, tree, uids } = deps;
   const { input, number, proxy, records } = start;
   const places = paths.principal(number);
+  // Held until the sandbox stands: what was judged cannot become something else meanwhile.
+  using planned = planSandbox(input, number, header, deps);
+  const { config, limits } = planned;
+  faults.reached('create.planned');
   // A report of the sandbox before must never pass for this one's.
   rmSync(places.exitDirectory, { recursive: true, force: true });
   faults.reached('create.cleared');
@@ -81,22 +81,12 @@ async function startJudged(deps: LauncherDeps, start: SandboxStart, { header, re
   records.write(record);
   faults.reached('create.recorded');
   try {
-    ensurePrincipalDirectories(paths, number, uids);
     const { promise: mayFeed, resolve: letFeed } = Promise.withResolvers<void>();
     const { listening, served } = proxy.open(mayFeed);
-    ensureWorkspace(paths, input.principal, number, uids);
-    placePayloadFiles(places.agentDirectory, input.spec);
-    removeSecretFiles(places.agentDirectory);
-    faults.reached('create.directories');
-    // Held until the sandbox stands: what was judged cannot become something else meanwhile.
-    using planned = planSandbox(input, number, header, deps);
-    const { config, limits } = planned;
-    faults.reached('create.planned');
-    if (secretFiles.length > 0) {
-      const opened = await credentials.open(input.principal, number);
-      using _secrets = opened.secrets;
-      placeSecretFiles(places.agentDirectory, secretFiles, opened, uids.payload(number));
-    }
+    // The service manager is asked before this thread is busy with files: its work lies on another processor.
+    await new Promise((resolve) => setImmediate(resolve));
+    ensureRelayDirectory(paths, number, uids);
+    faults.reached('create.directory');
     await startRelay({
       relay,
       untilListening: listening.then(() => faults.reached('create.listening')),
@@ -107,6 +97,16 @@ async function startJudged(deps: LauncherDeps, start: SandboxStart, { header, re
       config,
       relayGroup: relayGroupOf(tree, number),
       sandboxGroup: sandboxGroupOf(tree, number, limits),
+      prepare: () => {
+        ensurePrincipalDirectories(paths, number, uids);
+        ensureWorkspace(paths, input.principal, number, uids);
+        planned.makePlaces();
+      },
+      furnish: async () => {
+        placePayloadFiles(places.agentDirectory, input.spec);
+        planned.writeDown();
+        await furnishSecrets(deps, start);
+      },
       clock,
       faults,
       onRunning: start.onRunning,
@@ -123,6 +123,17 @@ async function startJudged(deps: LauncherDeps, start: SandboxStart, { header, re
   }
   deps.logger.info({ principal: input.principal, number, id: input.id, milliseconds: faults.milliseconds }, 'sandbox created');
   return record;
+}
+
+/** The secrets that the judged spec asks for as files, and no other. */
+async function furnishSecrets({ credentials, paths, uids }: LauncherDeps, { input, number }: SandboxStart): Promise<void> {
+  const { agentDirectory } = paths.principal(number);
+  removeSecretFiles(agentDirectory);
+  const { secretFiles = [] } = input.spec;
+  if (secretFiles.length === 0) return;
+  const opened = await credentials.open(input.principal, number);
+  using _secrets = opened.secrets;
+  placeSecretFiles(agentDirectory, secretFiles, opened, uids.payload(number));
 }
 
 /** What the bundle says, that of this request or else the last accepted one. */

@@ -9,7 +9,7 @@ import { readHostFacts } from './host-facts.ts';
 import type { CreateInput, LauncherDeps, WallFacts } from './launcher-deps.ts';
 import { PROXY_SOCKET, WORKSPACE } from './layout.ts';
 import { OpenMountSources } from './mount-source.ts';
-import { writePlanFile } from './plan-file.ts';
+import { writePlanFile, type DecidedSandbox } from './plan-file.ts';
 import { makePlaces } from './plan-places.ts';
 import { readPolicy, type LauncherPolicy } from './policy-file.ts';
 import { relayMounts } from './relay-mounts.ts';
@@ -55,11 +55,15 @@ export interface PlannedSandbox extends Disposable {
   readonly config: RelayConfig;
   /** Of the payload's control group. */
   readonly limits: EffectiveLimits;
+  /** Makes on disk what bubblewrap mounts. The principal's directories are there. */
+  makePlaces(): void;
+  /** Leaves there what `sandbox explain` shows. */
+  writeDown(): void;
 }
 
 /**
- * The launcher's own judgement and the relay's instructions. Policy is read anew each time: what root wrote a moment ago counts.
- * Throws `spec_refused` with the rule's name, `mount_refused`, `root_refused`.
+ * The launcher's own judgement and the relay's instructions; makes nothing of this principal's. Policy is read anew each time: what root
+ * wrote a moment ago counts. Throws `spec_refused` with the rule's name, `mount_refused`, `root_refused`.
  */
 export function planSandbox(input: CreateInput, number: number, header: BundleHeader, deps: LauncherDeps): PlannedSandbox {
   const { paths, uids, wall } = deps;
@@ -80,16 +84,7 @@ export function planSandbox(input: CreateInput, number: number, header: BundleHe
     sources,
   );
   const limits = judgeResources(plan.spec, policy, deps, input.principal);
-  makePlaces(plan, wall.roots);
   const mounts = relayMounts(plan, sources);
-  writePlanFile(paths.principal(number).directory, {
-    plan,
-    sources: sources.sources.map(({ path }) => path),
-    overlays: mounts.overlays,
-    limits,
-    policy,
-    bundle: { allowedSpecs: header.allowed_specs?.length ?? null },
-  });
   const config: RelayConfig = {
     v: 1,
     build: deps.build,
@@ -103,8 +98,22 @@ export function planSandbox(input: CreateInput, number: number, header: BundleHe
     exitFile: paths.principal(number).exitFile,
     allowedUids: [0, uids.daemon],
   };
+  const decided: DecidedSandbox = {
+    plan,
+    sources: sources.sources.map(({ path }) => path),
+    overlays: mounts.overlays,
+    limits,
+    policy,
+    bundle: { allowedSpecs: header.allowed_specs?.length ?? null },
+  };
   const held = own.move();
-  return { config, limits, [Symbol.dispose]: () => held.dispose() };
+  return {
+    config,
+    limits,
+    makePlaces: () => makePlaces(plan, wall.roots),
+    writeDown: () => writePlanFile(paths.principal(number).directory, decided),
+    [Symbol.dispose]: () => held.dispose(),
+  };
 }
 
 function judgeResources(

@@ -74,6 +74,13 @@ for (const why of ['ends before the sandbox stands', 'names a process that is no
   });
 }
 
+test('Launcher.create() passes on why a sandbox failed that had just been named', async (context) => {
+  const stand = await launcherStand(context);
+  const launcher = stand.start();
+  await assert.rejects(launcher.create(stand.input('a-0', 'fails-once-named')), { code: 'start_failed', message: /bwrap: no mount$/ });
+  assert.deepEqual(stand.tree.list(), []);
+});
+
 test('Launcher.create() leaves nothing when there is no proxy', async (context) => {
   const stand = await launcherStand(context);
   const launcher = stand.start();

@@ -5,7 +5,7 @@ import { BureauError, type Clock } from '@bureau/core';
 import { openLogFile } from '@bureau/files';
 import { encodeFrame, readFrames } from '@bureau/ipc';
 import { listenUnix } from '@bureau/native';
-import { endGroup, type Cgroup, type PoolMember, type WarmPool } from '@bureau/process';
+import { endGroup, readProcess, type Cgroup, type PoolMember, type WarmPool } from '@bureau/process';
 import { relayReport, type RelayConfig, type RelayReport } from '@bureau/protocol';
 import * as v from 'valibot';
 import type { FaultPoints } from './faults.ts';
@@ -13,8 +13,8 @@ import { RELAY_START_MILLISECONDS, REPORT_MAX_BYTES } from './lifecycle-limits.t
 
 /** How to start the relay of one sandbox. */
 export interface RelayStart {
-  /** In its group, without its order; ended here when the start fails. */
-  readonly relay: Promise<PoolMember>;
+  /** Without its order; ended here when the start fails. */
+  readonly relay: TakenRelay;
   readonly uid: number;
   readonly socketPath: string;
   readonly logFile: string;
@@ -26,6 +26,10 @@ export interface RelayStart {
   readonly sandboxGroup: Cgroup;
   readonly clock: Clock;
   readonly faults: FaultPoints;
+  /** Makes what bubblewrap mounts, while the relay takes its uid. */
+  readonly prepare: () => void;
+  /** Makes what the payload finds in the directories that bubblewrap mounts, while that starts. */
+  readonly furnish: () => Promise<void>;
   /** What the payload needs before its first instruction (its proxy's socket), made while the relay starts; a rejection gives the start up. */
   readonly untilListening: Promise<void>;
   /** Called for `running`, which may come long after the start when the payload is held for an observer. */
@@ -35,42 +39,61 @@ export interface RelayStart {
 const GO = Buffer.from([0x67]);
 
 /**
- * Gives a waiting relay the payload's uid and brings it to the point where the sandbox's init stands in its own cgroup and may run.
- * Throws `start_failed` with what the relay or bwrap said; nothing is left then.
+ * Gives a waiting relay the payload's uid and brings it to the point where the sandbox's init stands in its own cgroup and may run. Each
+ * side has what it needs as early as it can be had, since relay, bubblewrap and proxy start beside each other. Throws `start_failed` with what the
+ * relay or bwrap said; nothing is left then.
  */
 export async function startRelay(start: RelayStart): Promise<void> {
+  const { faults, clock } = start;
   // Awaited only once the sandbox stands.
   start.untilListening.catch(() => undefined);
-  start.sandboxGroup.create();
-  start.faults.reached('create.groups');
-  const relay = await start.relay;
   try {
-    start.faults.reached('create.relay');
+    const relay = await start.relay.member;
     giveOrder(relay, start);
+    faults.reached('create.ordered');
+    start.prepare();
+    faults.reached('create.directories');
+    // What it starts is born into its group.
+    await start.relay.entered;
+    faults.reached('create.relay');
     relay.instructions.write(encodeFrame(start.config));
-    start.faults.reached('create.ordered');
+    faults.reached('create.configured');
     const reports = readReports(relay.reports);
-    // The proxy meanwhile: it is there when the payload is.
-    await Promise.all([untilStarted(reports, start.clock).then((init) => place(init, start)), start.untilListening]);
+    const started = untilStarted(reports, clock);
+    started.catch(() => undefined);
+    start.sandboxGroup.create();
+    faults.reached('create.groups');
+    await Promise.all([start.furnish(), started.then((init) => place(init, start, reports)), start.untilListening]);
     relay.instructions.end(GO);
-    start.faults.reached('create.go');
+    faults.reached('create.go');
     void followReports(reports, start.onRunning);
   } catch (error) {
-    await Promise.allSettled([relay.end(), endGroup(start.sandboxGroup, 0, start.clock)]);
+    await Promise.allSettled([start.relay.end(), endGroup(start.sandboxGroup, 0, clock)]);
     throw error;
   }
 }
 
-/** A relay that waits, or a new one, moved into `group`. Throws what its start or its move throws; nothing of it is left then. */
-export async function takeRelay(pool: Pick<WarmPool, 'take'>, group: Cgroup): Promise<PoolMember> {
-  const relay = await pool.take();
-  try {
-    await relay.enter(group);
-    return relay;
-  } catch (error) {
-    await relay.end();
-    throw error;
-  }
+/** A relay on its way into the group of its sandbox. */
+export interface TakenRelay {
+  /** Resolves when it waits for its order. */
+  readonly member: Promise<PoolMember>;
+  /** Resolves when it is in its group. */
+  readonly entered: Promise<void>;
+  /** Ends it, wherever it is; resolves when nothing of it is left. Idempotent, never rejects. */
+  end(): Promise<void>;
+}
+
+/** A relay that waits, or a new one, which begins to move into `group`. What fails is told by its promises. */
+export function takeRelay(pool: Pick<WarmPool, 'take'>, group: Cgroup): TakenRelay {
+  const member = pool.take();
+  const entered = member.then((relay) => relay.enter(group));
+  // Told to who waits for it.
+  entered.catch(() => undefined);
+  const end = async (): Promise<void> => {
+    await entered.catch(() => undefined);
+    await member.then((relay) => relay.end()).catch(() => undefined);
+  };
+  return { member, entered, end };
 }
 
 /** The relay's own files and its socket are opened here, by root: it never looks at a path before it has its uid. */
@@ -83,10 +106,17 @@ function giveOrder(relay: PoolMember, start: RelayStart): void {
   relay.order([start.uid], [log, listener, output]);
 }
 
-async function place(pid: number, start: RelayStart): Promise<void> {
-  refuseStranger(pid, start.relayGroup);
-  start.faults.reached('create.started');
-  await start.sandboxGroup.addSoon(pid);
+async function place(pid: number, start: RelayStart, reports: AsyncGenerator<RelayReport, void>): Promise<void> {
+  try {
+    refuseStranger(pid, start.relayGroup);
+    start.faults.reached('create.started');
+    await start.sandboxGroup.addSoon(pid);
+  } catch (error) {
+    // bubblewrap may end between the two (a mount that the kernel refuses): then its relay says why, and nobody was named wrongly.
+    if (isAlive(pid)) throw error;
+    await untilStarted(reports, start.clock);
+    throw error;
+  }
   start.faults.reached('create.placed');
 }
 
@@ -94,6 +124,11 @@ async function place(pid: number, start: RelayStart): Promise<void> {
 function refuseStranger(pid: number, relayGroup: Cgroup): void {
   if (relayGroup.pids().includes(pid)) return;
   throw new BureauError('start_failed', `The relay named process ${pid} as its sandbox, which is none of its own`, { data: { pid } });
+}
+
+/** A zombie is dead: nothing can be done with it. */
+function isAlive(pid: number): boolean {
+  return readProcess(pid)?.zombie === false;
 }
 
 async function* readReports(pipe: Readable): AsyncGenerator<RelayReport, void> {

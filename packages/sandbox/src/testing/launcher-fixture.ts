@@ -42,6 +42,11 @@ if said == 'dies-at-once': sys.exit(1)
 child = os.fork()
 if child == 0:
     while True: time.sleep(1000)
+if said == 'fails-once-named':
+    os.kill(child, 9); os.waitpid(child, 0)
+    report(bytes([0x82]) + text('type') + text('started') + text('pid') + b'\\xce' + struct.pack('>I', child))
+    report(bytes([0x82]) + text('type') + text('failed') + text('message') + text('bwrap: no mount'))
+    sys.exit(1)
 stranger = re.search(rb'stranger:([0-9]+)', data)
 named = int(stranger.group(1)) if stranger else child
 report(bytes([0x82]) + text('type') + text('started') + text('pid') + b'\\xce' + struct.pack('>I', named))
