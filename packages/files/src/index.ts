@@ -21,5 +21,6 @@ export { readJson } from './json.ts';
 export { ensureDirectory } from './directory.ts';
 export type { DirectoryOptions } from './directory.ts';
 export { cutLogFile, openLogFile } from './log-file.ts';
+export { settleFile } from './settle-file.ts';
 export { replaceSymlink } from './symlink.ts';
 export { isSqliteDamage } from './sqlite-damage.ts';

@@ -11,7 +11,7 @@ import { readExitReport, withHits } from './lifecycle-exit.ts';
 import { RELAY_STOP_MARGIN } from './lifecycle-limits.ts';
 import type { ProxyLink } from './lifecycle-proxy.ts';
 import { removeSocketLink } from './socket-link.ts';
-import { StageTimes } from './stage-times.ts';
+import { LifecycleTimes } from './lifecycle-times.ts';
 import type { SandboxRecord, SandboxRecords } from './state-record.ts';
 
 export interface LiveSandboxDeps {
@@ -39,7 +39,7 @@ export class LiveSandbox {
   #state: SandboxInfo['state'];
   #proxyClosed: Promise<void> | undefined;
   /** The steps of its end, from the moment on at which somebody asked for it. */
-  #steps: StageTimes | undefined;
+  #steps: LifecycleTimes | undefined;
   readonly #released = new AbortController();
   /** Settles when nothing of the sandbox is left and its end is told; never after `release`. Never rejects. */
   readonly ended: Promise<ExitReport>;
@@ -90,7 +90,7 @@ export class LiveSandbox {
   async stop(graceMilliseconds: number): Promise<ExitReport> {
     if (this.#state === 'exited') return this.ended;
     this.#change('stopping');
-    this.#steps ??= new StageTimes(this.#deps.clock, this.#deps.faults);
+    this.#steps ??= new LifecycleTimes(this.#deps.clock, this.#deps.faults);
     this.#reached('destroy.stopping');
     const kill = this.#deps.clock.setTimer(graceMilliseconds + RELAY_STOP_MARGIN, () => this.#kill());
     try {
@@ -161,22 +161,31 @@ export class LiveSandbox {
     this.#reached('destroy.payload-gone');
     const { number, principal } = this.#record;
     const proxyClosed = this.#closeProxy();
-    const exit = withHits(readExitReport(paths.principal(number).exitFile), sandboxGroup.hits());
+    const places = paths.principal(number);
+    const exit = withHits(readExitReport(places.exitFile), sandboxGroup.hits());
     this.#record = { ...this.#record, exit };
     const isRecorded = this.#attempt('its end was not written down', () => records.write(this.#record));
     this.#reached('destroy.recorded');
+    const groupsRemoved = this.#attemptSoon(
+      'its cgroups were not removed',
+      Promise.all([relayGroup.removeSoon(), sandboxGroup.removeSoon()]),
+    );
+    const settled = isRecorded ? this.#attemptSoon('its end may be lost in a power cut', records.settle(number)) : undefined;
+    // Until the record is there, the relay's own report is all that a later launcher could read.
+    const remove = (path: string): void => {
+      if (isRecorded) this.#attempt('its directory was not removed', () => rmSync(path, { recursive: true, force: true }));
+    };
+    // All but the proxy's, while that ends.
+    for (const path of [places.relayDirectory, places.exitDirectory]) remove(path);
     await proxyClosed;
     signal.throwIfAborted();
     this.#reached('destroy.proxy-stopped');
-    await Promise.all([relayGroup.removeSoon(), sandboxGroup.removeSoon()]).catch((error: unknown) =>
-      this.#tell('its cgroups were not removed', error),
-    );
+    await groupsRemoved;
     this.#reached('destroy.groups-removed');
     this.#attempt('its socket link was not removed', () => removeSocketLink(paths, principal));
     this.#reached('destroy.link-removed');
-    // Until the record is on disk, the relay's own report is all that a later launcher could read.
-    if (isRecorded)
-      this.#attempt('its directory was not removed', () => rmSync(paths.principal(number).directory, { recursive: true, force: true }));
+    remove(places.directory);
+    await settled;
     this.#reached('destroy.directory-removed');
     const steps = this.#steps === undefined ? {} : { milliseconds: this.#steps.milliseconds };
     logger.info({ principal, id: this.#record.id, code: exit.code, reason: exit.reason, ...steps }, 'sandbox ended');
@@ -202,6 +211,11 @@ export class LiveSandbox {
       this.#tell(failed, error);
       return false;
     }
+  }
+
+  /** Like {@link #attempt}, for a step that is under way. */
+  async #attemptSoon(failed: string, step: Promise<unknown>): Promise<void> {
+    await step.catch((error: unknown) => this.#tell(failed, error));
   }
 
   #tell(failed: string, error: unknown): void {

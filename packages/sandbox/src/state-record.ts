@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { existsSync, renameSync, rmSync } from 'node:fs';
-import { readJson, writeFileAtomic } from '@bureau/files';
+import { readJson, settleFile, writeFileAtomic } from '@bureau/files';
 import { digest, exitReport, principalName, principalNumber, sandboxId, sandboxSpec, timestamp } from '@bureau/protocol';
 import * as v from 'valibot';
 import { RECORD_MAX_BYTES } from './lifecycle-limits.ts';
@@ -31,11 +31,16 @@ export class SandboxRecords {
   }
 
   /**
-   * Written whole or not at all. An end is on disk when this returns. A start is not forced there: after a power cut nothing of it runs,
-   * and a record that is lost or empty says the same as one that is there.
+   * Written whole or not at all, for every launcher after this one; not forced to disk: after a power cut nothing of a start runs, and a
+   * record that is lost or empty says the same as one that is there. An end is told only after {@link settle}.
    */
   write(record: SandboxRecord): void {
-    writeFileAtomic(this.#path(record.number), JSON.stringify(record), { mode: 0o600, durable: record.exit !== undefined });
+    writeFileAtomic(this.#path(record.number), JSON.stringify(record), { mode: 0o600, durable: false });
+  }
+
+  /** Resolves when what was written is on disk. Rejects with what the system says. */
+  settle(number: number): Promise<void> {
+    return settleFile(this.#path(number));
   }
 
   /** `undefined` when there is none; throws `file_malformed` when it is not one of ours. */
