@@ -29,9 +29,9 @@ export const OOM_PREFERENCE = 500;
 /** The largest uid; 4294967295 means "no change" to the kernel. */
 export const UID_MAX = 4_294_967_294;
 /** After the last member of a pool was taken, before others are started: what took it is still using the processors. */
-export const REFILL_QUIET_MILLISECONDS = 150;
-/** … but never later than this after the first that was taken, however many are taken meanwhile. */
-export const REFILL_LATEST_MILLISECONDS = 1_000;
+export const REFILL_QUIET_MILLISECONDS = 300;
+/** … but never later than this after the first that was taken, however many are taken meanwhile: fifty at once take two seconds of two processors. */
+export const REFILL_LATEST_MILLISECONDS = 2_500;
 /** Pause before a member is started again that ended while it waited, or did not come to wait: a broken program is not started all day. */
 export const REFILL_AFTER_FAILURE_MILLISECONDS = 5_000;
 /** From a member's start to its waiting: 0.1 s; a machine under load gets 200 times that. */

@@ -63,9 +63,11 @@ async function takeService({ name, listeners }: ServiceDefinition, numbers: read
   try {
     start.onSpawn(member.pid);
     start.signal.throwIfAborted();
-    await member.enter(start.cgroup);
+    // The kernel may take 10 ms to move it; what it starts with is no matter, since it starts nothing.
+    const entered = member.enter(start.cgroup);
+    entered.catch(() => undefined);
     member.order(numbers, [log, ...sockets]);
-    await member.ready();
+    await Promise.all([entered, member.ready()]);
     start.signal.throwIfAborted();
   } catch (cause) {
     await member.end();
