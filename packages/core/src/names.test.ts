@@ -61,12 +61,12 @@ test('parseLocalpart accepts only what is a safe relative path', () => {
   assert.ok(taken > 100, `only ${taken} names were taken: the generator tests nothing`);
 });
 
-test('parsePrincipalName accepts just the localparts without a reserved first segment', () => {
+test('parsePrincipalName accepts just the localparts without a reserved first segment or a leading "-"', () => {
   fc.assert(
     fc.property(fc.constantFrom('', ...RESERVED_FIRST_SEGMENTS), nearName, (first, rest) => {
       const text = first === '' ? rest : `${first}/${rest}`;
       const reserved = RESERVED_FIRST_SEGMENTS.includes(text.split('/')[0] ?? '');
-      assert.equal(accepted(parsePrincipalName, text), accepted(parseLocalpart, text) && !reserved);
+      assert.equal(accepted(parsePrincipalName, text), accepted(parseLocalpart, text) && !reserved && !text.startsWith('-'));
     }),
   );
 });
@@ -77,7 +77,8 @@ for (const text of [
   '0a',
   '1/2',
   '=',
-  '-',
+  '=-',
+  'a/--b',
   'a.b',
   'a_b',
   'a..b',
@@ -88,6 +89,12 @@ for (const text of [
   `${'a/'.repeat(39)}aa`,
 ]) {
   test(`parsePrincipalName accepts ${text.slice(0, 30)}`, () => assert.equal(parsePrincipalName(text), text));
+}
+
+for (const text of ['-', '--help', '-a/b']) {
+  test(`parsePrincipalName refuses ${text}, which looks like an option`, () => {
+    assert.throws(() => parsePrincipalName(text), refused);
+  });
 }
 
 const hostile: readonly [why: string, text: string][] = [

@@ -58,9 +58,10 @@ export function parseLocalpart(text: string): PrincipalName {
   return fault === undefined ? (text as PrincipalName) : refuse('principal name', text, fault);
 }
 
-/** The name of an agent: a localpart whose first segment is not reserved. Throws `invalid_name`. */
+/** The name of an agent: a localpart whose first segment is not reserved, and that no command takes for an option. Throws `invalid_name`. */
 export function parsePrincipalName(text: string): PrincipalName {
   const name = parseLocalpart(text);
+  if (name.startsWith('-')) refuse('principal name', text, 'it begins with "-", which commands take for an option');
   const first = name.split('/')[0] ?? '';
   if (RESERVED_FIRST_SEGMENTS.includes(first)) {
     refuse('principal name', text, `names that start with "${first}" belong to Bureau itself; choose another first segment`);

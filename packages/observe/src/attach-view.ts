@@ -19,7 +19,7 @@ export interface ViewTargets {
 /**
  * Shows a payload's output until the chunks end: raw where the target is a file or pipe, sanitised where it is a terminal, as slowly as the
  * targets take it (so that the stream's flow control reaches the payload). Missing output is marked on a terminal only: a file gets the
- * payload's bytes and nothing else. A terminal is put back to its defaults at the end, however it ends.
+ * payload's bytes and nothing else. A terminal that was told more than plain text is put back to its defaults at the end, however it ends.
  * Rejects with what the chunks throw, or `target_closed` when nobody reads a target any more.
  */
 export async function showOutput(chunks: AsyncIterable<OutputChunk>, targets: ViewTargets): Promise<void> {
@@ -35,6 +35,10 @@ export async function showOutput(chunks: AsyncIterable<OutputChunk>, targets: Vi
   }
 }
 
+const ESCAPE = 0x1b;
+/** Changes the character set without an escape. */
+const SHIFT_OUT = 0x0e;
+
 /** What marks missing output on a terminal. */
 function skippedMark(bytes: number): string {
   return `[${bytes} bytes skipped]`;
@@ -43,7 +47,8 @@ function skippedMark(bytes: number): string {
 class View {
   readonly #target: ViewTarget;
   readonly #sanitizer: TerminalSanitizer | undefined;
-  #shown = false;
+  /** Something was shown that a terminal acts on: plain text needs no putting back. */
+  #acted = false;
 
   constructor(target: ViewTarget) {
     this.#target = target;
@@ -51,8 +56,10 @@ class View {
   }
 
   async show(data: Uint8Array): Promise<void> {
-    this.#shown = true;
-    await write(this.#target, this.#sanitizer === undefined ? data : this.#sanitizer.push(data));
+    if (this.#sanitizer === undefined) return write(this.#target, data);
+    const safe = this.#sanitizer.push(data);
+    this.#acted ||= safe.includes(ESCAPE) || safe.includes(SHIFT_OUT);
+    await write(this.#target, safe);
   }
 
   async mark(bytes: number): Promise<void> {
@@ -66,7 +73,7 @@ class View {
   }
 
   reset(): void {
-    if (this.#sanitizer !== undefined && this.#shown && !this.#target.destroyed) this.#target.write(terminalResetSequence);
+    if (this.#acted && !this.#target.destroyed) this.#target.write(terminalResetSequence);
   }
 }
 

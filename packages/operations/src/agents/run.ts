@@ -14,7 +14,7 @@ import { defineOperation, type AnyOperation } from '../registry/operation.ts';
 import { parseEnvironment } from './deploy.ts';
 import { describeLimits } from './describe.ts';
 import { exitCodeOf } from './exit-code.ts';
-import { followSize, passInput, rawTerminal } from './typing.ts';
+import { followSize, passInput, rawTerminal, sizeOf } from './typing.ts';
 import { copyIn, copyOut } from './workspace-copy.ts';
 
 /** A sandbox that nobody can reach by then is given up: its start takes a proxy and a relay. */
@@ -166,12 +166,12 @@ async function converse(
   context.signal.addEventListener('abort', onAbort, { once: true });
   const timer =
     timeout === undefined ? undefined : context.clock.setTimer(timeout, () => stop(new BureauError(TIMED_OUT, 'The time is up')));
-  const size =
-    context.output.columns === undefined || context.output.rows === undefined
-      ? {}
-      : { columns: context.output.columns, rows: context.output.rows };
   using _raw = tty ? rawTerminal(context) : undefined;
-  const stream = daemon.stream('attach', { principal, attach: { mode: 'control', ...(tty ? size : {}) } }, { signal: over.signal });
+  const stream = daemon.stream(
+    'attach',
+    { principal, attach: { mode: 'control', ...(tty ? sizeOf(context.output) : {}) } },
+    { signal: over.signal },
+  );
   const typing = passInput(context, {
     daemon,
     principal,

@@ -84,12 +84,20 @@ export function rawTerminal(context: OperationContext): Disposable {
   return { [Symbol.dispose]: () => input.setRawMode?.(false) };
 }
 
+/** The terminal's size; `undefined` for none, and for one that does not say (a serial line, a terminal of `script`): 0 columns, 0 rows. */
+export function sizeOf({
+  columns,
+  rows,
+}: Pick<OperationContext['output'], 'columns' | 'rows'>): { columns: number; rows: number } | undefined {
+  return columns === undefined || rows === undefined || columns < 1 || rows < 1 ? undefined : { columns, rows };
+}
+
 /** Tells the payload's terminal the caller's size, now and at each change, until disposed. */
 export function followSize(context: OperationContext, options: Pick<TypingOptions, 'daemon' | 'principal'>): Disposable {
   const { output } = context;
   const tell = (): void => {
-    if (output.columns === undefined || output.rows === undefined || output.columns < 1 || output.rows < 1) return;
-    options.daemon.call('resize', { principal: options.principal, columns: output.columns, rows: output.rows }).catch(() => undefined);
+    const size = sizeOf(output);
+    if (size !== undefined) options.daemon.call('resize', { principal: options.principal, ...size }).catch(() => undefined);
   };
   tell();
   output.on('resize', tell);
