@@ -21,3 +21,24 @@ test('faultTable has a row for each title of a test or group, split where fault 
     '',
   ]);
 });
+
+test('faultTable has a row for each word of the loops around a title', () => {
+  const text = [
+    "for (const program of ['stand', 'daemon'])",
+    "  for (const code of ['ENOSPC', 'EROFS'] as const)",
+    '    test(`${code} at each write of ${program}: told`, async (t) => {',
+    "for (const program of ['relay'])",
+    '  test(`${program} and ${other}: told`, async (t) => {',
+  ].join('\n');
+  const faults = faultTable([{ file: 'integration/faults/disk.test.ts', text }])
+    .split('\n')
+    .slice(8, -1)
+    .map((row) => row.split(' | ')[0]);
+  assert.deepEqual(faults, [
+    '| ENOSPC at each write of stand',
+    '| ENOSPC at each write of daemon',
+    '| EROFS at each write of stand',
+    '| EROFS at each write of daemon',
+    '| relay and *other*',
+  ]);
+});

@@ -29,7 +29,10 @@ export const faultTableCheck: Check = {
   },
 };
 
-/** The page, from the titles `FAULT: RESULT` of tests and groups; a title made from parts has their names in italics. */
+/**
+ * The page, from the titles `FAULT: RESULT` of tests and groups. A title made from parts has a row for each of what they are, where a loop over
+ * a list of words says so; else their names in italics.
+ */
 export function faultTable(files: readonly { readonly file: string; readonly text: string }[]): string {
   const rows = files.flatMap(({ file, text }) =>
     titlesOf(text).map((title) => {
@@ -54,7 +57,19 @@ export function faultTable(files: readonly { readonly file: string; readonly tex
 
 function titlesOf(text: string): string[] {
   const titles = [...text.matchAll(/^ *(?:test|describe)\(\s*(?:'([^'\n]*)'|`([^`\n]*)`)/gm)];
-  return titles.map((match) => match[1] ?? match[2] ?? '');
+  return titles.flatMap((match) => expanded(match[1] ?? match[2] ?? '', loopsAbove(text.slice(0, match.index))));
+}
+
+/** What the names of loops stand for at the end of this text, the nearest last: `for (const NAME of ['WORD', …]`. */
+function loopsAbove(text: string): ReadonlyMap<string, readonly string[]> {
+  const loops = [...text.matchAll(/^ *for \(const (\w+) of \[((?:'[^'\n]*'(?:, )?)+)\]/gm)];
+  return new Map(loops.map(([, name = '', words = '']) => [name, [...words.matchAll(/'([^']*)'/g)].map(([, word = '']) => word)]));
+}
+
+function expanded(title: string, loops: ReadonlyMap<string, readonly string[]>): string[] {
+  const [whole, name = ''] = [...title.matchAll(/\$\{(\w+)\}/g)].find(([, each = '']) => loops.has(each)) ?? [];
+  if (whole === undefined) return [title];
+  return (loops.get(name) ?? []).flatMap((word) => expanded(title.replaceAll(whole, word), loops));
 }
 
 function cell(text: string): string {
