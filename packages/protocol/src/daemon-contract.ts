@@ -17,6 +17,8 @@ export const plannedAction = v.strictObject({
   reason: text(500),
   /** The event that caused it. */
   event: v.optional(text(255)),
+  /** Of a `wait`: what it waits for comes then. */
+  until: v.optional(timestamp),
 });
 export type PlannedAction = v.InferOutput<typeof plannedAction>;
 

@@ -52,8 +52,8 @@ export interface EventStreamAnswer {
 }
 
 /**
- * One operation on the agent's socket, as data: routing, the checks before the handler and the log derive from it (and, with
- * issue C1, the OpenAPI description).
+ * One operation on the agent's socket, as data: routing, the checks before the handler, the log and the OpenAPI description
+ * (`/v1/openapi.json`) derive from it.
  */
 export interface Route {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';

@@ -219,7 +219,7 @@ function planOne(desired: Desired, info: SandboxInfo | undefined, input: PlanInp
       action: { action: 'wait', principal, event, reason: 'it ended and starts again after a pause', until: retryAt },
       status: say('backing_off', { retryAt }),
     };
-  return create(sandboxIdOf(key, there.attempt + 1), 'it ended and is to run always');
+  return create(sandboxIdOf(key, there.attempt + 1), 'it ended, and its restart policy starts it again');
 }
 
 /** Ends and forgets what is not wanted. */

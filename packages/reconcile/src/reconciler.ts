@@ -61,11 +61,12 @@ export class Reconciler {
   /** What would be done now, for `bureau machine plan`. */
   preview(): PlannedAction[] {
     const now = this.#plan();
-    return (now?.actions ?? []).map(({ action, principal, reason, event }) => ({
-      action,
-      principal,
-      reason: plainText(reason, REASON_MAX),
-      ...(event === undefined ? {} : { event }),
+    return (now?.actions ?? []).map((planned) => ({
+      action: planned.action,
+      principal: planned.principal,
+      reason: plainText(planned.reason, REASON_MAX),
+      ...(planned.event === undefined ? {} : { event: planned.event }),
+      ...(planned.action === 'wait' ? { until: planned.until } : {}),
     }));
   }
 

@@ -22,6 +22,9 @@ export const machinePlan: AnyOperation = defineOperation({
     actions.length === 0
       ? 'nothing to do: all is as desired'
       : actions
-          .map(({ action, principal, reason, event }) => `${action} ${principal}: ${reason}${event === undefined ? '' : ` (${event})`}`)
+          .map(({ action, principal, reason, event, until }) => {
+            const when = until === undefined ? '' : ` until ${new Date(until).toISOString()}`;
+            return `${action} ${principal}${when}: ${reason}${event === undefined ? '' : ` (${event})`}`;
+          })
           .join('\n'),
 });
