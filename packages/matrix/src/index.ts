@@ -20,6 +20,7 @@ export type { Login, MatrixSession, Registration } from './session.ts';
 export type { LowerLevel, PowerLevels, PowerRules } from './power-levels.ts';
 export { BUREAU_SPACE, STANDARD_ROOMS, aliasOfRoom } from './rooms.ts';
 export type { RoomKind, StandardRoom } from './rooms.ts';
+export { machineRooms } from './machine-rooms.ts';
 export { childIsLinked, contentOf, roomOrigin } from './room-state.ts';
 export type { RoomFault, RoomOrigin } from './room-state.ts';
 export { chooseRoomVersion, makeRoomOnce } from './ensure-room.ts';

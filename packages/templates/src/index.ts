@@ -23,6 +23,8 @@ export { BUILT_IN_TEMPLATES, builtInState } from './built-in.ts';
 export type { BuiltInTemplate } from './built-in.ts';
 export { contentDifferences, layerDifferences } from './differences.ts';
 export type { Difference } from './differences.ts';
+export { buildsOn, effectOf } from './effect.ts';
+export type { Effect } from './effect.ts';
 export { describeFault } from './fault.ts';
 export type { TemplateFault } from './fault.ts';
 export { noTemplate, resolveTemplates } from './library.ts';

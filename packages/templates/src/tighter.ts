@@ -77,7 +77,7 @@ function rank(profile: unknown): number {
 
 function narrower(was: Mount | undefined, now: Mount | undefined): boolean {
   if (was === undefined || now === undefined || mountPlace(was) !== mountPlace(now)) return false;
-  if (was.type === 'bind' && now.type === 'bind') return now.mode === 'ro' && same({ ...was, mode: 'ro' }, now);
+  if (was.type === 'bind' && now.type === 'bind') return same({ ...was, mode: 'ro' }, now);
   if ((was.type === 'tmpfs' && now.type === 'tmpfs') || (was.type === 'overlay' && now.type === 'overlay'))
     return now.size <= was.size && same({ ...was, size: now.size }, now);
   return false;

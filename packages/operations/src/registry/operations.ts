@@ -51,6 +51,7 @@ import { standDown } from '../stand/down.ts';
 import { standUp } from '../stand/up.ts';
 import { templateDiff } from '../templates/diff.ts';
 import { templateHistory } from '../templates/history.ts';
+import { templateImpact } from '../templates/impact.ts';
 import { templateList } from '../templates/list.ts';
 import { templatePush } from '../templates/push.ts';
 import { templateResolve } from '../templates/resolve.ts';
@@ -109,6 +110,7 @@ export const OPERATIONS: readonly AnyOperation[] = [
   templateResolve,
   templateValidate,
   templateDiff,
+  templateImpact,
   templatePush,
   templateHistory,
   sandboxExplain,

@@ -276,3 +276,37 @@ test('a source is a file, an https URL, or a template of a room', async () => {
   await refused(call('validate', { source: 'https://127.0.0.1:1/x.json' }), 'source_unreachable');
   await refused(call('validate', { source: 'UPPER' }), 'invalid_name');
 });
+
+test('impact says what a push would make of each agent on each machine', async () => {
+  await call('push', { source: file('shape', '{ "description": "s", "command": ["x"], "environment": { "A": "1" } }') });
+  await call('push', { source: file('built-on', '{ "description": "b", "inherits": ["shape"] }') });
+  const machine = await client.createRoom({ roomVersion: '11', name: 'm', topic: '', aliasLocalpart: 'machine/one', powerLevels: {} });
+  const assign = async (principal: string, fields: object): Promise<void> => {
+    await client.setState(machine, EVENT_TYPES.assignment, principal, { v: 1, principal, ...fields });
+  };
+  await assign('a/direct', { template: 'shape' });
+  await assign('a/child', { template: 'built-on' });
+  await assign('a/own', { template: 'built-on', environment: { A: 'mine' } });
+  await assign('a/stopped', { template: 'shape', desired: 'stopped' });
+  await assign('a/other', { template: 'default', command: ['x'] });
+  await client.setState(machine, EVENT_TYPES.assignment, 'a/broken', { v: 1, principal: 'a/else', template: 'shape' });
+  const impact = async (text: string): Promise<string[]> => {
+    const result = await call<{ machines: string[]; agents: { machine: string; principal: string; effect: string }[] }>('impact', {
+      source: file('shape', text),
+    });
+    assert.deepEqual(result.machines, ['machine/one']);
+    assert.ok(result.agents.every((each) => each.machine === 'machine/one'));
+    return result.agents.map(({ principal, effect }) => `${principal} ${effect}`);
+  };
+  assert.deepEqual(await impact('{ "description": "s", "command": ["x"], "environment": { "A": "2" } }'), [
+    'a/child replaced',
+    'a/direct replaced',
+    'a/own untouched',
+  ]);
+  assert.deepEqual(
+    await impact('{ "description": "s", "command": ["x"], "environment": { "A": "1" }, "payload": { "t": 1 }, "locked": ["environment"] }'),
+    ['a/child told', 'a/direct told', 'a/own blocked'],
+  );
+  const result = await call('impact', { source: file('shape', '{ "description": "s", "comand": ["x"] }') });
+  assert.match(render('impact', result), /comand: there is no such field[^]*a\/direct +shape +untouched/);
+});

@@ -19,7 +19,7 @@ export const templatePush: AnyOperation = defineOperation({
   name: 'template push',
   summary: 'Publish a template, unless it is published like that already',
   description:
-    'Refuses what no machine could use, and what would break a template that builds on it. Agents that use it are replaced. With --expect it refuses to write over anything but the event that you have looked at.',
+    'Refuses what no machine could use, and what would break a template that builds on it. What becomes of the agents that use it says “template impact”. With --expect it refuses to write over anything but the event that you have looked at.',
   grant: 'template/push',
   input: v.strictObject({
     ...CANDIDATE_ENTRIES,
