@@ -48,7 +48,7 @@ async function main(args: readonly string[]): Promise<number> {
   const chosen = parsed.positionals.length > 0 ? new Set(parsed.positionals) : areas.keys();
   const rows: Row[] = [];
   for (const name of chosen) {
-    for await (const row of rowsOf(await loadArea(areas.get(name) as string), parsed.values.full === true)) {
+    for await (const row of rowsOf(await loadArea(areas.get(name) ?? []), parsed.values.full === true)) {
       rows.push(row);
       if (parsed.values.json === true) process.stdout.write(`${JSON.stringify(row)}\n`);
       else process.stderr.write(`  ${row.name}: done\n`);

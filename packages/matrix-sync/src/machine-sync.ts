@@ -196,7 +196,10 @@ export class MachineSync {
       this.#noteTooMany(each.room, change.tooMany);
     }
     for (const room of news.left) changed = this.#state.drop(room) || changed;
-    if (changed) this.#tellChange();
+    if (changed) {
+      this.#options.logger.info({ events: news.rooms.reduce((sum, { state }) => sum + state.length, 0) }, 'the rooms have changed');
+      this.#tellChange();
+    }
     this.#invitations.answer(news.invitations);
     if (since !== undefined) for (const each of news.rooms) await this.#timelines.deliver(each, since);
     // What has changed is acted on first: the disk may take its time.
@@ -256,7 +259,9 @@ export class MachineSync {
     this.#noteTooMany(room, change.tooMany);
     const differing = change.set.length + change.gone.length;
     if (differing === 0) return;
-    if (known)
+    if (known && this.#health === 'live')
+      this.#options.logger.info({ room, events: differing }, 'a room in doubt was read: it is other than it seemed');
+    else if (known)
       this.#options.logger.error(
         { room },
         `the homeserver has other state than it told us (${differing} events differ): restored from an older copy?`,

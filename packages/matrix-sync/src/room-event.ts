@@ -12,6 +12,8 @@ export interface StateFact {
 /** A state event with its type. */
 export interface KnownEvent extends StateFact {
   readonly type: string;
+  /** Milliseconds since the epoch, as its sender's homeserver says; 0 when it says none. */
+  readonly at: number;
 }
 
 /** A state event as it came, with the text that is kept of it on disk. */
@@ -49,19 +51,20 @@ export function readStateEvent(value: unknown): Judged<StateEvent> {
   const stateKey = event.raw['state_key'];
   if (!isIdentifier(stateKey)) return 'its state key is missing or longer than Matrix allows';
   const { type, sender, eventId, content } = event;
-  const text = textOf(keptOf({ type, stateKey, sender, eventId, content }));
-  return text === undefined ? TOO_LARGE : { type, stateKey, sender, eventId, content, text };
+  const at = timeOf(event.raw['origin_server_ts']);
+  const text = textOf(keptOf({ type, stateKey, sender, eventId, content, at }));
+  return text === undefined ? TOO_LARGE : { type, stateKey, sender, eventId, content, at, text };
 }
 
 /** What is kept of a state event on disk; `fromKept` is its opposite. */
-export function keptOf({ type, stateKey, sender, eventId, content }: KnownEvent): readonly unknown[] {
-  return [type, stateKey, sender, eventId, content];
+export function keptOf({ type, stateKey, sender, eventId, content, at }: KnownEvent): readonly unknown[] {
+  return [type, stateKey, sender, eventId, content, at];
 }
 
 /** A state event from what was kept of it. Throws for anything else: the file is damaged. */
 export function fromKept(value: unknown): KnownEvent {
   if (!Array.isArray(value)) throw new Error('a kept event is no list');
-  const [type, stateKey, sender, eventId, content] = value as unknown[];
+  const [type, stateKey, sender, eventId, content, at] = value as unknown[];
   if (
     typeof type !== 'string' ||
     typeof stateKey !== 'string' ||
@@ -70,7 +73,7 @@ export function fromKept(value: unknown): KnownEvent {
     !isRecord(content)
   )
     throw new Error('a kept event lacks what every event has');
-  return { type, stateKey, sender, eventId, content };
+  return { type, stateKey, sender, eventId, content, at: timeOf(at) };
 }
 
 /** A member of an answer as an event of a timeline. */
@@ -117,6 +120,10 @@ function headOf(raw: unknown): Judged<Head> {
   if (!isIdentifier(sender) || !/^@[^:]*:./.test(sender)) return 'its sender is no user ID';
   if (!isRecord(content)) return 'its content is no object';
   return { type, sender, eventId, content, raw };
+}
+
+function timeOf(value: unknown): number {
+  return typeof value === 'number' && Number.isSafeInteger(value) ? value : 0;
 }
 
 function isIdentifier(value: unknown): value is string {

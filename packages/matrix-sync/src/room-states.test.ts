@@ -6,8 +6,8 @@ import type { KnownEvent } from './room-event.ts';
 import { RoomStates } from './room-states.ts';
 import { ASSIGNMENT, OPERATOR, ROOM } from './testing/scripted-homeserver.ts';
 
-function event(stateKey: string, eventId: string, content: Record<string, unknown> = {}): KnownEvent {
-  return { type: ASSIGNMENT, stateKey, sender: OPERATOR, eventId, content };
+function event(stateKey: string, eventId: string, content: Record<string, unknown> = {}, at = 1): KnownEvent {
+  return { type: ASSIGNMENT, stateKey, sender: OPERATOR, eventId, content, at };
 }
 
 function shown(states: RoomStates): string[] {
@@ -37,6 +37,14 @@ test('RoomStates.apply() does not believe an event that another one had replaced
   states.replace(ROOM, [event('a', '$1')]);
   assert.deepEqual(shown(states), ['a $1']);
   assert.equal(states.apply(ROOM, [event('a', '$1')]).old, 0);
+});
+
+test('RoomStates.apply() does not believe an event that is older than what stands', () => {
+  const states = new RoomStates();
+  states.apply(ROOM, [event('a', '$2', {}, 20)]);
+  assert.equal(states.apply(ROOM, [event('a', '$1', {}, 19)]).old, 1);
+  assert.deepEqual(shown(states), ['a $2']);
+  assert.equal(states.apply(ROOM, [event('a', '$3', {}, 20), event('b', '$4', {}, 1)]).set.length, 2);
 });
 
 test('RoomStates.replace() notices content that a redaction has taken away', () => {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { RoomId } from '@bureau/core';
 import { REPLACED_KEPT, STATE_EVENTS_MAX } from './limits.ts';
-import type { KnownEvent, StateFact } from './room-event.ts';
+import type { KnownEvent } from './room-event.ts';
 
 /** What `apply` and `replace` did. */
 export interface StateChange<Event extends KnownEvent = KnownEvent> {
@@ -9,13 +9,13 @@ export interface StateChange<Event extends KnownEvent = KnownEvent> {
   readonly set: readonly Event[];
   /** Places that hold nothing any more. */
   readonly gone: readonly { readonly type: string; readonly stateKey: string }[];
-  /** Events that had been replaced before and came again: an old answer, or a room that forked. Not believed; the room is to be read. */
+  /** Events that had been replaced before, or are older than what stands: an old answer, or a room that forked. Not believed; the room is to be read. */
   readonly old: number;
   /** Events for which there is no room. */
   readonly tooMany: number;
 }
 
-type Places = Map<string, Map<string, StateFact>>;
+type Places = Map<string, Map<string, KnownEvent>>;
 
 /** The state of rooms in memory: room, type, state key. */
 export class RoomStates {
@@ -34,11 +34,11 @@ export class RoomStates {
 
   /** All state of a room. */
   events(room: RoomId): KnownEvent[] {
-    return [...(this.#rooms.get(room) ?? [])].flatMap(([type, keys]) => [...keys.values()].map((fact) => ({ type, ...fact })));
+    return [...(this.#rooms.get(room)?.values() ?? [])].flatMap((keys) => [...keys.values()]);
   }
 
   /** All state of one type in a room; empty when nothing is known. */
-  state(room: RoomId, type: string): StateFact[] {
+  state(room: RoomId, type: string): KnownEvent[] {
     return [...(this.#rooms.get(room)?.get(type)?.values() ?? [])];
   }
 
@@ -57,7 +57,7 @@ export class RoomStates {
     for (const event of events) {
       const before = this.#rooms.get(room)?.get(event.type)?.get(event.stateKey);
       if (before?.eventId === event.eventId) continue;
-      if (this.#replaced.has(event.eventId)) old += 1;
+      if (this.#replaced.has(event.eventId) || (before !== undefined && event.at < before.at)) old += 1;
       else if (before === undefined && this.#size >= STATE_EVENTS_MAX) tooMany += 1;
       else {
         this.#put(room, event, before);
@@ -104,13 +104,13 @@ export class RoomStates {
     this.#rooms.delete(room);
   }
 
-  #put(room: RoomId, event: KnownEvent, before: StateFact | undefined): void {
-    const { type, stateKey, sender, eventId, content } = event;
-    const places = this.#rooms.get(room) ?? new Map<string, Map<string, StateFact>>();
+  #put(room: RoomId, event: KnownEvent, before: KnownEvent | undefined): void {
+    const { type, stateKey, sender, eventId, content, at } = event;
+    const places = this.#rooms.get(room) ?? new Map<string, Map<string, KnownEvent>>();
     this.#rooms.set(room, places);
-    const keys = places.get(type) ?? new Map<string, StateFact>();
+    const keys = places.get(type) ?? new Map<string, KnownEvent>();
     places.set(type, keys);
-    keys.set(stateKey, { stateKey, sender, eventId, content });
+    keys.set(stateKey, { type, stateKey, sender, eventId, content, at });
     if (before === undefined) this.#size += 1;
     else if (before.eventId !== eventId) this.#forgetEvent(before.eventId);
   }
@@ -124,6 +124,6 @@ export class RoomStates {
   }
 }
 
-function sameContent(before: StateFact, event: KnownEvent): boolean {
+function sameContent(before: KnownEvent, event: KnownEvent): boolean {
   return JSON.stringify(before.content) === JSON.stringify(event.content);
 }
