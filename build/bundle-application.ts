@@ -28,6 +28,8 @@ export async function bundleApplication(root: string, application: Application, 
     platform: 'node',
     external: [...NATIVE_PACKAGES, /^node:/, ...builtinModules],
     tsconfig: false,
+    // Its main file asks for its parts in a way that no bundler can follow; `module` has them plainly.
+    resolve: { alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' } },
     transform: { target: 'esnext' },
     // Our modules do nothing when they are loaded (house style), so what is not used is left out.
     treeshake: { moduleSideEffects: (id) => id.includes('/node_modules/') || id.endsWith('/main.ts') },
