@@ -15,6 +15,7 @@ import {
   StatusWatch,
   daemonHandlers,
   openMemoryFile,
+  templateDistrust,
   type Facts,
 } from '@bureau/reconcile';
 import { startMachineReports } from './machine-reports.ts';
@@ -141,6 +142,14 @@ function readFacts(sync: MachineSync, machine: MachineSettings, logger: Logger):
   return {
     assignments: sync.state(machine.configRoom, EVENT_TYPES.assignment),
     credentials: sync.state(machine.configRoom, EVENT_TYPES.credentials),
-    templates: sync.state(machine.templateRoom, EVENT_TYPES.template),
+    templates: readTemplates(sync, machine),
   };
+}
+
+/** The templates of the pinned room; none is believed while others than operators may write there. */
+function readTemplates(sync: MachineSync, { templateRoom }: MachineSettings): Facts['templates'] {
+  const [levels] = sync.state(templateRoom, 'm.room.power_levels');
+  const distrust = templateDistrust(levels?.content);
+  const templates = sync.state(templateRoom, EVENT_TYPES.template);
+  return distrust === undefined ? templates : templates.map((fact) => ({ ...fact, distrust }));
 }

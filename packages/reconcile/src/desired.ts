@@ -10,6 +10,8 @@ export interface Fact {
   readonly stateKey: string;
   readonly eventId: string;
   readonly content: unknown;
+  /** Why it is not believed, though the room has it; see `templateDistrust`. */
+  readonly distrust?: string;
 }
 
 /** The rooms, read. */

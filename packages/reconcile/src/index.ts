@@ -15,6 +15,7 @@ export type { LauncherConnection } from './launcher-link.ts';
 export { RelayRoutes } from './relay-routes.ts';
 export { Runs } from './runs.ts';
 export { StatusReporter } from './status-reporter.ts';
+export { templateDistrust } from './template-trust.ts';
 export { StatusWatch } from './status-watch.ts';
 export { daemonHandlers } from './daemon-service.ts';
 export type { DaemonServiceDeps } from './daemon-service.ts';

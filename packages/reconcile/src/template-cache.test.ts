@@ -25,8 +25,9 @@ test('TemplateCache: the same events, the same library; a change touches only wh
 test('TemplateCache believes nothing while it is told not to, and all of it afterwards', () => {
   const cache = new TemplateCache();
   const facts = [fact('base', '$1')];
+  const distrusted = facts.map((each) => ({ ...each, distrust: 'anybody may write' }));
   assert.equal(cache.library(facts).get('base')?.ok, true);
-  const resolution = cache.library(facts, 'anybody may write').get('base');
+  const resolution = cache.library(distrusted).get('base');
   assert.equal(resolution?.ok === false && resolution.faults[0].message, 'anybody may write');
   assert.equal(cache.library(facts).get('base')?.ok, true);
 });
@@ -39,7 +40,8 @@ test('templateDistrust: operators alone may write templates', () => {
     [{ state_default: 0, events: { 'm.bureau.template': 100 } }, true],
     [{ state_default: 50 }, false],
     [{}, false],
-    [undefined, false],
+    [undefined, true],
+    [null, false],
     [{ state_default: '100' }, false],
     [{ state_default: 100, events: { 'm.bureau.template': '100' } }, false],
   ];

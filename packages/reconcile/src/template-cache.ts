@@ -6,11 +6,16 @@ interface TemplateFact {
   readonly stateKey: string;
   readonly eventId: string;
   readonly content: unknown;
+  readonly distrust?: string;
 }
 
-/** The templates of a room, resolved. */
+/** The templates of a room, resolved; those that are not believed say why. */
 export function libraryOf(facts: readonly TemplateFact[]): TemplateLibrary {
-  return resolveTemplates(facts.map(({ stateKey, content }) => [stateKey, content] as const));
+  const library = resolveTemplates(facts.map(({ stateKey, content }) => [stateKey, content] as const));
+  const distrusted = facts.flatMap(({ stateKey, distrust }) =>
+    distrust === undefined || !library.has(stateKey) ? [] : [[stateKey, refusedTemplate(stateKey, distrust)] as const],
+  );
+  return distrusted.length === 0 ? library : new Map([...library, ...distrusted]);
 }
 
 /**
@@ -22,16 +27,12 @@ export class TemplateCache {
   #events: ReadonlyMap<string, string> = new Map();
   #library: TemplateLibrary = new Map();
 
-  /** The library of these events; `distrust` says why none of them is believed. */
-  library(facts: readonly TemplateFact[], distrust?: string): TemplateLibrary {
-    const key = [distrust ?? '', ...facts.map(({ eventId }) => eventId)].join(' ');
+  /** The library of these events; resolved anew when one of them is another. */
+  library(facts: readonly TemplateFact[]): TemplateLibrary {
+    const key = facts.map(({ eventId, distrust = '' }) => `${eventId} ${distrust}`).join('\n');
     if (key === this.#key) return this.#library;
     const events = new Map(facts.map(({ stateKey, eventId }) => [stateKey, eventId]));
-    const library = libraryOf(facts);
-    this.#library =
-      distrust === undefined
-        ? new Map([...library].map(([name, found]) => [name, this.#unchanged(name, found, events)]))
-        : distrusted(library, distrust);
+    this.#library = new Map([...libraryOf(facts)].map(([name, found]) => [name, this.#unchanged(name, found, events)]));
     this.#events = events;
     this.#key = key;
     return this.#library;
@@ -50,6 +51,6 @@ export class TemplateCache {
   }
 }
 
-function distrusted(library: TemplateLibrary, message: string): TemplateLibrary {
-  return new Map([...library.keys()].map((name) => [name, { ok: false, faults: [{ template: name, path: '', message }] }]));
+function refusedTemplate(template: string, message: string): Resolution {
+  return { ok: false, faults: [{ template, path: '', message }] };
 }

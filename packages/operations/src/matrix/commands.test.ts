@@ -2,33 +2,21 @@
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
-import { hasCode, parseRoomAlias, parseUserId, type RoomId } from '@bureau/core';
+import { parseRoomAlias, parseUserId, type RoomId } from '@bureau/core';
 import { MatrixClient, type Content, type StateEvent } from '@bureau/matrix';
 import { systemClock } from '@bureau/process';
-import { OPERATIONS } from '../registry/operations.ts';
 import type { AnyOperation } from '../registry/operation.ts';
-import { Capture, TestOperator } from './test-operator.ts';
+import { Capture, TestOperator, operationNamed, refused } from './test-operator.ts';
 
 const UID = 264_131;
 const TIMEOUT = { timeout: 60_000 };
 
 function operation(name: string): AnyOperation {
-  const found = OPERATIONS.find((each) => each.name === `matrix ${name}`);
-  assert.ok(found !== undefined, `no operation matrix ${name}`);
-  return found;
+  return operationNamed(`matrix ${name}`);
 }
 
 function render(name: string, result: unknown): string {
   return operation(name).render?.(result as never) ?? '';
-}
-
-async function refused(work: Promise<unknown>, code: string): Promise<Error> {
-  const error = await work.then(
-    (value) => assert.fail(`expected ${code}, got ${JSON.stringify(value)}`),
-    (reason: unknown) => reason,
-  );
-  assert.ok(hasCode(error, code), `expected ${code}, got ${String(error)}`);
-  return error;
 }
 
 interface Made {

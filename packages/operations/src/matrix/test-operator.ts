@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
+import assert from 'node:assert/strict';
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
-import { parseInstanceName, parseLocalpart, parseServerName } from '@bureau/core';
+import { hasCode, parseInstanceName, parseLocalpart, parseServerName } from '@bureau/core';
 import { instancePaths } from '@bureau/instance';
 import { MatrixClient, readCredentialFile, setUpMatrix } from '@bureau/matrix';
 import { systemClock } from '@bureau/process';
 import { startHomeserver, type TestHomeserver } from '@bureau/testkit/homeserver';
 import * as v from 'valibot';
 import type { OperationContext } from '../registry/context.ts';
+import { OPERATIONS } from '../registry/operations.ts';
 import type { AnyOperation } from '../registry/operation.ts';
 
 /** Holds back what a command line would print. */
@@ -36,6 +38,23 @@ export class Capture extends PassThrough {
     await promise;
     this.#wanted.delete(look);
   }
+}
+
+/** The error with which some work was refused. Fails when it was not, or by another code. */
+export async function refused(work: Promise<unknown>, code: string): Promise<Error> {
+  const error = await work.then(
+    (value) => assert.fail(`expected ${code}, got ${JSON.stringify(value)}`),
+    (reason: unknown) => reason,
+  );
+  assert.ok(hasCode(error, code), `expected ${code}, got ${String(error)}`);
+  return error;
+}
+
+/** An operation by its words on the command line. */
+export function operationNamed(name: string): AnyOperation {
+  const found = OPERATIONS.find((each) => each.name === name);
+  assert.ok(found !== undefined, `no operation ${name}`);
+  return found;
 }
 
 /** A homeserver that `matrix setup` has been run on, and operations called as the command line calls them. */

@@ -3,12 +3,11 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { hasCode, parseRoomId, type RoomId } from '@bureau/core';
+import { parseRoomId, type RoomId } from '@bureau/core';
 import { MatrixClient, readCredentialFile } from '@bureau/matrix';
 import { systemClock } from '@bureau/process';
 import { EVENT_TYPES } from '@bureau/protocol';
-import { TestOperator } from '../matrix/test-operator.ts';
-import { OPERATIONS } from '../registry/operations.ts';
+import { TestOperator, operationNamed, refused } from '../matrix/test-operator.ts';
 import type { AnyOperation } from '../registry/operation.ts';
 import type { TemplateFinding } from './findings.ts';
 
@@ -25,9 +24,7 @@ before(async () => {
 after(async () => await operator[Symbol.asyncDispose]());
 
 function operation(name: string): AnyOperation {
-  const found = OPERATIONS.find((each) => each.name === `template ${name}`);
-  assert.ok(found !== undefined, `no operation template ${name}`);
-  return found;
+  return operationNamed(`template ${name}`);
 }
 
 function call<Result>(name: string, input: Readonly<Record<string, unknown>>): Promise<Result> {
@@ -36,15 +33,6 @@ function call<Result>(name: string, input: Readonly<Record<string, unknown>>): P
 
 function render(name: string, result: unknown): string {
   return operation(name).render?.(result as never) ?? '';
-}
-
-async function refused(work: Promise<unknown>, code: string): Promise<Error> {
-  const error = await work.then(
-    (value) => assert.fail(`expected ${code}, got ${JSON.stringify(value)}`),
-    (reason: unknown) => reason,
-  );
-  assert.ok(hasCode(error, code), `expected ${code}, got ${String(error)}`);
-  return error as Error;
 }
 
 /** A file with a template in it. */
@@ -107,6 +95,12 @@ test('push with --expect writes over nothing that somebody else has written', as
   assert.ok(error.message.includes(theirs.event_id));
   const second = await call<Pushed>('push', { source: of('two'), expect: theirs.event_id });
   assert.equal(second.outcome, 'published');
+});
+
+test('push does not write over what a newer Bureau has written', async () => {
+  await client.setState(room, EVENT_TYPES.template, 'future', { v: 3, description: 'x', anything: true });
+  await refused(call('push', { source: file('future', '{ "description": "ours" }') }), 'template_newer');
+  assert.equal((await client.state(room, EVENT_TYPES.template, 'future'))?.['v'], 3);
 });
 
 describe('what cannot be right is refused at push, with place and what was meant', () => {
