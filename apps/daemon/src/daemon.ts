@@ -1,22 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
-import { describeError, type InstanceName } from '@bureau/core';
+import { describeError, type InstanceName, type RoomId } from '@bureau/core';
 import { instancePaths, readDaemonSession, readMachine, readSettings, uidsOf, type MachineSettings } from '@bureau/instance';
 import { connect, serve } from '@bureau/ipc';
 import type { Logger } from '@bureau/log';
 import { MachineSync, type Invitation } from '@bureau/matrix-sync';
 import { systemClock } from '@bureau/process';
-import { EVENT_TYPES, daemonContract, launcherContract, type MachineStatusContent, type PrincipalStatus } from '@bureau/protocol';
+import {
+  EVENT_TYPES,
+  PRINCIPAL_STATUS,
+  daemonContract,
+  launcherContract,
+  type MachineStatusContent,
+  type StartCondition,
+} from '@bureau/protocol';
 import {
   LauncherLink,
   Reconciler,
   RelayRoutes,
   Runs,
+  StatusPublisher,
   StatusReporter,
   StatusWatch,
+  countStates,
   daemonHandlers,
+  ownStatuses,
   openMemoryFile,
   templateDistrust,
+  type Desired,
   type Facts,
+  type RoomLook,
 } from '@bureau/reconcile';
 import { startMachineReports } from './machine-reports.ts';
 
@@ -57,14 +69,21 @@ export async function startDaemon({ instance, build, listener, logger }: DaemonS
     logger,
     onChange: () => reconciler.poke(),
     rooms: [machine.configRoom, machine.templateRoom],
-    stateTypes: ['m.room.create', 'm.room.power_levels', EVENT_TYPES.assignment, EVENT_TYPES.credentials, EVENT_TYPES.template],
-    accepts: (invitation) => isOurInvitation(invitation, machine),
+    stateTypes: [
+      'm.room.create',
+      'm.room.power_levels',
+      EVENT_TYPES.assignment,
+      EVENT_TYPES.credentials,
+      EVENT_TYPES.template,
+      PRINCIPAL_STATUS.type,
+    ],
+    accepts: (invitation) => isOurInvitation(invitation, machine, conditionRooms(reconciler.desired())),
   });
-  const status = (principals: readonly PrincipalStatus[]): MachineStatusContent => ({
-    v: 1,
-    build,
-    startedAt,
-    principals: [...principals],
+  const publisher = new StatusPublisher({
+    clock,
+    logger,
+    publish: (principal, content) => sync.publish(machine.configRoom, PRINCIPAL_STATUS.type, content, principal),
+    published: () => ownStatuses(sync.state(machine.configRoom, PRINCIPAL_STATUS.type), machine.userId),
   });
   const reporter = new StatusReporter<MachineStatusContent>({
     clock,
@@ -81,9 +100,13 @@ export async function startDaemon({ instance, build, listener, logger }: DaemonS
     facts: () => readFacts(sync, machine, logger),
     confirm: () => sync.confirm(),
     onStatuses: (principals) => {
+      // Before anything is said to wait for it.
+      sync.follow(conditionsOf(reconciler.desired()).map(({ type }) => type));
       statuses.update(principals);
-      reporter.report(status(principals));
+      publisher.report(principals);
+      reporter.report({ v: 2, build, startedAt, counts: countStates(principals) });
     },
+    notify: async ({ content, key }) => sync.post({ room: machine.configRoom, type: 'm.room.message', content, key }),
   });
   const relays = new RelayRoutes({ build, clock, payloadUid: (number) => uids.payload(number), observed: () => launcher.observed });
   const handlers = daemonHandlers({
@@ -98,7 +121,7 @@ export async function startDaemon({ instance, build, listener, logger }: DaemonS
     relays,
     runs,
     statuses,
-    status: () => status(reconciler.statuses),
+    startedAt,
   });
   const server = await serve({ fd: listener, contract: daemonContract, handlers, role: 'daemon', build, allowUids: [0], clock, logger });
   launcher.start();
@@ -116,6 +139,7 @@ export async function startDaemon({ instance, build, listener, logger }: DaemonS
 
   return async () => {
     reports.stop();
+    publisher.close();
     sync.stop();
     launcher.close();
     await server.close();
@@ -123,9 +147,9 @@ export async function startDaemon({ instance, build, listener, logger }: DaemonS
   };
 }
 
-/** Into one of the rooms that are pinned, from whoever made the config room: nobody else is known to be an operator by what is on this disk. */
-function isOurInvitation({ room, from }: Invitation, machine: MachineSettings): boolean {
-  return [machine.configRoom, machine.templateRoom, machine.agentsRoom].includes(room) && from === machine.configRoomCreator;
+/** Into one of the rooms that are pinned or that a start condition names, from whoever made the config room: nobody else is known to be an operator by what is on this disk. */
+function isOurInvitation({ room, from }: Invitation, machine: MachineSettings, named: readonly RoomId[]): boolean {
+  return [machine.configRoom, machine.templateRoom, machine.agentsRoom, ...named].includes(room) && from === machine.configRoomCreator;
 }
 
 /** The pinned rooms as they are; `undefined` until the config room is known, or when it is not the one that was pinned. */
@@ -143,6 +167,7 @@ function readFacts(sync: MachineSync, machine: MachineSettings, logger: Logger):
     assignments: sync.state(machine.configRoom, EVENT_TYPES.assignment),
     credentials: sync.state(machine.configRoom, EVENT_TYPES.credentials),
     templates: readTemplates(sync, machine),
+    look: (room, type, stateKey) => lookInto(sync, room, type, stateKey),
   };
 }
 
@@ -152,4 +177,19 @@ function readTemplates(sync: MachineSync, { templateRoom }: MachineSettings): Fa
   const distrust = templateDistrust(levels?.content);
   const templates = sync.state(templateRoom, EVENT_TYPES.template);
   return distrust === undefined ? templates : templates.map((fact) => ({ ...fact, distrust }));
+}
+
+/** For start conditions: any room that the machine is in. */
+function lookInto(sync: MachineSync, room: RoomId, type: string, stateKey: string): RoomLook {
+  if (!sync.isMember(room)) return { seen: 'not a member' };
+  const found = sync.state(room, type).find((each) => each.stateKey === stateKey);
+  return found === undefined ? { seen: 'nothing' } : { seen: 'event', ...found };
+}
+
+function conditionsOf(desired: readonly Desired[]): StartCondition[] {
+  return desired.flatMap(({ assignment }) => assignment?.startWhen ?? []);
+}
+
+function conditionRooms(desired: readonly Desired[]): RoomId[] {
+  return conditionsOf(desired).map(({ room }) => room);
 }

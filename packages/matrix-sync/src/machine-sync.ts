@@ -51,6 +51,7 @@ export class MachineSync {
   readonly #ending = new AbortController();
   /** Ends the poll that is under way, so that rooms are read now. */
   #interrupt = new AbortController();
+  readonly #followed: Set<string>;
   #toRead = new Set<RoomId>();
   #waiting: { resolve: () => void; reject: (error: unknown) => void }[] = [];
   /** Whether the homeserver says state after the timeline; unknown until it has said some. */
@@ -61,6 +62,7 @@ export class MachineSync {
 
   constructor(options: MachineSyncOptions) {
     this.#options = options;
+    this.#followed = new Set(options.stateTypes);
     const { clock, logger, directory } = options;
     const fault = (what: string, error: unknown): void => logger.error({ error: describeError(error) }, what);
     this.#link = new HomeserverLink(options);
@@ -119,10 +121,27 @@ export class MachineSync {
     await promise;
   }
 
-  /** Writes a state event under the machine's own user ID. Throws `rate_limited` with `retryAfterMilliseconds`, `matrix_refused`, `homeserver_unreachable`. */
-  async publish(room: RoomId, type: string, content: Readonly<Record<string, unknown>>): Promise<void> {
-    const { userId } = this.#options;
-    await this.#queues.run(room, () => this.#link.putState(room, type, userId, content, this.#ending.signal));
+  /** Follows further types of state from now on, in every room that the machine is in; what is already there is read. */
+  follow(types: Iterable<string>): void {
+    const fresh = [...types].filter((type) => !this.#followed.has(type));
+    if (fresh.length === 0) return;
+    for (const type of fresh) this.#followed.add(type);
+    this.#readAgain(this.#state.rooms());
+  }
+
+  /** Whether the machine is in a room, as far as the sync has told. */
+  isMember(room: RoomId): boolean {
+    return this.#state.knows(room);
+  }
+
+  /** Writes a state event, without a key under the machine's own user ID. Throws `rate_limited` with `retryAfterMilliseconds`, `matrix_refused`, `homeserver_unreachable`. */
+  async publish(
+    room: RoomId,
+    type: string,
+    content: Readonly<Record<string, unknown>>,
+    stateKey: string = this.#options.userId,
+  ): Promise<void> {
+    await this.#queues.run(room, () => this.#link.putState(room, type, stateKey, content, this.#ending.signal));
   }
 
   /** Sends a message once and surely: on disk when this returns, across restarts, the same key never twice. Throws `outbox_full`. */
@@ -171,10 +190,10 @@ export class MachineSync {
   /** What the homeserver answers; `undefined` when rooms are to be read first. */
   async #poll(since: string | undefined, timeoutMilliseconds: number): Promise<SyncNews | undefined> {
     const { signal: interrupted } = this.#interrupt;
-    const { stateTypes, userId } = this.#options;
+    const { userId } = this.#options;
     try {
       const signal = AbortSignal.any([this.#ending.signal, interrupted]);
-      const scope = { stateTypes, timelineTypes: this.#timelines.types };
+      const scope = { stateTypes: [...this.#followed], timelineTypes: this.#timelines.types };
       return readSyncAnswer(await this.#link.sync(scope, { since, timeoutMilliseconds, signal }), userId);
     } catch (error) {
       if (interrupted.aborted) return undefined;
@@ -249,7 +268,7 @@ export class MachineSync {
   async #readRoom(room: RoomId): Promise<void> {
     const { state, refused } = readStateAnswer(await this.#link.roomState(room, this.#ending.signal), room);
     this.#refused.add(refused);
-    const followed = new Set(this.#options.stateTypes);
+    const followed = new Set(this.#followed);
     const known = this.#state.knows(room);
     const change = this.#state.take(
       room,

@@ -34,6 +34,11 @@ export class SyncedState {
     return this.#states.rooms().includes(room);
   }
 
+  /** Every room that is known. */
+  rooms(): readonly RoomId[] {
+    return this.#states.rooms();
+  }
+
   /** Whether an event stands in its place. */
   stands(room: RoomId, eventId: string): boolean {
     return this.#states.stands(room, eventId);

@@ -89,8 +89,16 @@ describe('accounts and machine rooms', () => {
         }
       });
 
-      test('the machine speaks, and can do nothing else in its config room', async () => {
-        await client.send(roomId, 'm.room.message', { msgtype: 'm.notice', body: 'x' });
+      test('the machine writes the status of each principal, and messages; a member neither', async () => {
+        await client.setState(roomId, 'm.bureau.principal_status', 'iree/agent', { v: 1 });
+        await client.send(roomId, 'm.room.message', { msgtype: 'm.bureau.notification', body: 'x', v: 1 });
+        await ensureMember(roomId, ONE, { inviter: admin, member: one });
+        await assert.rejects(one.setState(roomId, 'm.bureau.principal_status', 'iree/agent', { v: 1 }), forbidden);
+        await assert.rejects(one.send(roomId, 'm.room.message', { msgtype: 'm.text', body: 'x' }), forbidden);
+        await admin.kick(roomId, ONE);
+      });
+
+      test('the machine can do nothing else in its config room', async () => {
         for (const type of [
           'm.bureau.machine_config',
           'm.bureau.machine_provision',

@@ -48,6 +48,7 @@ describe('rooms as data', () => {
         'machine/one m.bureau.machine_status 25',
         'machine/one m.bureau.machine_info 25',
         'machine/one m.bureau.machine_load 25',
+        'machine/one m.bureau.principal_status 25',
         'machine/one @machine/one:bureau.test 25',
       ],
     );

@@ -112,15 +112,15 @@ export const STANDARD_ROOMS: readonly StandardRoom[] = [
 
 /**
  * A machine's level in its config room: above members (an observer who is invited may write nothing), below operators.
- * It opens what the machine says of itself, its messages, and nothing else, see `machineConfigRoom`.
+ * It opens what `machineConfigRoom` lists and nothing else.
  */
 const MACHINE_LEVEL = 25;
 
 /**
  * The config room of one machine, `#machine/<name>`: operators say what runs, the machine says how it is.
- * The machine has level 25, which only what it says of itself and its messages need. Matrix lets it set state keys that start with `@`
- * for its own user ID alone, and nobody else may set those. It could still write these types under a state key without `@`, which no
- * reader of ours looks at. No invitations, no assignments, no credentials, no word about labels or what it may take.
+ * The machine has level 25, which what it says needs: what it says of itself under its own user ID (Matrix lets nobody else set a state key
+ * that starts with `@`), the status of each principal under the principal's name, where readers take the machine's own word only, and
+ * messages. No invitations, no assignments, no credentials, no word about labels or what it may take.
  */
 export function machineConfigRoom(machine: MachineName, server: ServerName): RoomKind {
   return {
@@ -133,9 +133,10 @@ export function machineConfigRoom(machine: MachineName, server: ServerName): Roo
       messages: { level: MACHINE_LEVEL, reason: 'the machine tells what happened, once, and answers commands; members only read' },
       events: {
         [EVENT_TYPES.machineKey]: { level: MACHINE_LEVEL, reason: 'the machine publishes the key that bundles are sealed to' },
-        [EVENT_TYPES.machineStatus]: { level: MACHINE_LEVEL, reason: 'the machine reports what runs' },
+        [EVENT_TYPES.machineStatus]: { level: MACHINE_LEVEL, reason: 'the machine reports how it is' },
         [EVENT_TYPES.machineInfo]: { level: MACHINE_LEVEL, reason: 'the machine says what it is made of' },
         [EVENT_TYPES.machineLoad]: { level: MACHINE_LEVEL, reason: 'the machine says how busy it is' },
+        [EVENT_TYPES.principalStatus]: { level: MACHINE_LEVEL, reason: 'the machine reports how each principal is' },
       },
       users: { [userIdOf(machine, server)]: { level: MACHINE_LEVEL, reason: 'the one machine that this room is about' } },
     },

@@ -15,8 +15,9 @@ import {
 } from '@bureau/instance';
 import { connect, type IpcClient } from '@bureau/ipc';
 import { CgroupTree, systemClock } from '@bureau/process';
-import { daemonContract, type OutputOf } from '@bureau/protocol';
+import { daemonContract, type OutputOf, type PrincipalStatus } from '@bureau/protocol';
 import { generateOperatorKey, operatorSigner, sealBundle } from '@bureau/seal';
+import { allStatuses, wholePlan } from '../src/agents/statuses.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
 const INSTANCE = 'benchdaemon';
@@ -126,15 +127,20 @@ export class DaemonStand implements AsyncDisposable {
     return this.#asked((daemon) => daemon.call('status', {}));
   }
 
+  /** What it says of its principals; `undefined` while it does not answer. */
+  async principals(): Promise<readonly PrincipalStatus[] | undefined> {
+    return this.#asked(allStatuses);
+  }
+
   /** How many actions the daemon would take now; `undefined` while it does not answer. */
   async planned(): Promise<number | undefined> {
-    return this.#asked(async (daemon) => (await daemon.call('plan', {})).actions.length);
+    return this.#asked(async (daemon) => (await wholePlan(daemon)).length);
   }
 
   /** Resolves when exactly these run and nothing is left to do; as soon as it is seen. */
   async settled(running: number): Promise<void> {
     await this.until(`${running} run and nothing is left to do`, async () => {
-      const principals = (await this.status())?.status.principals ?? [];
+      const principals = (await this.principals()) ?? [];
       return principals.filter(({ state }) => state === 'running').length === running && (await this.planned()) === 0;
     });
   }

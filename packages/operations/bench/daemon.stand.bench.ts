@@ -23,7 +23,7 @@ async function* firstOutput(stand: DaemonStand, { rounds, say }: Rounds): AsyncG
   const principal = await stand.provision('one');
   const agent = (generation: number): object => ({ command: ['/bin/echo', 'here'], restart: 'never', generation });
   const ended = (generation: number) => async (): Promise<boolean> => {
-    const status = (await stand.status())?.status.principals.find((each) => each.principal === principal);
+    const status = (await stand.principals())?.find((each) => each.principal === principal);
     return status?.generation === generation && status.exit !== undefined;
   };
   await stand.assign(principal, agent(0));
@@ -87,7 +87,7 @@ async function* adopted(stand: DaemonStand, count: number): AsyncGenerator<Row> 
   const before = stand.pidsOf(sandboxes).join();
   const took = await stand.restartDaemon(async () => {
     const status = await stand.status();
-    const running = status?.status.principals.filter(({ state }) => state === 'running').length;
+    const running = (await stand.principals())?.filter(({ state }) => state === 'running').length;
     return status?.sync === 'live' && running === count && (await stand.planned()) === 0;
   });
   const same = stand.pidsOf(sandboxes).join() === before;

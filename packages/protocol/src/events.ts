@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from 'valibot';
 import { authorizationList } from './authorization.ts';
+import { startCondition } from './events/start-condition.ts';
 import { jsonObject } from './json-object.ts';
-import { BUNDLE_MAX_BYTES, sandboxId } from './launcher-contract.ts';
-import { ARGUMENTS_MAX, ARGUMENT_MAX, environmentName, exitReport } from './sandbox-spec.ts';
+import { BUNDLE_MAX_BYTES } from './launcher-contract.ts';
+import { ARGUMENTS_MAX, ARGUMENT_MAX, environmentName } from './sandbox-spec.ts';
 import { templateName } from './events/template.ts';
-import { integer, principalName, text, timestamp } from './scalars.ts';
+import { integer, principalName, text } from './scalars.ts';
 
 /** Types of our Matrix events. State keys: a localpart for what operators say of a principal, a full user ID for what one says of itself. */
 export const EVENT_TYPES = {
@@ -29,6 +30,8 @@ export const EVENT_TYPES = {
   machineProvision: 'm.bureau.machine_provision',
   /** Machine config room, empty key: it is not trusted any more. */
   machineRevocation: 'm.bureau.machine_revocation',
+  /** Machine config room, key = principal; counts when the room's machine has sent it. */
+  principalStatus: 'm.bureau.principal_status',
 } as const;
 
 /** m.bureau.assignment. An empty content (`{}`) means that there is none. */
@@ -42,7 +45,20 @@ export const assignmentContent = v.object({
   generation: v.optional(integer(0, Number.MAX_SAFE_INTEGER), 0),
   command: v.optional(v.pipe(v.array(v.pipe(v.string(), v.maxLength(ARGUMENT_MAX))), v.maxLength(ARGUMENTS_MAX)), []),
   environment: v.optional(v.record(environmentName, v.pipe(v.string(), v.maxLength(ARGUMENT_MAX))), {}),
+  /**
+   * When it is started again after it ended. `always` · `on-failure`: until it ends with 0 · `never`: once for each generation, whatever comes
+   * between. What has ended for good stays so until the generation is raised, over every restart of machine and daemon.
+   */
   restart: v.optional(v.picklist(['always', 'on-failure', 'never']), 'always'),
+  /** It is started only while this holds; what runs goes on when it holds no more. The event's content becomes `trigger.json`. */
+  startWhen: v.optional(startCondition),
+  /**
+   * What a change of template or assignment does to what runs. `replace`: it ends in order, then the new one starts · `guarded`: the new one
+   * is judged before the old one ends, and the old one comes back when the new one does not stay up (ADR 0018).
+   */
+  update: v.optional(v.picklist(['replace', 'guarded'])),
+  /** Ends in a row, each soon after its start, before it is left alone. */
+  quarantineAfter: v.optional(integer(1, 100)),
   /** What it is told to do; a running one is told anew, not started afresh. */
   payload: v.optional(jsonObject),
   /** A run: wanted only while the command line that asked for it is there. */
@@ -63,31 +79,3 @@ export const credentialsContent = v.object({
   /** Whom it is sealed to, so that an operator sees when a machine's key has changed. */
   recipients: v.optional(v.pipe(v.array(text(200)), v.maxLength(8)), []),
 });
-
-/**
- * What a machine says of one principal.
- * `pending`: wanted, not yet there · `blocked`: cannot be, `message` says why · `backing_off`: ended too often, starts again at `retryAt`.
- */
-export const principalStatus = v.object({
-  principal: principalName,
-  state: v.picklist(['pending', 'blocked', 'creating', 'running', 'stopping', 'backing_off', 'exited', 'stopped']),
-  id: v.optional(sandboxId),
-  run: v.optional(v.string()),
-  startedAt: v.optional(timestamp),
-  exit: v.optional(exitReport),
-  restarts: integer(0, 1_000_000),
-  retryAt: v.optional(timestamp),
-  message: v.optional(text(1_000)),
-  /** The assignment's generation that this is about. */
-  generation: v.optional(integer(0, Number.MAX_SAFE_INTEGER)),
-});
-export type PrincipalStatus = v.InferOutput<typeof principalStatus>;
-
-/** m.bureau.machine_status. */
-export const machineStatusContent = v.object({
-  v: v.literal(1),
-  build: text(100),
-  startedAt: timestamp,
-  principals: v.array(principalStatus),
-});
-export type MachineStatusContent = v.InferOutput<typeof machineStatusContent>;

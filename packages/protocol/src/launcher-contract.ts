@@ -55,7 +55,7 @@ export const launcherContract = {
     ),
     /**
      * Idempotent for the same principal and id: one that lives is told payload, trigger, bundle and authorization, as far as they are new.
-     * Fails with `principal_busy` when another id is live.
+     * One that is cancelled stops where it is, and nothing of it is left. Fails with `principal_busy` when another id is live.
      */
     create: call(
       v.strictObject({
@@ -70,6 +70,11 @@ export const launcherContract = {
         holdForObserver: v.optional(v.boolean(), false),
       }),
       sandboxInfo,
+    ),
+    /** Judges what a `create` would be judged by, and makes nothing. Fails as that one would. */
+    check: call(
+      v.strictObject({ principal: principalName, spec: sandboxSpec, bundle: v.optional(bytes(BUNDLE_MAX_BYTES)) }),
+      v.strictObject({}),
     ),
     /** TERM, `graceMilliseconds`, then KILL of everything; answers when nothing is left. Unknown principal or id: `not_found`. */
     destroy: call(v.strictObject({ principal: principalName, id: sandboxId, graceMilliseconds: integer(0, 600_000) }), exitReport),

@@ -2,9 +2,11 @@
 import type { PrincipalName } from '@bureau/core';
 import type { SandboxInfo } from '@bureau/protocol';
 import type { Contest, Measure } from '../../../build/bench/measure.ts';
-import { readDesired, type Fact, type Facts } from '../src/desired.ts';
+import { authorizationKey, payloadKey } from '../src/actions.ts';
+import { DesiredReader, readDesired, type Fact, type Facts } from '../src/desired.ts';
 import type { Memory } from '../src/memory.ts';
-import { authorizationKey, payloadKey, plan, type PlanInput } from '../src/plan.ts';
+import type { PlanInput } from '../src/plan-input.ts';
+import { plan } from '../src/plan.ts';
 
 const ASSIGNMENTS = 1_000;
 const ROUNDS = 30;
@@ -42,9 +44,9 @@ function settled(facts: Facts): Pick<PlanInput, 'observed' | 'memory' | 'runs' |
 }
 
 /** Reads the rooms and plans, as each round of the daemon does; checks that there are so many actions. */
-function round(facts: Facts, rest: ReturnType<typeof settled>, actions: number): number {
+function round(reader: DesiredReader, facts: Facts, rest: ReturnType<typeof settled>, actions: number): number {
   const began = performance.now();
-  const result = plan({ ...rest, desired: readDesired(facts) });
+  const result = plan({ ...rest, desired: reader.read(facts) });
   const took = performance.now() - began;
   if (result.actions.length !== actions) throw new Error(`Expected ${actions} actions, found ${result.actions.length}`);
   return took;
@@ -74,7 +76,9 @@ export const measures: readonly Measure[] = [
     prepare: () => {
       const facts = rooms(0);
       const rest = settled(facts);
-      return contest(() => round(facts, rest, 0), facts);
+      const reader = new DesiredReader();
+      reader.read(facts);
+      return contest(() => round(reader, facts, rest, 0), facts);
     },
     holds: (ours) => ours <= RECONCILE_MILLISECONDS,
   },
@@ -84,9 +88,10 @@ export const measures: readonly Measure[] = [
     rounds: ROUNDS,
     prepare: () => {
       const rest = settled(rooms(0));
+      const reader = new DesiredReader();
       let generation = 0;
       // Events that no round has seen before, since what was read once may be remembered.
-      return contest(() => round(rooms((generation += 1)), rest, ASSIGNMENTS), rooms(1));
+      return contest(() => round(reader, rooms((generation += 1)), rest, ASSIGNMENTS), rooms(1));
     },
     holds: (ours) => ours <= PLAN_MILLISECONDS,
   },

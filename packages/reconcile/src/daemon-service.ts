@@ -2,9 +2,9 @@
 import { BureauError, type Clock, type PrincipalName, type RoomId, type UserId } from '@bureau/core';
 import type { Handlers } from '@bureau/ipc';
 import type { RefusedEvent, SyncHealth } from '@bureau/matrix-sync';
-import { REFUSED_SHOWN, type MachineStatusContent, type PrincipalStatus, type daemonContract } from '@bureau/protocol';
+import { PAGE_MAX, REFUSED_SHOWN, type PlannedAction, type PrincipalStatus, type daemonContract } from '@bureau/protocol';
 import type { LauncherLink } from './launcher-link.ts';
-import { INPUT_MILLISECONDS, RELAY_CALL_MILLISECONDS } from './limits.ts';
+import { INPUT_MILLISECONDS, MESSAGE_MAX, RELAY_CALL_MILLISECONDS } from './limits.ts';
 import { plainText } from './plain-text.ts';
 import type { Reconciler } from './reconciler.ts';
 import type { RelayRoutes } from './relay-routes.ts';
@@ -27,7 +27,7 @@ export interface DaemonServiceDeps {
   readonly relays: RelayRoutes;
   readonly runs: Runs;
   readonly statuses: StatusWatch;
-  readonly status: () => MachineStatusContent;
+  readonly startedAt: number;
 }
 
 /** The one table of operations of the daemon's socket. */
@@ -52,9 +52,37 @@ export function daemonHandlers(deps: DaemonServiceDeps): Handlers<typeof daemonC
       },
       launcher: launcher.observed === undefined ? 'away' : 'connected',
       resources: [...launcher.resources],
-      status: deps.status(),
+      startedAt: deps.startedAt,
+      counts: countStates(reconciler.statuses),
     }),
-    plan: () => ({ actions: reconciler.preview() }),
+    principals: ({ after }) => {
+      const { page, next } = pageOf(reconciler.statuses, after);
+      return { principals: page, next };
+    },
+    plan: ({ after }) => {
+      const { page, next } = pageOf(reconciler.preview(), after);
+      return { actions: page, next };
+    },
+    principal: ({ principal }) => {
+      const desired = reconciler.desired().find((each) => each.principal === principal);
+      const condition = desired?.condition;
+      return {
+        status: statuses.of(principal) ?? null,
+        step: reconciler.preview().find((each) => each.principal === principal) ?? null,
+        assignment: desired === undefined ? null : { event: desired.event, content: desired.assignment ?? null },
+        condition:
+          condition === undefined
+            ? null
+            : { holds: condition.holds, message: condition.holds ? 'its start condition holds' : plainText(condition.why, MESSAGE_MAX) },
+      };
+    },
+    follow: async function* ({ principal }, context) {
+      using changes = statuses.follow(principal);
+      context.signal.addEventListener('abort', () => changes.wake(), { once: true });
+      yield { status: changes.current ?? null };
+      while (!context.signal.aborted) yield { status: (await changes.next()) ?? null };
+      return {};
+    },
     run: async function* ({ principal, run }, context) {
       refuseBusy(principal, deps);
       using changes = statuses.follow(principal);
@@ -107,12 +135,34 @@ export function daemonHandlers(deps: DaemonServiceDeps): Handlers<typeof daemonC
   };
 }
 
+/** In these nothing of a principal runs, after something did. */
+const ENDED: ReadonlySet<PrincipalStatus['state']> = new Set(['exited', 'completed', 'stopped', 'backing_off', 'quarantined']);
+
+/** How many principals are in which state. */
+export function countStates(statuses: readonly PrincipalStatus[]): Partial<Record<PrincipalStatus['state'], number>> {
+  const counts: Partial<Record<PrincipalStatus['state'], number>> = {};
+  for (const { state } of statuses) counts[state] = (counts[state] ?? 0) + 1;
+  return counts;
+}
+
+/** The entries after a principal, as many as one answer carries; `next`: whom to ask after for more. */
+function pageOf<Entry extends PrincipalStatus | PlannedAction>(
+  all: readonly Entry[],
+  after: PrincipalName | undefined,
+): { page: Entry[]; next: PrincipalName | null } {
+  const rest = all
+    .filter(({ principal }) => after === undefined || principal > after)
+    .toSorted((a, b) => (a.principal < b.principal ? -1 : 1));
+  const page = rest.slice(0, PAGE_MAX);
+  return { page, next: rest.length > page.length ? (page.at(-1)?.principal ?? null) : null };
+}
+
 function isState(status: PrincipalStatus | undefined, wanted: 'running' | 'exited' | 'absent'): boolean {
   switch (wanted) {
     case 'running':
       return status?.state === 'running';
     case 'exited':
-      return status?.state === 'exited' || status?.state === 'stopped' || status?.state === 'backing_off';
+      return status !== undefined && ENDED.has(status.state);
     case 'absent':
       return status === undefined;
   }

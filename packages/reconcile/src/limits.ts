@@ -16,8 +16,8 @@ export const CREATE_MILLISECONDS = 60_000;
 export const ACTION_RETRY_MILLISECONDS = 5_000;
 /** Pause before the launcher is tried again after it went away. */
 export const LAUNCHER_RETRY_MILLISECONDS = 250;
-/** Least time between two status events: a burst of changes is one event. */
-export const STATUS_PAUSE_MILLISECONDS = 500;
+/** Least time between two events of the machine's own status: a burst of changes is one event. */
+export const STATUS_PAUSE_MILLISECONDS = 5_000;
 /** Pause before a status event that was not taken is sent again. */
 export const STATUS_RETRY_MILLISECONDS = 3_000;
 /** A call to a relay on behalf of an observer. */
@@ -28,3 +28,24 @@ export const MESSAGE_MAX = 1_000;
 export const REASON_MAX = 500;
 /** A payload may leave its stdin unread for as long as it likes: a day is the longest that a call may take. */
 export const INPUT_MILLISECONDS = 86_400_000;
+/** Longest pause before an action that keeps failing is tried again. */
+export const ACTION_RETRY_LONGEST_MILLISECONDS = 60_000;
+/** Failures of one action in a row that people are told of: what passes within half a minute is not their business. */
+export const FAILURES_TOLD = 3;
+/** Ends in a row, each soon after its start, before a principal is left alone; with the back-off between them about five minutes. */
+export const QUARANTINE_EXITS = 10;
+/** With guarded updates: up this long, a new sandbox counts as good. */
+export const GUARDED_SETTLE_MILLISECONDS = 10_000;
+/** Actions that are carried out side by side: the launcher and the service manager start processes for each. */
+export const EXECUTORS_MAX = 32;
+/** What people are told must hold this long: a first sync brings rooms one after the other. */
+export const NOTICE_PAUSE_MILLISECONDS = 3_000;
+/** Names of principals in one message. */
+export const NOTICE_NAMES_MAX = 20;
+/** A status is published when it has not changed for this long: what passes through three states is one event. */
+export const STATUS_SETTLE_MILLISECONDS = 1_000;
+/** A status that keeps changing is published this often. */
+export const STATUS_LATEST_MILLISECONDS = 10_000;
+/** Status events that may be sent at once, and how many a second from then on: a homeserver lets one account send about ten a second. */
+export const STATUS_BURST = 20;
+export const STATUS_PER_SECOND = 5;

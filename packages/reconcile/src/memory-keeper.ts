@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { PrincipalName } from '@bureau/core';
-import { lastingOf, type LastingMemory, type Memory, type MemoryStore } from './memory.ts';
+import { lastingOf, type KeptMemory, type LastingMemory, type Memory, type MemoryStore } from './memory.ts';
 
 /** What the reconciler remembers, and which of it is not yet on disk. */
 export class MemoryKeeper {
@@ -29,6 +29,27 @@ export class MemoryKeeper {
   set(principal: PrincipalName, memory: Memory): void {
     this.#memories.set(principal, memory);
     this.#changed.add(principal);
+  }
+
+  /** Sets what no crash may take away; it is on disk when this returns. Throws what the disk says: then it is as it was. */
+  keep(principal: PrincipalName, kept: KeptMemory | undefined): void {
+    const before = this.of(principal);
+    const { kept: _before, ...memory } = before;
+    this.set(principal, kept === undefined ? memory : { ...memory, kept });
+    try {
+      this.flush();
+    } catch (error) {
+      this.set(principal, before);
+      throw error;
+    }
+  }
+
+  /** What people were told last of these principals; `undefined`: nothing that still holds. On disk with the next write. */
+  setNotice(told: ReadonlyMap<PrincipalName, string | undefined>): void {
+    for (const [principal, notice] of told) {
+      const { notice: _before, ...memory } = this.of(principal);
+      this.set(principal, notice === undefined ? memory : { ...memory, notice });
+    }
   }
 
   /** Keeps what is remembered of these principals and of no other. */

@@ -1,11 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { PrincipalName } from '@bureau/core';
+import { exitReport, sandboxId, sandboxSpec } from '@bureau/protocol';
 import * as v from 'valibot';
+
+/** What must be on disk before it counts: no crash may make a machine forget it. */
+export const keptMemory = v.object({
+  /** The assignment's generation that `started`, `ended` and `quarantined` are about. */
+  generation: v.number(),
+  /** The one sandbox that a principal with `restart: never` gets; written before it is asked for. */
+  started: v.exactOptional(sandboxId),
+  /** It has ended for good. */
+  ended: v.exactOptional(v.object({ id: sandboxId, restarts: v.number(), exit: v.exactOptional(exitReport) })),
+  /** It ended so many times in a row, each soon after its start. */
+  quarantined: v.exactOptional(v.object({ at: v.number(), exits: v.number(), exit: v.exactOptional(exitReport) })),
+  /** Its assignment was taken away; this was the last one. With any other all of this is void. */
+  removed: v.exactOptional(v.string()),
+  /** With guarded updates: what stayed up last, and how to bring it back. */
+  good: v.exactOptional(v.object({ id: sandboxId, spec: sandboxSpec })),
+  /** With guarded updates: the spec (its key) that did not stay up, and why. */
+  refused: v.exactOptional(v.object({ key: v.string(), message: v.string() })),
+});
+export type KeptMemory = Readonly<v.InferOutput<typeof keptMemory>>;
 
 /** What is remembered of one principal beyond rooms and launcher, and outlives the daemon. Fields of a newer daemon are left out. */
 export const lastingMemory = v.object({
-  /** When the end of the sandbox with this id was seen. */
+  /** When the end of the sandbox with this id was seen, and how many in a row came soon after their start. */
   exit: v.exactOptional(v.object({ id: v.string(), at: v.number(), quickExits: v.number() })),
+  kept: v.exactOptional(keptMemory),
+  /** What people were told of it last, as `noticeKey` names it. */
+  notice: v.exactOptional(v.string()),
 });
 export type LastingMemory = Readonly<v.InferOutput<typeof lastingMemory>>;
 
@@ -20,8 +43,10 @@ export interface Memory extends LastingMemory {
   readonly authorized?: string;
   /** What the payload was told last, as `payloadKey` names it. */
   readonly told?: string;
-  /** The last action failed; `key` is its `actionKey`. */
-  readonly failure?: { readonly key: string; readonly message: string; readonly retryAt: number };
+  /** The spec (its key) that the launcher found right last. */
+  readonly checked?: string;
+  /** The last action failed, `times` in a row; `key` is its `actionKey`. */
+  readonly failure?: { readonly key: string; readonly message: string; readonly retryAt: number; readonly times: number };
 }
 
 /** Where lasting memory is kept. */
@@ -35,4 +60,11 @@ export interface MemoryStore {
 /** The part of a memory that outlives the daemon. */
 export function lastingOf(memory: Memory): LastingMemory {
   return v.parse(lastingMemory, memory);
+}
+
+/** An entry with something added; what was about another generation is dropped, but for what guarded updates need. */
+export function keptWith(kept: KeptMemory | undefined, about: number, more: Partial<KeptMemory>): KeptMemory {
+  if (kept?.generation === about) return { ...kept, ...more };
+  const { good, refused } = kept ?? {};
+  return { generation: about, ...(good === undefined ? {} : { good }), ...(refused === undefined ? {} : { refused }), ...more };
 }

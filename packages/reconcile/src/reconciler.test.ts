@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { BureauError } from '@bureau/core';
 import { plannedAction, principalStatus } from '@bureau/protocol';
 import * as v from 'valibot';
-import { ACTION_RETRY_MILLISECONDS } from './limits.ts';
+import { ACTION_RETRY_MILLISECONDS, EXECUTORS_MAX, NOTICE_PAUSE_MILLISECONDS } from './limits.ts';
 import { PRINCIPAL, bench, connected, sandbox, settle, until, wanting } from './testing/reconcile-fixture.ts';
 
 const NOTHING = { assignments: [], credentials: [], templates: [] };
@@ -16,7 +16,7 @@ test('Reconciler creates once, although the watch has not told the new sandbox y
   await until(() => made.asked.length > 0);
   await settle(made.link);
   assert.equal(made.asked.length, 1);
-  assert.equal(made.reconciler.statuses[0]?.state, 'creating');
+  assert.equal(made.reconciler.statuses[0]?.state, 'starting');
   assert.deepEqual(made.reconciler.preview(), []);
 });
 
@@ -38,7 +38,7 @@ test('Reconciler tries a create that failed again by its own timer, and not befo
   assert.equal(made.asked.length, 1);
   made.refuse = () => undefined;
   made.clock.advance(1);
-  await until(() => made.reconciler.statuses[0]?.state === 'creating');
+  await until(() => made.reconciler.statuses[0]?.state === 'starting');
   assert.equal(made.asked.length, 2);
 });
 
@@ -83,7 +83,7 @@ for (const [code, again] of [
     const made = await bench(context);
     made.facts = wanting();
     await connected(made);
-    await until(() => made.reconciler.statuses[0]?.state === 'creating');
+    await until(() => made.reconciler.statuses[0]?.state === 'starting');
     made.asked.length = 0;
     made.refuse = () => {
       throw new BureauError(code, 'no');
@@ -169,4 +169,83 @@ test('Reconciler ends a run whose command line is gone without asking the rooms'
   await connected(made);
   await until(() => made.asked.length > 0);
   assert.deepEqual(made.asked, ['destroy old-0']);
+});
+
+test('Reconciler cancels the making of a sandbox that nobody wants any more, and begins what is wanted instead', async (context) => {
+  const made = await bench(context);
+  made.facts = wanting();
+  made.stall = true;
+  await connected(made);
+  await until(() => made.asked.length === 1);
+  made.facts = wanting({ generation: 1 });
+  made.stall = false;
+  made.reconciler.poke();
+  await until(() => made.asked.length === 3);
+  assert.match(made.asked.join(), /^create [0-9a-f]+-g0-0,cancelled [0-9a-f]+-g0-0,create [0-9a-f]+-g1-0$/);
+  await until(() => made.reconciler.statuses[0]?.state === 'starting');
+});
+
+test('Reconciler does not cancel for what holds a start back: a cordon or a wrong edit', async (context) => {
+  const made = await bench(context);
+  made.facts = wanting();
+  made.stall = true;
+  await connected(made);
+  await until(() => made.asked.length === 1);
+  made.facts = wanting({ restart: 'sometimes' });
+  made.reconciler.poke();
+  await settle(made.link);
+  assert.equal(made.asked.length, 1);
+});
+
+test('Reconciler carries out a bounded number of actions at a time, and all of them in the end', async (context) => {
+  const made = await bench(context);
+  const count = EXECUTORS_MAX + 5;
+  made.facts = {
+    ...wanting(),
+    assignments: Array.from({ length: count }, (_, at) => ({
+      stateKey: `team/a${at}`,
+      eventId: `$${at}`,
+      content: { v: 1, principal: `team/a${at}`, command: ['true'] },
+    })),
+  };
+  made.stall = true;
+  await connected(made);
+  await until(() => made.asked.length >= EXECUTORS_MAX);
+  await settle(made.link);
+  assert.equal(made.asked.length, EXECUTORS_MAX);
+  made.release();
+  await until(() => made.asked.length === count);
+});
+
+test('Reconciler does not start what runs once when that cannot be written down, and takes the mark back when it was refused', async (context) => {
+  const made = await bench(context);
+  made.facts = wanting({ restart: 'never' });
+  made.diskFull = true;
+  await connected(made);
+  await until(() => made.reconciler.statuses[0]?.state === 'blocked');
+  assert.equal(made.asked.length, 0);
+  made.diskFull = false;
+  made.refuse = () => {
+    throw new BureauError('spec_refused', 'no');
+  };
+  made.clock.advance(ACTION_RETRY_MILLISECONDS);
+  await until(() => made.asked.length === 1);
+  await settle(made.link);
+  made.refuse = () => undefined;
+  made.clock.advance(2 * ACTION_RETRY_MILLISECONDS);
+  await until(() => made.asked.length === 2);
+  assert.equal(made.kept.get(PRINCIPAL)?.kept?.started, made.asked[1]?.replace('create ', ''));
+});
+
+test('Reconciler tells a mistake in the room once', async (context) => {
+  const made = await bench(context);
+  made.facts = wanting({ template: 'defualt' });
+  await connected(made);
+  for (let round = 0; round < 4; round += 1) {
+    made.clock.advance(NOTICE_PAUSE_MILLISECONDS);
+    made.reconciler.poke();
+    await settle(made.link);
+  }
+  assert.equal(made.told.length, 1);
+  assert.match(made.told[0] ?? '', /iree\/pm is blocked: there is no template "defualt"/);
 });

@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-import { BureauError, describeError, hasCode, type Clock, type PrincipalName, type Timer } from '@bureau/core';
+import { describeError, type Clock, type PrincipalName, type Timer } from '@bureau/core';
 import type { Logger } from '@bureau/log';
 import type { PlannedAction, PrincipalStatus, SandboxInfo } from '@bureau/protocol';
+import { actionKey, type Action } from './actions.ts';
 import { countQuickExits } from './back-off.ts';
-import { readDesired, type Desired, type Facts } from './desired.ts';
-import { execute } from './executor.ts';
+import { DesiredReader, type Desired, type Facts } from './desired.ts';
+import { Executors } from './executors.ts';
 import type { LauncherLink } from './launcher-link.ts';
-import { ACTION_RETRY_MILLISECONDS, MESSAGE_MAX, REASON_MAX } from './limits.ts';
+import { ACTION_RETRY_MILLISECONDS, REASON_MAX } from './limits.ts';
 import { MemoryKeeper } from './memory-keeper.ts';
 import type { MemoryStore } from './memory.ts';
+import { Notifier, type Notification } from './notifier.ts';
 import { plainText } from './plain-text.ts';
-import { actionKey, plan, type Action, type Plan } from './plan.ts';
+import type { MachineRules } from './plan-input.ts';
+import { plan, type Plan } from './plan.ts';
+import { parseSandboxId } from './resolve.ts';
 import type { Runs } from './runs.ts';
-import { TemplateCache } from './template-cache.ts';
 
 export interface ReconcilerDeps {
   readonly clock: Clock;
@@ -26,18 +29,29 @@ export interface ReconcilerDeps {
   readonly facts: () => Facts | undefined;
   /** Resolves when `facts` says what the rooms say now; throws while that cannot be known. Asked before state ends what runs. */
   readonly confirm: () => Promise<void>;
+  /** What operators say of the machine itself; absent: nothing. */
+  readonly machine?: () => MachineRules;
   /** After each round: what is to be said of each principal. */
   readonly onStatuses: (statuses: readonly PrincipalStatus[]) => void;
+  /** Tells people something, once. */
+  readonly notify: (notification: Notification) => Promise<void>;
 }
 
-/** Keeps doing what `plan` says: on each change a fresh plan, one action at a time for each principal, any number side by side. */
+/** Keeps doing what `plan` says: on each change a fresh plan, carried out by `Executors`. */
 export class Reconciler {
   readonly #deps: ReconcilerDeps;
   readonly #memory: MemoryKeeper;
-  readonly #templates = new TemplateCache();
-  readonly #busy = new Set<PrincipalName>();
+  readonly #executors: Executors;
+  readonly #reader = new DesiredReader();
+  readonly #notifier: Notifier;
   #timer: Timer | undefined;
   #scheduled = false;
+  /** The assignment event of each principal that was seen last. */
+  readonly #lastEvents = new Map<PrincipalName, string>();
+  /** Principals that were taken away in this daemon's life, and marked so. */
+  readonly #removed = new Set<PrincipalName>();
+  /** The rooms are being asked whether principals are gone for good. */
+  #confirming = false;
   /** The disk did not take the memory; told once. */
   #forgetful = false;
   #statuses: readonly PrincipalStatus[] = [];
@@ -45,6 +59,16 @@ export class Reconciler {
   constructor(deps: ReconcilerDeps) {
     this.#deps = deps;
     this.#memory = new MemoryKeeper(deps.memory);
+    const { clock, logger, launcher } = deps;
+    this.#executors = new Executors({
+      clock,
+      logger,
+      launcher,
+      memory: this.#memory,
+      isCertain: (action) => this.#isCertain(action),
+      onDone: () => this.poke(),
+    });
+    this.#notifier = new Notifier({ clock, logger, memory: this.#memory, send: deps.notify, onTold: () => this.poke() });
   }
 
   /** What was said last of each principal. */
@@ -55,18 +79,18 @@ export class Reconciler {
   /** What is wanted, as the rooms say it now. */
   desired(): readonly Desired[] {
     const facts = this.#deps.facts();
-    return facts === undefined ? [] : readDesired(facts, this.#templates.library(facts.templates));
+    return facts === undefined ? [] : this.#reader.read(facts);
   }
 
   /** What would be done now, for `bureau machine plan`. */
   preview(): PlannedAction[] {
     const now = this.#plan();
-    return (now?.actions ?? []).map((planned) => ({
-      action: planned.action,
-      principal: planned.principal,
-      reason: plainText(planned.reason, REASON_MAX),
-      ...(planned.event === undefined ? {} : { event: planned.event }),
-      ...(planned.action === 'wait' ? { until: planned.until } : {}),
+    return (now?.actions ?? []).map(({ principal, reason, event, ...action }) => ({
+      action: action.action,
+      principal,
+      reason: plainText(reason, REASON_MAX),
+      ...(event === undefined ? {} : { event }),
+      ...(action.action === 'wait' ? { until: action.until } : {}),
     }));
   }
 
@@ -84,9 +108,18 @@ export class Reconciler {
     const facts = this.#deps.facts();
     const observed = this.#deps.launcher.observed;
     if (facts === undefined || observed === undefined) return undefined;
-    const desired = readDesired(facts, this.#templates.library(facts.templates));
+    const desired = this.#reader.read(facts);
     this.#forgetOthers(desired, observed);
-    return plan({ desired, observed, runs: this.#deps.runs.ids(), memory: this.#memory.all, now: this.#deps.clock.now() });
+    const machine = this.#deps.machine?.();
+    return plan({
+      desired,
+      observed,
+      runs: this.#deps.runs.ids(),
+      memory: this.#memory.all,
+      creating: this.#executors.creating,
+      ...(machine === undefined ? {} : { machine }),
+      now: this.#deps.clock.now(),
+    });
   }
 
   /** Whatever a room or the launcher says, the reconciler goes on: a round that throws is told and tried again. */
@@ -106,12 +139,13 @@ export class Reconciler {
     if (now === undefined) return;
     this.#statuses = now.statuses;
     this.#deps.onStatuses(now.statuses);
+    this.#notifier.update(now.notices, now.statuses);
     this.#timer?.clear();
     const waits = now.actions.flatMap((action) => (action.action === 'wait' ? [action.until] : []));
     if (!this.#keep()) waits.push(this.#deps.clock.now() + ACTION_RETRY_MILLISECONDS);
     if (waits.length > 0)
       this.#timer = this.#deps.clock.setTimer(Math.max(0, Math.min(...waits) - this.#deps.clock.now()), () => this.poke());
-    for (const action of now.actions) if (action.action !== 'wait' && action.action !== 'block') void this.#act(action);
+    this.#executors.carryOut(now.actions, this.#deps.launcher.observed ?? []);
   }
 
   /** Puts on disk what is remembered, before anything is done that follows from it; a machine whose disk is full goes on without. */
@@ -128,57 +162,64 @@ export class Reconciler {
     }
   }
 
-  async #act(action: Action): Promise<void> {
-    const { principal } = action;
-    if (this.#busy.has(principal)) return;
-    this.#busy.add(principal);
-    this.#deps.logger.info({ action: action.action, principal, reason: action.reason }, 'acting');
-    try {
-      if (!(await this.#isCertain(action))) return;
-      const { fed, authorized, told } = await execute(action, this.#deps.launcher);
-      const { failure: _gone, ...memory } = this.#memory.of(principal);
-      this.#memory.set(principal, {
-        ...memory,
-        ...(fed === undefined ? {} : { fed }),
-        ...(authorized === undefined ? {} : { authorized }),
-        ...(told === undefined ? {} : { told }),
-      });
-    } catch (error) {
-      this.#deps.logger.warn({ action: action.action, principal, error: describeError(error) }, 'did not succeed');
-      this.#noteFailure(action, error);
-    } finally {
-      this.#busy.delete(principal);
-      this.poke();
-    }
-  }
-
   /** Whether an action is still the right one after what it follows from was confirmed. An old state event must not end what runs. */
   async #isCertain(action: Action): Promise<boolean> {
-    if (action.action !== 'destroy' || action.decidedBy === 'machine') return true;
+    if ((action.action !== 'destroy' && action.action !== 'forget') || action.decidedBy === 'machine') return true;
     await this.#deps.confirm();
     const now = this.#plan()?.actions.find(({ principal }) => principal === action.principal);
     return now !== undefined && actionKey(now) === actionKey(action);
   }
 
-  #noteFailure(action: Action, error: unknown): void {
-    // A launcher that went away has not judged anything; what it would say is asked again as soon as it is back.
-    if (hasCode(error, 'connection_lost') || hasCode(error, 'launcher_away')) return;
-    const memory = this.#memory.of(action.principal);
-    if (action.action === 'rotate' && error instanceof BureauError && error.code.startsWith('bundle_')) {
-      // Refused credentials stay refused until there are newer ones; the live proxy keeps the last good ones.
-      this.#memory.set(action.principal, { ...memory, fed: action.bundleEvent });
-      return;
+  /** What is neither wanted nor there is not remembered either; what must not be forgotten only when the rooms have confirmed it. */
+  #forgetOthers(desired: readonly Desired[], observed: readonly SandboxInfo[]): void {
+    const here = new Set<PrincipalName>([
+      ...desired.map(({ principal }) => principal),
+      ...observed.map(({ principal }) => principal),
+      ...this.#executors.busy,
+    ]);
+    for (const { principal, event } of desired) {
+      this.#lastEvents.set(principal, event);
+      this.#removed.delete(principal);
     }
-    const retryAt = this.#deps.clock.now() + ACTION_RETRY_MILLISECONDS;
-    const message = plainText(describeError(error), MESSAGE_MAX);
-    this.#memory.set(action.principal, { ...memory, failure: { key: actionKey(action), message, retryAt } });
+    const lasting = [...this.#memory.all]
+      .filter(([principal, { kept }]) => kept !== undefined && !here.has(principal))
+      .map(([name]) => name);
+    this.#memory.retain(new Set([...here, ...lasting]));
+    const open = lasting.filter((principal) => !this.#removed.has(principal));
+    if (open.length > 0 && !this.#confirming) void this.#forgetLasting(open);
   }
 
-  /** What is neither wanted nor there is not remembered either. */
-  #forgetOthers(desired: readonly Desired[], observed: readonly SandboxInfo[]): void {
-    this.#memory.retain(
-      new Set<PrincipalName>([...desired.map(({ principal }) => principal), ...observed.map(({ principal }) => principal), ...this.#busy]),
-    );
+  /**
+   * Marks what is remembered of principals that were taken away, and drops what an earlier daemon marked: until then the rooms as this disk
+   * has them may still hold the assignment, and a daemon that starts with them must not begin it anew.
+   */
+  async #forgetLasting(principals: readonly PrincipalName[]): Promise<void> {
+    this.#confirming = true;
+    try {
+      await this.#deps.confirm();
+      const wanted = new Set(this.desired().map(({ principal }) => principal));
+      const gone = principals.filter((principal) => !wanted.has(principal));
+      const dropped = new Set<PrincipalName>();
+      for (const principal of gone) {
+        const { kept } = this.#memory.of(principal);
+        const event = this.#lastEvents.get(principal);
+        if (kept === undefined || kept.removed !== undefined || event === undefined) {
+          dropped.add(principal);
+          continue;
+        }
+        this.#memory.keep(principal, { ...kept, removed: event });
+        this.#removed.add(principal);
+      }
+      this.#memory.retain(new Set([...this.#memory.all.keys()].filter((principal) => !dropped.has(principal))));
+      this.poke();
+    } catch (error) {
+      this.#deps.logger.info(
+        { error: describeError(error) },
+        'what is remembered of principals that are gone stays until the rooms confirm it',
+      );
+    } finally {
+      this.#confirming = false;
+    }
   }
 
   /** Remembers when each end was first seen, which the back-off counts from. */
@@ -186,8 +227,15 @@ export class Reconciler {
     const now = this.#deps.clock.now();
     for (const { principal, id, state, startedAt } of this.#deps.launcher.observed ?? []) {
       const memory = this.#memory.of(principal);
-      if (state !== 'exited' || memory.exit?.id === id) continue;
-      const quickExits = countQuickExits(memory.exit?.quickExits ?? 0, now - startedAt);
+      if (state !== 'exited') continue;
+      if (memory.exit?.id === id) {
+        // The clock was set back: the pause counts from now, not from a day ahead.
+        if (memory.exit.at > now) this.#memory.set(principal, { ...memory, exit: { ...memory.exit, at: now } });
+        continue;
+      }
+      // Another spec or generation is another story.
+      const row = memory.exit !== undefined && parseSandboxId(memory.exit.id).key === parseSandboxId(id).key ? memory.exit.quickExits : 0;
+      const quickExits = countQuickExits(row, now - startedAt);
       this.#memory.set(principal, { ...memory, exit: { id, at: now, quickExits } });
     }
   }

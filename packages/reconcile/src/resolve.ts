@@ -15,23 +15,31 @@ export function resolveSpec(assignment: AssignmentContent, template: ResolvedTem
   return { spec: result.spec };
 }
 
-/** Attempts are counted in the sandbox id, so that they outlive every process of ours. */
-const SEPARATOR = '-';
-
-/** What one assignment's sandboxes have in common: changes when anything changes that a running one cannot take over. */
+/**
+ * What one assignment's sandboxes have in common: changes when anything changes that a running one cannot take over.
+ * Generation and attempt are counted in the id beside it, so that they outlive every process of ours.
+ */
 export function specKey(assignment: AssignmentContent, { payload: _payload, trigger: _trigger, ...spec }: SandboxSpec): string {
   const text = JSON.stringify([assignment.generation, assignment.run?.id ?? null, spec]);
   return createHash('sha256').update(text).digest('hex').slice(0, 32);
 }
 
-/** The id of attempt number `attempt`. */
-export function sandboxIdOf(key: string, attempt: number): string {
-  return `${key}${SEPARATOR}${attempt}`;
+/** The id of attempt number `attempt` of a generation. */
+export function sandboxIdOf(key: string, generation: number, attempt: number): string {
+  return `${key}-g${generation}-${attempt}`;
 }
 
-/** Key and attempt of an id that `sandboxIdOf` made; anything else has a key of its own and attempt 0. */
-export function parseSandboxId(id: string): { key: string; attempt: number } {
-  const at = id.lastIndexOf(SEPARATOR);
-  const attempt = Number(id.slice(at + 1));
-  return at > 0 && Number.isSafeInteger(attempt) && attempt >= 0 ? { key: id.slice(0, at), attempt } : { key: id, attempt: 0 };
+/** What an id says. */
+export interface SandboxIdParts {
+  readonly key: string;
+  /** Absent in ids that a Bureau before ADR 0018 made. */
+  readonly generation?: number;
+  readonly attempt: number;
+}
+
+/** The parts of an id that `sandboxIdOf` made, now or before ADR 0018 (`KEY-ATTEMPT`); anything else has a key of its own and attempt 0. */
+export function parseSandboxId(id: string): SandboxIdParts {
+  const [, key, generation, attempt] = /^(.+?)(?:-g(\d{1,16}))?-(\d{1,7})$/.exec(id) ?? [];
+  if (key === undefined || attempt === undefined) return { key: id, attempt: 0 };
+  return { key, attempt: Number(attempt), ...(generation === undefined ? {} : { generation: Number(generation) }) };
 }

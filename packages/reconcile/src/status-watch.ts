@@ -26,6 +26,11 @@ export class StatusWatch {
     }
   }
 
+  /** What is said of a principal now. */
+  of(principal: PrincipalName): PrincipalStatus | undefined {
+    return this.#statuses.get(principal);
+  }
+
   follow(principal: PrincipalName): StatusFollower {
     const current = (): PrincipalStatus | undefined => this.#statuses.get(principal);
     let changed = false;

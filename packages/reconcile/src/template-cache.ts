@@ -10,7 +10,7 @@ interface TemplateFact {
 }
 
 /** The templates of a room, resolved; those that are not believed say why. */
-export function libraryOf(facts: readonly TemplateFact[]): TemplateLibrary {
+function libraryOf(facts: readonly TemplateFact[]): TemplateLibrary {
   const library = resolveTemplates(facts.map(({ stateKey, content }) => [stateKey, content] as const));
   const distrusted = facts.flatMap(({ stateKey, distrust }) =>
     distrust === undefined || !library.has(stateKey) ? [] : [[stateKey, refusedTemplate(stateKey, distrust)] as const],

@@ -23,6 +23,8 @@ export interface SandboxStart {
   readonly proxy: ProxyLink;
   readonly records: SandboxRecords;
   readonly pool: WarmPool;
+  /** Aborted: it is given up at its next step. */
+  readonly cancel: AbortSignal | undefined;
   /** The payload's command runs; perhaps long after the start. */
   readonly onRunning: () => void;
 }
@@ -42,7 +44,7 @@ interface Judged {
 export async function startSandbox(deps: LauncherDeps, start: SandboxStart): Promise<SandboxRecord> {
   const { clock, credentials, tree } = deps;
   const { input, number } = start;
-  const faults = new LifecycleTimes(clock, deps.faults);
+  const faults = new LifecycleTimes(clock, deps.faults, start.cancel);
   await endGroups(deps, number);
   // The kernel may take 10 ms to move it: meanwhile the rest is judged and made.
   const relay = takeRelay(start.pool, relayGroupOf(tree, number));
@@ -79,8 +81,8 @@ async function startJudged(deps: LauncherDeps, start: SandboxStart, { header, re
     ...(secretFiles.length > 0 && { secretFiles }),
   };
   records.write(record);
-  faults.reached('create.recorded');
   try {
+    faults.reached('create.recorded');
     const { promise: mayFeed, resolve: letFeed } = Promise.withResolvers<void>();
     const { listening, served } = proxy.open(mayFeed);
     // The service manager is asked before this thread is busy with files: its work lies on another processor.

@@ -58,6 +58,11 @@ export class LauncherCredentials {
     opened.secrets[Symbol.dispose]();
   }
 
+  /** Judges a bundle as `accept` does and keeps nothing; whoever gets it disposes of its secrets. */
+  judge(principal: PrincipalName, number: number, ciphertext: Uint8Array): Promise<OpenedBundle> {
+    return this.#open(principal, number, ciphertext);
+  }
+
   /** Opens the last accepted bundle; whoever gets it disposes of its secrets. Throws `no_credentials` when there is none. */
   async open(principal: PrincipalName, number: number): Promise<OpenedBundle> {
     if (!existsSync(this.#bundlePath(number))) throw noCredentials(principal);

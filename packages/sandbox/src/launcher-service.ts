@@ -35,7 +35,12 @@ export function launcherHandlers(launcher: Launcher, identity: LauncherIdentity,
   }
   return {
     status: () => ({ ...identity, resources: [...identity.resources], sandboxes: launcher.list().length }),
-    create: (input, context) => audited('create', input.principal, context, () => launcher.create(input)),
+    create: (input, context) => audited('create', input.principal, context, () => launcher.create(input, cancelOf(context))),
+    check: (input, context) =>
+      audited('check', input.principal, context, async () => {
+        await launcher.check(input);
+        return {};
+      }),
     destroy: (input, context) =>
       audited('destroy', input.principal, context, () => launcher.destroy(input.principal, input.id, input.graceMilliseconds)),
     forget: (input, context) =>
@@ -77,4 +82,11 @@ function reasonOf(error: unknown): string {
   if (!(error instanceof BureauError)) return 'internal';
   const { rule } = error.data;
   return typeof rule === 'string' ? `${error.code}: ${rule}` : error.code;
+}
+
+/** Aborted when the caller takes its request back; one that went away may come again and find what it asked for. */
+function cancelOf({ signal }: Pick<CallContext, 'signal'>): AbortSignal {
+  const cancel = new AbortController();
+  signal.addEventListener('abort', () => hasCode(signal.reason, 'cancelled') && cancel.abort(signal.reason), { once: true });
+  return cancel.signal;
 }

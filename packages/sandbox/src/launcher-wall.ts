@@ -2,7 +2,7 @@
 import type { PrincipalName } from '@bureau/core';
 import type { InstancePaths } from '@bureau/instance';
 import type { BundleHeader, RelayConfig, SandboxSpec } from '@bureau/protocol';
-import { bwrapOptions } from './bwrap-arguments.ts';
+import { bwrapOptions, type SandboxPlan } from './bwrap-arguments.ts';
 import { decideSandbox } from './decide-sandbox.ts';
 import { HostEtc } from './host-etc.ts';
 import { readHostFacts } from './host-facts.ts';
@@ -61,6 +61,27 @@ export interface PlannedSandbox extends Disposable {
   writeDown(): void;
 }
 
+/** Whom and what the launcher is asked for. */
+interface JudgeInput {
+  readonly principal: PrincipalName;
+  readonly spec: SandboxSpec;
+  readonly number: number;
+  readonly header: BundleHeader;
+}
+
+/** The launcher's own judgement; opens mount sources into `sources`, writes nothing. Throws `spec_refused`, `mount_refused`, `root_refused`. */
+export function judgeSandbox(
+  input: JudgeInput,
+  deps: LauncherDeps,
+  sources: OpenMountSources,
+): { readonly plan: SandboxPlan; readonly policy: LauncherPolicy; readonly limits: EffectiveLimits } {
+  const { paths, uids, wall } = deps;
+  const policy = readPolicy(wall.policyFile);
+  const bridgeProgram = `${deps.buildDirectory}/bin/bureau-bridge`;
+  const plan = decideSandbox({ ...input, uid: uids.payload(input.number), paths, policy, bridgeProgram, ...wall }, sources);
+  return { plan, policy, limits: judgeResources(plan.spec, policy, deps, input.principal) };
+}
+
 /**
  * The launcher's own judgement and the relay's instructions; makes nothing of this principal's. Policy is read anew each time: what root
  * wrote a moment ago counts. Throws `spec_refused` with the rule's name, `mount_refused`, `root_refused`.
@@ -69,21 +90,7 @@ export function planSandbox(input: CreateInput, number: number, header: BundleHe
   const { paths, uids, wall } = deps;
   using own = new DisposableStack();
   const sources = own.use(new OpenMountSources());
-  const policy = readPolicy(wall.policyFile);
-  const plan = decideSandbox(
-    {
-      ...input,
-      number,
-      uid: uids.payload(number),
-      paths,
-      policy,
-      header,
-      bridgeProgram: `${deps.buildDirectory}/bin/bureau-bridge`,
-      ...wall,
-    },
-    sources,
-  );
-  const limits = judgeResources(plan.spec, policy, deps, input.principal);
+  const { plan, policy, limits } = judgeSandbox({ principal: input.principal, spec: input.spec, number, header }, deps, sources);
   const mounts = relayMounts(plan, sources);
   const config: RelayConfig = {
     v: 1,

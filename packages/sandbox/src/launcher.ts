@@ -4,6 +4,7 @@ import type { WarmPool } from '@bureau/process';
 import type { AuthorizationList, ExitReport, SandboxInfo, SignalName } from '@bureau/protocol';
 import { AuthorizationRecords } from './authorization-records.ts';
 import { adoptSandbox, type Found } from './launcher-adopt.ts';
+import { checkSandbox, type CheckInput } from './launcher-check.ts';
 import { startSandbox } from './launcher-create.ts';
 import type { CreateInput, LauncherDeps } from './launcher-deps.ts';
 import { ProxyLink } from './lifecycle-proxy.ts';
@@ -60,9 +61,10 @@ export class Launcher {
     await this.#relays.fill();
   }
 
-  /** See `launcherContract.create`. */
-  create(input: CreateInput): Promise<SandboxInfo> {
+  /** See `launcherContract.create`. `cancel`: nobody wants it any more; what was made of it by then is taken away. */
+  create(input: CreateInput, cancel?: AbortSignal): Promise<SandboxInfo> {
     return this.#turns.run(input.principal, async () => {
+      cancel?.throwIfAborted();
       const number = await this.#numbered(input.principal, input.bundle);
       this.#deps.faults.reached('create.numbered');
       const there = this.#find(number);
@@ -77,7 +79,17 @@ export class Launcher {
         });
       }
       this.#forget(number);
-      return this.#start(input, number);
+      return this.#start(input, number, cancel);
+    });
+  }
+
+  /** See `launcherContract.check`. */
+  check(input: CheckInput): Promise<void> {
+    return this.#turns.run(input.principal, async () => {
+      const number = this.#deps.numbers.find(input.principal);
+      if (number === undefined)
+        throw new BureauError('not_found', `"${input.principal}" is not known on this machine`, { data: { principal: input.principal } });
+      await checkSandbox(this.#deps, input, number);
     });
   }
 
@@ -167,7 +179,7 @@ export class Launcher {
     return adoptSandbox(this.#deps, this.#records, { principal, number }, found);
   }
 
-  async #start(input: CreateInput, number: number): Promise<SandboxInfo> {
+  async #start(input: CreateInput, number: number, cancel: AbortSignal | undefined): Promise<SandboxInfo> {
     const proxy = this.#proxyLink(input.principal, number);
     let sandbox: LiveSandbox | undefined;
     let runs = false;
@@ -176,7 +188,7 @@ export class Launcher {
       this.#deps.faults.reached('create.running');
       sandbox?.markRunning();
     };
-    const record = await startSandbox(this.#deps, { input, number, proxy, records: this.#records, pool: this.#relays, onRunning });
+    const record = await startSandbox(this.#deps, { input, number, proxy, records: this.#records, pool: this.#relays, cancel, onRunning });
     sandbox = this.#follow(record, runs ? 'running' : 'creating', proxy);
     this.#watchers.tell(sandbox.info);
     return sandbox.info;

@@ -6,8 +6,11 @@ import type { FaultPoint, FaultPoints } from './faults.ts';
 export class LifecycleTimes implements FaultPoints {
   readonly #times: StageTimes;
   readonly #next: FaultPoints;
+  readonly #cancel: AbortSignal | undefined;
 
-  constructor(clock: Clock, next: FaultPoints) {
+  /** `cancel`: aborted, the next step throws its reason. */
+  constructor(clock: Clock, next: FaultPoints, cancel?: AbortSignal) {
+    this.#cancel = cancel;
     this.#times = new StageTimes(clock);
     this.#next = next;
   }
@@ -15,6 +18,7 @@ export class LifecycleTimes implements FaultPoints {
   reached(point: FaultPoint): void {
     this.#times.reached(point.slice(point.indexOf('.') + 1));
     this.#next.reached(point);
+    this.#cancel?.throwIfAborted();
   }
 
   /** Milliseconds from the beginning to each step so far, in their order, without the `create.` or `destroy.` before each. */

@@ -83,6 +83,15 @@ export class FakeLauncher {
     return { build: 'simulated', machine: 'machine/simulated', recipient: 'none', identityStore: 'file', sandboxes: 0, resources: [] };
   }
 
+  /** Finds every spec right: policy is not simulated. */
+  check({ principal }: Input<'check'>): Promise<Record<string, never>> {
+    return this.#inTurn(principal, async () => {
+      await this.#work();
+      if (this.#fails()) throw new BureauError('spec_refused', 'Policy refuses it');
+      return {};
+    });
+  }
+
   create(input: Input<'create'>): Promise<SandboxInfo> {
     const { principal, id, spec, bundle, authorization } = input;
     return this.#inTurn(principal, async () => {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { isDeepStrictEqual } from 'node:util';
 import type { PrincipalName } from '@bureau/core';
-import { DEFAULT_AUTHORIZATION, type MachineStatusContent, type PrincipalStatus } from '@bureau/protocol';
+import { DEFAULT_AUTHORIZATION, type PrincipalStatus } from '@bureau/protocol';
 import type { Payload } from './fake-machine.ts';
 import { PRINCIPALS, type Wish } from './operators.ts';
 import type { World } from './world.ts';
@@ -17,10 +17,11 @@ export function judgeQuiet(world: World): void {
       daemon.statuses.find((each) => each.principal === principal),
     );
   judgePlan(world);
-  const published = world.server.published.get('machine_status') as MachineStatusContent | undefined;
   for (const principal of PRINCIPALS) {
-    const [said, heard] = [daemon.statuses, published?.principals ?? []].map((all) => all.find((each) => each.principal === principal));
-    if ((said === undefined) !== (heard === undefined) || !(isRestless(world, principal) || isDeepStrictEqual(said, heard)))
+    const status = daemon.statuses.find((each) => each.principal === principal);
+    const said = status === undefined ? {} : { v: 1, ...status };
+    const heard = world.server.published.get(`principal_status ${principal}`) ?? {};
+    if ('v' in said !== 'v' in (heard as object) || !(isRestless(world, principal) || isDeepStrictEqual(said, heard)))
       judge.violated('nothing forgotten', `what is said of ${principal} was not published`);
   }
 }
@@ -53,7 +54,7 @@ function judgePrincipal(world: World, principal: PrincipalName, status: Principa
   if (payload !== undefined) judgePayload(world, payload, wish);
   else if (mustServe(world, principal, wish))
     judge.violated('converges', `${principal} is to serve and is "${status.state}": ${status.message ?? ''}`);
-  else if (wish.restart === 'never' && status.state !== 'exited' && !hasExpired(world, principal))
+  else if (wish.restart === 'never' && !['exited', 'completed'].includes(status.state) && !hasExpired(world, principal))
     judge.violated('converges', `${principal} is to run once and is "${status.state}": ${status.message ?? ''}`);
 }
 
@@ -64,8 +65,12 @@ function judgePayload(world: World, { principal, spec, files }: Payload, wish: W
     if (!isDeepStrictEqual(expected, found))
       judge.violated('converges', `${principal}: expected the ${what} ${JSON.stringify(expected)}, found ${JSON.stringify(found)}`);
   };
-  differs('command', wish.command, spec.command);
-  differs('environment', environmentOf(world, wish), spec.environment);
+  // What runs once is not cut off by an edit: it counts with the next generation.
+  const isOnce = wish.restart === 'never' && spec.environment['GENERATION'] === String(wish.generation);
+  if (!isOnce) {
+    differs('command', wish.command, spec.command);
+    differs('environment', environmentOf(world, wish), spec.environment);
+  }
   differs('task', wish.payload, files.payload);
   differs('authorization', wish.authorization ?? DEFAULT_AUTHORIZATION, launcher?.authorizationOf(principal));
   const issue = operators.issue(principal);

@@ -2,7 +2,7 @@
 import { BureauError } from '@bureau/core';
 import type { Logger } from '@bureau/log';
 import type { MachineStatusContent, PlannedAction, PrincipalStatus } from '@bureau/protocol';
-import { LauncherLink, Reconciler, Runs, StatusReporter, type Facts } from '@bureau/reconcile';
+import { LauncherLink, Reconciler, Runs, StatusPublisher, StatusReporter, countStates, type Facts } from '@bureau/reconcile';
 import type { Chance } from './chance.ts';
 import { quotesBundle } from './fake-bundle.ts';
 import type { FakeHomeserver } from './fake-homeserver.ts';
@@ -11,6 +11,7 @@ import type { FakeSocket } from './fake-socket.ts';
 import { FakeSync, type SyncDisk } from './fake-sync.ts';
 import type { Mutation, Weather } from './faults.ts';
 import type { Judge } from './judge.ts';
+import { PRINCIPALS } from './operators.ts';
 import { clockOf, type Life } from './life.ts';
 import type { SimulatedTime } from './simulated-time.ts';
 
@@ -55,6 +56,12 @@ export class SimulatedDaemon {
       logger,
       publish: (content) => this.#publish(deps, 'machine_status', content),
     });
+    const publisher = new StatusPublisher({
+      clock,
+      logger,
+      publish: (principal, content) => this.#publish(deps, `principal_status ${principal}`, content),
+      published: () => new Map(PRINCIPALS.map((principal) => [principal, server.published.get(`principal_status ${principal}`) ?? {}])),
+    });
     const reconciler = new Reconciler({
       clock,
       logger,
@@ -66,8 +73,10 @@ export class SimulatedDaemon {
       facts: () => mutated(sync.facts(), mutations, time.now),
       onStatuses: (principals: readonly PrincipalStatus[]) => {
         const kept = mutations.has('a status leaves one principal out') ? principals.slice(1) : principals;
-        reporter.report({ v: 1, build: 'simulated', startedAt, principals: [...kept] });
+        publisher.report(kept);
+        reporter.report({ v: 2, build: 'simulated', startedAt, counts: countStates(kept) });
       },
+      notify: (notification) => this.#publish(deps, notification.key, notification.content),
     });
     this.#reconciler = reconciler;
     link.start();

@@ -10,6 +10,7 @@ import { defineOperation, type AnyOperation } from '../registry/operation.ts';
 import { parseAuthorization } from './authorization.ts';
 import { describeStatus } from './describe.ts';
 import { waitRunning } from './wait.ts';
+import { parseWhen } from './when.ts';
 
 /** `NAME=value` pairs into a record; a name given twice has its last value. Throws `invalid_environment`. */
 export function parseEnvironment(pairs: readonly string[]): Record<string, string> {
@@ -47,6 +48,9 @@ export const agentDeploy: AnyOperation = defineOperation({
     restart: v.optional(v.picklist(['always', 'on-failure', 'never']), 'always'),
     allow: v.optional(v.array(v.string()), []),
     deny: v.optional(v.array(v.string()), []),
+    when: v.optional(v.string()),
+    update: v.optional(v.picklist(['replace', 'guarded'])),
+    quarantine_after: v.optional(v.pipe(v.string(), v.regex(/^[0-9]{1,3}$/, 'expected a number such as 10'))),
     wait: v.optional(v.boolean(), true),
   }),
   output: v.strictObject({ principal: principalName, event_id: v.string(), status: v.nullable(principalStatus) }),
@@ -58,11 +62,24 @@ export const agentDeploy: AnyOperation = defineOperation({
     restart: { help: 'when to start it again after it ended', placeholder: 'always|on-failure|never' },
     allow: { help: 'something more that it may do, such as matrix/join (may be repeated)', placeholder: 'ACTION[@TARGET]' },
     deny: { help: 'something that it may not do, whatever else is allowed (may be repeated)', placeholder: 'ACTION[@TARGET]' },
-    wait: { help: 'wait until it runs', negatable: true },
+    when: {
+      help: 'start it only while a state event is as this says; the room may be an alias, which is resolved once',
+      placeholder: 'JSON',
+    },
+    update: {
+      help: 'guarded: a later change is judged before what runs ends, and taken back when it does not stay up',
+      placeholder: 'replace|guarded',
+    },
+    quarantine_after: { help: 'leave it alone after so many ends in a row soon after its start; default 10', placeholder: 'N' },
+    wait: { help: 'wait until it runs, or waits for its condition', negatable: true },
   },
   positionals: ['principal'],
   rest: 'command',
   examples: [
+    {
+      command: `bureau agent deploy demo/job --restart never --when '{"room": "#iree/general:server", "type": "m.bureau.example", "match": {"ready": true}}' -- make`,
+      shows: 'a job that runs once, when the event is there',
+    },
     { command: 'bureau agent deploy demo/clock -- sh -c "while date; do sleep 60; done"', shows: 'an agent that prints the time' },
   ],
   async handler(input, context) {
@@ -70,6 +87,7 @@ export const agentDeploy: AnyOperation = defineOperation({
     const authorization = parseAuthorization(input.allow, input.deny);
     using daemon = await connectDaemon(context);
     const operator = openOperator(context);
+    const startWhen = input.when === undefined ? undefined : await parseWhen(input.when, operator, context.signal);
     const before = await readAssignment(operator, input.principal, context.signal);
     await ensurePrincipal(operator, input.principal, context);
     const generation = (before?.generation ?? 0) + (before === undefined ? 0 : 1);
@@ -83,6 +101,9 @@ export const agentDeploy: AnyOperation = defineOperation({
         environment,
         restart: input.restart,
         ...(authorization === undefined ? {} : { authorization }),
+        ...(startWhen === undefined ? {} : { startWhen }),
+        ...(input.update === undefined ? {} : { update: input.update }),
+        ...(input.quarantine_after === undefined ? {} : { quarantineAfter: Number(input.quarantine_after) }),
         generation,
       },
       context.signal,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { ExitReport, PrincipalStatus } from '@bureau/protocol';
+import { formatDuration } from '@bureau/core';
+import type { ExitReport, PlannedAction, PrincipalStatus } from '@bureau/protocol';
 
 /** One line for a person. Texts that came from elsewhere are already without control characters by their schema. */
 export function describeStatus(status: PrincipalStatus): string {
@@ -34,4 +35,10 @@ export function statusTable(statuses: readonly PrincipalStatus[]): string {
   return statuses
     .map((status) => `${status.principal.padEnd(width)}  ${describeStatus(status).slice(status.principal.length + 1)}`)
     .join('\n');
+}
+
+/** One planned step for a person: what, for whom, why, when the machine goes on by itself, and the event behind it. */
+export function describeStep({ action, principal, reason, event, until }: PlannedAction, now: number): string {
+  const when = until === undefined ? '' : `, in ${formatDuration(Math.max(0, until - now))} (${new Date(until).toISOString()})`;
+  return `${action} ${principal}: ${reason}${when}${event === undefined ? '' : ` (${event})`}`;
 }

@@ -4,6 +4,7 @@ import * as v from 'valibot';
 import { connectDaemon } from '../daemon-client.ts';
 import { defineOperation, type AnyOperation } from '../registry/operation.ts';
 import { statusTable } from './describe.ts';
+import { allStatuses } from './statuses.ts';
 
 /** `bureau agent list`. */
 export const agentList: AnyOperation = defineOperation({
@@ -17,8 +18,7 @@ export const agentList: AnyOperation = defineOperation({
   examples: [{ command: 'bureau agent list --json', shows: 'every agent with its state, exit code and restarts' }],
   async handler(_input, context) {
     using daemon = await connectDaemon(context);
-    const { status } = await daemon.call('status', {});
-    return { agents: status.principals };
+    return { agents: await allStatuses(daemon) };
   },
   render: ({ agents }) => statusTable(agents),
 });

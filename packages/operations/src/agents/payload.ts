@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { UsageError, describeError } from '@bureau/core';
+import { UsageError } from '@bureau/core';
 import { readBounded } from '@bureau/files';
 import { principalName } from '@bureau/protocol';
 import * as v from 'valibot';
 import { requireAssignment, writeAssignment } from '../assignments.ts';
 import { openOperator } from '../operator.ts';
 import { defineOperation, type AnyOperation } from '../registry/operation.ts';
+import { parseObject } from './json-argument.ts';
 
 /** An assignment with it must fit into one event. */
 const PAYLOAD_FILE_MAX_BYTES = 60_000;
@@ -32,22 +33,13 @@ export const agentPayload: AnyOperation = defineOperation({
   async handler({ principal, payload, file }, context) {
     if ((payload === undefined) === (file === undefined))
       throw new UsageError('invalid_arguments', 'Expected the payload as an argument or with --file, one of the two');
-    const content = parseObject(file === undefined ? (payload ?? '') : readBounded(file, PAYLOAD_FILE_MAX_BYTES).toString('utf8'));
+    const content = parseObject(
+      file === undefined ? (payload ?? '') : readBounded(file, PAYLOAD_FILE_MAX_BYTES).toString('utf8'),
+      'invalid_payload',
+    );
     const operator = openOperator(context);
     const assignment = await requireAssignment(operator, principal, context.signal);
     return { principal, event_id: await writeAssignment(operator, { ...assignment, payload: content }, context.signal) };
   },
   render: ({ event_id: event }) => event,
 });
-
-function parseObject(text: string): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new UsageError('invalid_payload', `Expected a JSON object: ${describeError(error)}`);
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new UsageError('invalid_payload', `Expected a JSON object, found ${Array.isArray(value) ? 'a list' : typeof value}`);
-  return value as Record<string, unknown>;
-}

@@ -118,7 +118,7 @@ async function started(
       if (done === true) throw new BureauError('connection_lost', 'The daemon went away before the sandbox stood');
       if (value.state === 'blocked')
         throw new BureauError('blocked', `"${principal}" cannot run: ${value.message ?? 'no reason given'}`, { data: { principal } });
-      if (value.state === 'creating' || value.state === 'running') return;
+      if (value.state === 'starting' || value.state === 'running') return;
       // It stands still until we attach: an end before that was somebody else's doing, and no other start follows.
       if (value.state === 'exited') {
         throw new BureauError('payload_ended', `The sandbox of "${principal}" was ended before its command ran; run it again`, {

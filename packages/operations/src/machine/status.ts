@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import { formatDuration } from '@bureau/core';
-import { daemonContract, serviceStatus, type ResourceFinding } from '@bureau/protocol';
+import { daemonContract, principalStatus, serviceStatus, type ResourceFinding } from '@bureau/protocol';
 import * as v from 'valibot';
 import { statusTable } from '../agents/describe.ts';
+import { allStatuses } from '../agents/statuses.ts';
 import { connectDaemon, connectStand } from '../daemon-client.ts';
 import { defineOperation, type AnyOperation } from '../registry/operation.ts';
 import { describeSync } from './describe-sync.ts';
+
+/** What the daemon says of itself and of every principal. */
+const daemonReport = v.strictObject({
+  ...daemonContract.methods.status.output.entries,
+  status: v.strictObject({ principals: v.array(principalStatus) }),
+});
 
 /** `bureau machine status`: the machine as its daemon and its service manager see it. */
 export const machineStatus: AnyOperation = defineOperation({
@@ -13,7 +20,7 @@ export const machineStatus: AnyOperation = defineOperation({
   summary: 'Show this machine: its processes, its sync, its agents',
   grant: 'machine/status',
   input: v.strictObject({}),
-  output: v.strictObject({ now: v.number(), services: v.array(serviceStatus), daemon: v.nullable(daemonContract.methods.status.output) }),
+  output: v.strictObject({ now: v.number(), services: v.array(serviceStatus), daemon: v.nullable(daemonReport) }),
   fields: {},
   positionals: [],
   examples: [{ command: 'bureau machine status', shows: 'what runs, since when, and how often it was started again' }],
@@ -23,7 +30,7 @@ export const machineStatus: AnyOperation = defineOperation({
     const daemon = await connectDaemon(context).then(
       async (client) => {
         using connected = client;
-        return await connected.call('status', {});
+        return { ...(await connected.call('status', {})), status: { principals: await allStatuses(connected) } };
       },
       () => null,
     );

@@ -5,7 +5,9 @@ import { agentLogs } from '../agents/logs.ts';
 import { agentPayload } from '../agents/payload.ts';
 import { agentRemove } from '../agents/remove.ts';
 import { agentRestart } from '../agents/restart.ts';
+import { agentShow } from '../agents/show.ts';
 import { agentStop } from '../agents/stop.ts';
+import { agentWait } from '../agents/wait.ts';
 import { observe } from '../agents/observe.ts';
 import { run } from '../agents/run.ts';
 import { credentialList } from '../credentials/list.ts';
@@ -65,6 +67,8 @@ export const OPERATIONS: readonly AnyOperation[] = [
   observe,
   agentDeploy,
   agentList,
+  agentShow,
+  agentWait,
   agentStop,
   agentRestart,
   agentPayload,

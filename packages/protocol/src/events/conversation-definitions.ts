@@ -34,6 +34,5 @@ export const NOTIFICATION = {
   stateKey: 'none',
   writer: 'machine',
   version: 1,
-  reserved: true,
   schema: notificationContent,
 } as const satisfies EventDefinition;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { EVENT_TYPES, machineStatusContent } from '../events.ts';
+import { EVENT_TYPES } from '../events.ts';
 import type { EventDefinition } from './definition.ts';
 import {
   machineConfigContent,
@@ -9,6 +9,7 @@ import {
   machineProvisionContent,
   machineRevocationContent,
 } from './machine.ts';
+import { machineStatusContent } from './principal-status.ts';
 
 /** m.bureau.machine_key. */
 export const MACHINE_KEY = {
@@ -35,11 +36,11 @@ export const MACHINE_INFO = {
 /** m.bureau.machine_status. */
 export const MACHINE_STATUS = {
   type: EVENT_TYPES.machineStatus,
-  summary: 'What the machine says of each principal',
+  summary: 'How the machine is, and how many principals are in which state',
   rooms: ['config'],
   stateKey: 'machine user',
   writer: 'machine',
-  version: 1,
+  version: 2,
   schema: machineStatusContent,
 } as const satisfies EventDefinition;
 

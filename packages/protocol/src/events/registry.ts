@@ -12,6 +12,7 @@ import {
   MACHINE_REVOCATION,
   MACHINE_STATUS,
 } from './machine-definitions.ts';
+import { principalStatusContent } from './principal-status.ts';
 import { layoutContent, serviceBindingContent, serviceContent } from './service.ts';
 import { templateContent } from './template.ts';
 
@@ -46,6 +47,17 @@ export const TEMPLATE = {
   writer: 'operator',
   version: 2,
   schema: templateContent,
+} as const satisfies EventDefinition;
+
+/** m.bureau.principal_status. Its key cannot be guarded by Matrix as a user ID is: a reader takes it from the room's machine alone. */
+export const PRINCIPAL_STATUS = {
+  type: EVENT_TYPES.principalStatus,
+  summary: 'What the machine says of one principal; counts when the room’s machine has sent it; empty: nothing',
+  rooms: ['config'],
+  stateKey: 'principal',
+  writer: 'machine',
+  version: 1,
+  schema: principalStatusContent,
 } as const satisfies EventDefinition;
 
 const OTHERS: readonly EventDefinition[] = [
@@ -116,6 +128,7 @@ export const EVENTS: readonly EventDefinition[] = [
   ASSIGNMENT,
   CREDENTIALS,
   TEMPLATE,
+  PRINCIPAL_STATUS,
   MACHINE_KEY,
   MACHINE_INFO,
   MACHINE_STATUS,

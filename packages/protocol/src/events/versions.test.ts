@@ -24,7 +24,8 @@ const SAMPLES: Readonly<Record<string, object>> = {
     memoryBytes: 1,
     swapBytes: 0,
   },
-  'm.bureau.machine_status': { v: 1, build: 'abc', startedAt: AT, principals: [] },
+  'm.bureau.machine_status': { v: 2, build: 'abc', startedAt: AT, counts: { running: 1 } },
+  'm.bureau.principal_status': { v: 1, principal: 'demo/hello', state: 'running', restarts: 0 },
   'm.bureau.machine_load': {
     v: 1,
     at: AT,

@@ -3,12 +3,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { parsePrincipalName, type Clock, type Timer } from '@bureau/core';
+import { BureauError, parsePrincipalName, type Clock, type PrincipalName, type Timer } from '@bureau/core';
 import { connect, serve } from '@bureau/ipc';
 import { createLogger, type Logger } from '@bureau/log';
 import { launcherContract, type PrincipalStatus, type SandboxInfo } from '@bureau/protocol';
 import type { Facts } from '../desired.ts';
 import { LauncherLink } from '../launcher-link.ts';
+import type { LastingMemory } from '../memory.ts';
 import { Reconciler } from '../reconciler.ts';
 import { Runs } from '../runs.ts';
 
@@ -91,6 +92,15 @@ export interface Bench {
   /** Throws in the launcher's place. */
   refuse: (what: string) => void;
   statuses: readonly PrincipalStatus[];
+  /** What people were told. */
+  readonly told: string[];
+  /** A create that comes while this is so is answered at `release`. */
+  stall: boolean;
+  release: () => void;
+  /** The disk takes nothing. */
+  diskFull: boolean;
+  /** What is on disk. */
+  readonly kept: Map<PrincipalName, LastingMemory>;
 }
 
 export async function bench(context: TestContext): Promise<Bench> {
@@ -98,6 +108,7 @@ export async function bench(context: TestContext): Promise<Bench> {
   const clock = new HandClock();
   const runs = new Runs();
   const logger = silentLogger();
+  const stalled = Promise.withResolvers<void>();
   const made = {
     asked: [] as string[],
     sandboxes: [] as SandboxInfo[],
@@ -105,6 +116,11 @@ export async function bench(context: TestContext): Promise<Bench> {
     confirm: (): Promise<void> => Promise.resolve(),
     refuse: (): void => undefined,
     statuses: [] as readonly PrincipalStatus[],
+    told: [] as string[],
+    stall: false,
+    release: (): void => stalled.resolve(),
+    diskFull: false,
+    kept: new Map<PrincipalName, LastingMemory>(),
   };
   const link = new LauncherLink({
     connect: () =>
@@ -125,11 +141,21 @@ export async function bench(context: TestContext): Promise<Bench> {
     logger,
     launcher: link,
     runs,
-    memory: { load: () => new Map(), save: () => undefined },
+    memory: {
+      load: () => new Map(),
+      save: (changes) => {
+        if (self.diskFull) throw new BureauError('disk_full', 'No space left on the device');
+        for (const [principal, memory] of changes) {
+          if (memory === undefined) self.kept.delete(principal);
+          else self.kept.set(principal, memory);
+        }
+      },
+    },
     nextTurn: setImmediate,
     facts: () => self.facts,
     confirm: () => self.confirm(),
     onStatuses: (statuses) => void (self.statuses = statuses),
+    notify: async (notification) => void self.told.push(notification.content.body),
   });
   const self: Bench = { ...made, clock, link, reconciler, runs };
   const ask = (what: string): void => {
@@ -141,9 +167,16 @@ export async function bench(context: TestContext): Promise<Bench> {
     contract: launcherContract,
     handlers: {
       status: () => ({ build: 'test', machine: 'machine/test', recipient: 'none', identityStore: 'file', sandboxes: 0, resources: [] }),
-      create: ({ principal, id }) => {
+      create: async ({ principal, id }, { signal }) => {
         ask(`create ${id}`);
+        const cancelled = new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+        if (self.stall) await Promise.race([stalled.promise, cancelled]);
+        if (signal.aborted) self.asked.push(`cancelled ${id}`);
         return sandbox(id, 'creating', principal);
+      },
+      check: ({ spec }) => {
+        ask(`check ${spec.command.join(' ')}`);
+        return {};
       },
       destroy: ({ id }) => {
         ask(`destroy ${id}`);

@@ -19,7 +19,7 @@ import { proxyContract, standContract, type BundleHeader } from '@bureau/protoco
 import { generateIdentity, generateOperatorKey, operatorSigner, sealBundle } from '@bureau/seal';
 import { LauncherCredentials } from '../launcher-credentials.ts';
 import { openWall } from '../launcher-wall.ts';
-import { Launcher, noFaults, type CreateInput } from '../index.ts';
+import { Launcher, noFaults, type FaultPoints, type CreateInput } from '../index.ts';
 
 /** Stands in for Node running a relay: one child as the sandbox's init, the launcher's own frames by hand. What it does is in its command. */
 const RELAY = `#!/usr/bin/python3
@@ -74,6 +74,8 @@ export interface LauncherStand {
   readonly said: string[];
   /** The next `startProxy` fails. */
   refuseProxies: boolean;
+  /** Is told each step of the launchers. */
+  faults: FaultPoints;
   /** What each `startProxy` waits for. */
   beforeProxy: (number: number) => Promise<void>;
   /** A launcher as it would start now; its wall clock is this far off. */
@@ -140,6 +142,7 @@ export async function launcherStand(context: TestContext, warmRelays = 0): Promi
     proxies: new Map(),
     said: [],
     refuseProxies: false,
+    faults: noFaults,
     beforeProxy: () => Promise.resolve(),
     start(clockOff = 0) {
       const clock: Clock = { ...systemClock, now: () => systemClock.now() + clockOff };
@@ -164,7 +167,7 @@ export async function launcherStand(context: TestContext, warmRelays = 0): Promi
         }),
         wall: openWall(paths, process.arch),
         warmRelays,
-        faults: noFaults,
+        faults: { reached: (point) => stand.faults.reached(point) },
       });
       launchers.push(launcher);
       return launcher;

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+import { DEFAULT_AUTHORIZATION, type ExitReport, type SandboxInfo } from '@bureau/protocol';
+import { backOffPause, isCrashLoop, restartReason, shallRestart } from './back-off.ts';
+import { MESSAGE_MAX } from './limits.ts';
+import { keptWith, type KeptMemory } from './memory.ts';
+import { hold, isGuarded, type ReadyCase, type Step } from './plan-case.ts';
+import { plainText } from './plain-text.ts';
+import { parseSandboxId, sandboxIdOf } from './resolve.ts';
+
+/** Nothing of it is there: it is started, unless something speaks against it. */
+export function planStart(one: ReadyCase, attempt: number, reason: string): Step {
+  const { assignment, desired, input, memory, say, target } = one;
+  const { principal, event, condition } = desired;
+  const over = endedForGood(one) ?? leftAlone(one) ?? interrupted(one);
+  if (over !== undefined) return over;
+  if (input.machine?.cordoned === true)
+    return hold(one, assignment.run === undefined ? 'pending' : 'blocked', 'the machine is cordoned: nothing new is started');
+  if (condition !== undefined && !condition.holds) return hold(one, 'waiting', condition.why);
+
+  const id = sandboxIdOf(target.key, target.generation, attempt);
+  if (memory.failure?.key === `create ${id}`) {
+    const back = rollBack(one, memory.failure.message);
+    if (back !== undefined) return back;
+  }
+  const once = assignment.restart === 'never' && assignment.run === undefined;
+  return {
+    action: {
+      action: 'create',
+      principal,
+      event,
+      reason,
+      id,
+      spec: target.spec,
+      ...bundleOf(one),
+      authorization: assignment.authorization ?? DEFAULT_AUTHORIZATION,
+      holdForObserver: assignment.run !== undefined,
+      ...(once ? { keep: keptWith(memory.kept, assignment.generation, { started: id }) } : {}),
+    },
+    status: say(input.creating?.has(id) === true ? 'starting' : 'pending'),
+  };
+}
+
+/** Its sandbox has ended: for good, for a while, or for something newer. */
+export function planEnded(one: ReadyCase, info: SandboxInfo): Step {
+  const { assignment, desired, input, memory, say, target } = one;
+  const { principal, event } = desired;
+  const there = parseSandboxId(info.id);
+  const same = there.key === target.key;
+  if (assignment.run !== undefined && same) return { status: say('exited') };
+  const over = endedForGood(one) ?? leftAlone(one);
+  if (over !== undefined) return over;
+  const ofThis = same || (there.generation !== undefined && there.generation >= assignment.generation);
+  if (assignment.run === undefined && ofThis && !shallRestart(assignment.restart, info.exit))
+    return record(one, { id: info.id, restarts: there.attempt, ...(info.exit === undefined ? {} : { exit: info.exit }) }, there.generation);
+  if (!same) return planStart(one, target.firstAttempt, 'its assignment or template has changed');
+
+  const exit = memory.exit?.id === info.id ? memory.exit : { at: input.now, quickExits: 0 };
+  const back = rollBack(one, `it ended soon: ${describeEnd(info.exit)}`);
+  if (back !== undefined) return back;
+  if (isCrashLoop(exit.quickExits, assignment)) {
+    const quarantined = { at: exit.at, exits: exit.quickExits, ...(info.exit === undefined ? {} : { exit: info.exit }) };
+    return {
+      action: {
+        action: 'quarantine',
+        principal,
+        event,
+        reason: `it ended ${exit.quickExits} times in a row soon after its start`,
+        keep: keptWith(memory.kept, assignment.generation, { quarantined }),
+      },
+      status: say('backing_off'),
+    };
+  }
+  const retryAt = exit.at + backOffPause(exit.quickExits);
+  if (retryAt <= input.now) return planStart(one, there.attempt + 1, restartReason(assignment.restart, info.exit));
+  return {
+    action: { action: 'wait', principal, event, reason: 'it ended and starts again after a pause', until: retryAt },
+    status: say('backing_off', { retryAt }),
+  };
+}
+
+/** It has ended and its policy wants no more, in this generation or, when somebody turned that back, in a later one. */
+function endedForGood({ assignment, memory: { kept }, say }: ReadyCase): Step | undefined {
+  if (assignment.run !== undefined || kept?.ended === undefined || kept.generation < assignment.generation) return undefined;
+  const { id, restarts, exit } = kept.ended;
+  // What was cut off under "never" may be tried again once the policy says so; what ended by itself may not.
+  const cutOff = typeof exit?.code !== 'number';
+  if (assignment.restart === 'always' || (assignment.restart === 'on-failure' && cutOff)) return undefined;
+  const later = kept.generation > assignment.generation;
+  const message = later
+    ? { message: `generation ${kept.generation} has ended already; raise the generation above it to run it again` }
+    : {};
+  return { status: say(exit?.code === 0 ? 'completed' : 'exited', { id, restarts, ...(exit === undefined ? {} : { exit }), ...message }) };
+}
+
+/** It is in quarantine. */
+function leftAlone({ assignment, desired, memory: { kept }, say }: ReadyCase): Step | undefined {
+  const { principal } = desired;
+  if (assignment.run !== undefined || kept?.quarantined === undefined || kept.generation !== assignment.generation) return undefined;
+  const { exits, exit } = kept.quarantined;
+  const text = `it ended ${exits} times in a row soon after its start (last: ${describeEnd(exit)}) and is left alone; see "bureau agent logs ${principal}", then "bureau agent restart ${principal}"`;
+  const message = plainText(text, MESSAGE_MAX);
+  return { status: say('quarantined', { message }), notice: { principal, event: 'quarantined', text: message } };
+}
+
+/** The one start that `never` allows was under way, and nothing of it is left: nobody can say how far it came, so it is not repeated. */
+function interrupted(one: ReadyCase): Step | undefined {
+  const { assignment, input, memory } = one;
+  const { kept } = memory;
+  if (assignment.run !== undefined || assignment.restart !== 'never' || kept?.started === undefined) return undefined;
+  if (kept.generation !== assignment.generation || input.creating?.has(kept.started) === true) return undefined;
+  return record(one, { id: kept.started, restarts: 0, exit: { code: null, signal: null, reason: 'interrupted' } });
+}
+
+function record(one: ReadyCase, ended: NonNullable<KeptMemory['ended']>, generation?: number): Step {
+  const { assignment, desired, memory, say } = one;
+  const about = Math.max(generation ?? 0, assignment.generation);
+  return {
+    action: {
+      action: 'record',
+      principal: desired.principal,
+      event: desired.event,
+      reason: 'it ended for good, which is written down',
+      keep: keptWith(memory.kept, about, { ended }),
+    },
+    status: say('exited', { id: ended.id, ...(ended.exit === undefined ? {} : { exit: ended.exit }) }),
+  };
+}
+
+/** With a guarded update that has never stayed up: what ran before it is started again. */
+function rollBack(one: ReadyCase, why: string): Step | undefined {
+  const { assignment, desired, memory, rolledBack, say, target } = one;
+  const good = memory.kept?.good;
+  if (!isGuarded(assignment) || rolledBack || good === undefined) return undefined;
+  const before = parseSandboxId(good.id);
+  if (before.key === target.key) return undefined;
+  const message = plainText(why, MESSAGE_MAX);
+  return {
+    action: {
+      action: 'create',
+      principal: desired.principal,
+      event: desired.event,
+      reason: 'its update did not stay up; what ran before is started again',
+      id: sandboxIdOf(before.key, before.generation ?? 0, before.attempt + 1),
+      spec: good.spec,
+      ...bundleOf(one),
+      authorization: assignment.authorization ?? DEFAULT_AUTHORIZATION,
+      holdForObserver: false,
+      keep: keptWith(memory.kept, assignment.generation, { refused: { key: target.key, message } }),
+      keepAnyway: true,
+    },
+    status: say('pending', { message }),
+  };
+}
+
+function bundleOf({ desired: { bundle } }: ReadyCase): { readonly bundle?: Uint8Array; readonly bundleEvent?: string } {
+  return bundle === undefined ? {} : { bundle: bundle.bytes, bundleEvent: bundle.event };
+}
+
+function describeEnd(exit: ExitReport | undefined): string {
+  return exit?.signal ?? exit?.reason ?? (exit === undefined || exit.code === null ? 'unknown' : `exit code ${exit.code}`);
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+import { BureauError, describeError, type Clock, type PrincipalName, type Timer, type UserId } from '@bureau/core';
+import type { Logger } from '@bureau/log';
+import { principalName, type PrincipalStatus } from '@bureau/protocol';
+import * as v from 'valibot';
+import {
+  STATUS_BURST,
+  STATUS_LATEST_MILLISECONDS,
+  STATUS_PER_SECOND,
+  STATUS_RETRY_MILLISECONDS,
+  STATUS_SETTLE_MILLISECONDS,
+} from './limits.ts';
+
+/** The content of one status event; empty: nothing is said of the principal any more. */
+export type PublishedStatus = ({ readonly v: 1 } & PrincipalStatus) | Readonly<Record<string, never>>;
+
+export interface StatusPublisherDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly publish: (principal: PrincipalName, content: PublishedStatus) => Promise<void>;
+  /** What the room holds of this machine's own words, asked once, so that a new daemon sends only what has changed. */
+  readonly published: () => ReadonlyMap<PrincipalName, unknown>;
+}
+
+/** A difference between what is so and what the room says. */
+interface Difference {
+  readonly content: PublishedStatus;
+  /** When it began, and when it took its present form. */
+  readonly since: number;
+  readonly changed: number;
+}
+
+const NOTHING = {};
+/** Instead of what the room has. */
+const UNKNOWN = 'unknown';
+
+/**
+ * Keeps one status event for each principal true. A status is sent when it has come to rest, or when it has kept changing for long; sends are
+ * spaced, so that a machine that starts a hundred principals sends a hundred events and no more, without being throttled by the homeserver.
+ */
+export class StatusPublisher {
+  readonly #deps: StatusPublisherDeps;
+  readonly #differences = new Map<PrincipalName, Difference>();
+  #wanted: ReadonlyMap<PrincipalName, PublishedStatus> = new Map();
+  #published: Map<PrincipalName, string> | undefined;
+  #timer: Timer | undefined;
+  #sending = false;
+  #tokens = STATUS_BURST;
+  #refilled: number;
+  #notBefore = 0;
+  /** Failures in a row; only the first is told, since an outage may last for days. */
+  #failures = 0;
+
+  constructor(deps: StatusPublisherDeps) {
+    this.#deps = deps;
+    this.#refilled = deps.clock.monotonic();
+  }
+
+  /** Takes what is said of all principals now. */
+  report(statuses: readonly PrincipalStatus[]): void {
+    this.#wanted = new Map(statuses.map((status) => [status.principal, { v: 1, ...status }]));
+    this.#compare();
+  }
+
+  #compare(): void {
+    const published = this.#known();
+    const now = this.#deps.clock.monotonic();
+    const wanted = new Map(this.#wanted);
+    for (const principal of published.keys()) if (!wanted.has(principal)) wanted.set(principal, NOTHING);
+    for (const [principal, content] of wanted) {
+      const text = canonical(content);
+      if (text === (published.get(principal) ?? '{}')) {
+        this.#differences.delete(principal);
+        continue;
+      }
+      const before = this.#differences.get(principal);
+      if (before !== undefined && canonical(before.content) === text) continue;
+      this.#differences.set(principal, { content, since: before?.since ?? now, changed: now });
+    }
+    for (const principal of this.#differences.keys()) if (!wanted.has(principal)) this.#differences.delete(principal);
+    this.#schedule();
+  }
+
+  /** Ends it; what was not sent is not sent. */
+  close(): void {
+    this.#timer?.clear();
+    this.#sending = true;
+  }
+
+  #known(): Map<PrincipalName, string> {
+    this.#published ??= new Map([...this.#deps.published()].map(([principal, content]) => [principal, canonical(content)]));
+    return this.#published;
+  }
+
+  #schedule(): void {
+    this.#timer?.clear();
+    this.#timer = undefined;
+    if (this.#sending || this.#differences.size === 0) return;
+    const due = Math.min(...[...this.#differences.values()].map(dueAt));
+    const now = this.#deps.clock.monotonic();
+    this.#refill(now);
+    const token = this.#tokens >= 1 ? now : now + Math.ceil(((1 - this.#tokens) * 1_000) / STATUS_PER_SECOND);
+    this.#timer = this.#deps.clock.setTimer(Math.max(0, Math.max(due, token, this.#notBefore) - now), () => {
+      this.#timer = undefined;
+      void this.#send();
+    });
+  }
+
+  #refill(now: number): void {
+    this.#tokens = Math.min(STATUS_BURST, this.#tokens + (Math.max(0, now - this.#refilled) * STATUS_PER_SECOND) / 1_000);
+    this.#refilled = now;
+  }
+
+  async #send(): Promise<void> {
+    const { clock, logger, publish } = this.#deps;
+    const now = clock.monotonic();
+    const next = [...this.#differences].filter(([, each]) => dueAt(each) <= now).toSorted(([, a], [, b]) => a.since - b.since)[0];
+    if (next === undefined) return this.#schedule();
+    const [principal, { content }] = next;
+    this.#sending = true;
+    this.#tokens -= 1;
+    try {
+      await publish(principal, content);
+      this.#failures = 0;
+      const text = canonical(content);
+      if (text === '{}') this.#known().delete(principal);
+      else this.#known().set(principal, text);
+      this.#differences.delete(principal);
+    } catch (error) {
+      // Nobody knows whether it was taken: what was there before may not be there any more.
+      this.#known().set(principal, UNKNOWN);
+      const pause = retryPause(error);
+      this.#notBefore = clock.monotonic() + pause;
+      this.#failures += 1;
+      if (this.#failures === 1) logger.warn({ error: describeError(error), pause }, 'a status was not published; trying again');
+    } finally {
+      this.#sending = false;
+    }
+    // What was wanted meanwhile, and differs from what the room has now.
+    this.#compare();
+  }
+}
+
+function dueAt({ since, changed }: Difference): number {
+  return Math.min(changed + STATUS_SETTLE_MILLISECONDS, since + STATUS_LATEST_MILLISECONDS);
+}
+
+/** The same content, the same text, in whatever order a homeserver gives its fields back. */
+function canonical(content: unknown): string {
+  return JSON.stringify(content, (_key, value: unknown) =>
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      : value,
+  );
+}
+
+function retryPause(error: unknown): number {
+  const asked = error instanceof BureauError ? error.data['retryAfterMilliseconds'] : undefined;
+  return Math.max(STATUS_RETRY_MILLISECONDS, typeof asked === 'number' ? asked : 0);
+}
+
+/** What a room holds of this machine's own words about principals, as its members may read it: nobody else's count. */
+export function ownStatuses(
+  facts: readonly { readonly stateKey: string; readonly sender: string; readonly content: unknown }[],
+  machine: UserId,
+): Map<PrincipalName, unknown> {
+  const own = facts.filter(({ sender, content }) => sender === machine && canonical(content) !== '{}');
+  const words = new Map<PrincipalName, unknown>();
+  for (const { stateKey, content } of own) {
+    const principal = v.safeParse(principalName, stateKey);
+    if (principal.success) words.set(principal.output, content);
+  }
+  return words;
+}

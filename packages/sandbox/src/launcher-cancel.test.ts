@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { test } from 'node:test';
+import { PRINCIPAL, launcherStand } from './testing/launcher-fixture.ts';
+
+const POINTS = [
+  'create.accepted',
+  'create.recorded',
+  'create.listening',
+  'create.directories',
+  'create.placed',
+  'create.go',
+  'create.served',
+  'create.linked',
+] as const;
+
+for (const point of POINTS) {
+  test(`Launcher.create() that is cancelled at ${point} leaves nothing, and the next one starts`, async (context) => {
+    const cancel = new AbortController();
+    const stand = await launcherStand(context);
+    stand.faults = { reached: (now) => now === point && cancel.abort(new Error('not wanted any more')) };
+    const launcher = stand.start();
+    await assert.rejects(launcher.create(stand.input('a-0'), cancel.signal), /not wanted any more/);
+    assert.deepEqual(launcher.list(), []);
+    assert.deepEqual(stand.pids(0), []);
+    assert.equal(existsSync(`${stand.paths.launcherStateDirectory}/0.sandbox.json`), false);
+    assert.equal((await launcher.create(stand.input('b-0'), new AbortController().signal)).id, 'b-0');
+  });
+}
+
+test('Launcher.create() that was cancelled while it waited for its turn does nothing', async (context) => {
+  const stand = await launcherStand(context);
+  const launcher = stand.start();
+  const cancel = new AbortController();
+  const first = launcher.create(stand.input('a-0'));
+  const second = assert.rejects(launcher.create(stand.input('a-0'), cancel.signal), /not wanted/);
+  cancel.abort(new Error('not wanted any more'));
+  await Promise.all([first, second]);
+  assert.equal(launcher.list()[0]?.id, 'a-0');
+});
+
+test('Launcher.check() judges as a create would be judged, beside what runs, and keeps nothing', async (context) => {
+  const stand = await launcherStand(context);
+  const launcher = stand.start();
+  const { spec } = stand.input('a-0');
+  await assert.rejects(launcher.check({ principal: PRINCIPAL, spec }), { code: 'not_found' });
+  await launcher.create(stand.input('a-0'));
+  await launcher.check({ principal: PRINCIPAL, spec });
+  const mounts = [{ source: '/etc/shadow', target: '/shadow', mode: 'ro' as const, type: 'bind' as const }];
+  await assert.rejects(launcher.check({ principal: PRINCIPAL, spec: { ...spec, mounts: mounts as never } }), { code: 'spec_refused' });
+  assert.equal(launcher.list()[0]?.id, 'a-0');
+  assert.deepEqual(stand.asked, ['start 0']);
+});
