@@ -31,11 +31,19 @@ export interface CreateAction {
   /** To be on disk before the launcher is asked; taken back when it refuses, unless `keepAnyway`. */
   readonly keep?: KeptMemory;
   readonly keepAnyway?: boolean;
+  /** The launcher would drop what it knows of a later generation: to be certain first that the assignment was turned back. */
+  readonly replaces?: 'newer';
 }
 
 /** What is said in a plan and not carried out: time, people or another event end it. */
 export function isPassive({ action }: Action): boolean {
   return action === 'wait' || action === 'hold' || action === 'block';
+}
+
+/** Whether an old view of the rooms could be its reason, and it could not be made good: it waits until they have confirmed it. */
+export function needsConfirmation(action: Action): boolean {
+  if (action.action === 'create') return action.replaces === 'newer';
+  return (action.action === 'destroy' || action.action === 'forget') && action.decidedBy === 'rooms';
 }
 
 /** What an action is about: the same key twice is the same try again. */

@@ -49,3 +49,5 @@ export const STATUS_LATEST_MILLISECONDS = 10_000;
 /** Status events that may be sent at once, and how many a second from then on: a homeserver lets one account send about ten a second. */
 export const STATUS_BURST = 20;
 export const STATUS_PER_SECOND = 5;
+/** A status that was sent and that the sync has not brought after this long is sent once more. */
+export const STATUS_ECHO_MILLISECONDS = 300_000;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { GUARDED_SETTLE_MILLISECONDS } from './limits.ts';
 import type { KeptMemory } from './memory.ts';
-import { ASSIGNMENT, FAILED, NOW, firstId, planned, sandboxOf } from './testing/plan-fixture.ts';
+import { ASSIGNMENT, FAILED, NOW, OK, firstId, planned, sandboxOf } from './testing/plan-fixture.ts';
 
 const OLD = { ...ASSIGNMENT, update: 'guarded' };
 const NEW = { ...OLD, generation: 1, command: ['/bin/newer'] };
@@ -64,4 +64,16 @@ for (const [how, info, failure] of [
 test('plan() of a guarded first start has nothing to go back to, and is any other start', () => {
   const exit = { id: firstId(NEW), at: NOW, quickExits: 1 };
   assert.equal(planned(NEW, sandboxOf(firstId(NEW), 'exited', { exit: FAILED }), { exit }).action?.action, 'wait');
+});
+
+test('plan() does not bring back what has ended for good', () => {
+  const until = { ...OLD, restart: 'on-failure' };
+  const info = sandboxOf(firstId(until), 'exited', { exit: OK });
+  const { action } = planned(until, info, { kept: keptGood() });
+  assert.equal(action?.action, 'record');
+  assert.deepEqual([action.keep.ended?.id, action.keep.good], [info.id, undefined]);
+  const next = { ...NEW, restart: 'on-failure' };
+  const exit = { id: firstId(next), at: NOW, quickExits: 1 };
+  const failed = sandboxOf(firstId(next), 'exited', { exit: FAILED });
+  assert.equal(planned(next, failed, { kept: action.keep, exit }).action?.action, 'wait', 'the newer one is tried again');
 });

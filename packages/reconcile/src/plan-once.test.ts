@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { needsConfirmation } from './actions.ts';
 import { keptWith } from './memory.ts';
 import { ASSIGNMENT, FAILED, NOW, OK, firstId, planned, sandboxOf } from './testing/plan-fixture.ts';
 
@@ -99,4 +100,12 @@ test('keptWith() drops what was about another generation', () => {
     good,
     started: 'b-g2-0',
   });
+});
+
+test('plan() replaces what ended under a later generation only when the rooms are certain', () => {
+  const later = sandboxOf(firstId({ ...ASSIGNMENT, generation: 5 }), 'exited', { exit: OK });
+  const back = planned({ ...ASSIGNMENT, generation: 4 }, later).action;
+  assert.ok(back?.action === 'create' && needsConfirmation(back));
+  const on = planned({ ...ASSIGNMENT, generation: 6 }, later).action;
+  assert.ok(on?.action === 'create' && !needsConfirmation(on));
 });

@@ -52,7 +52,12 @@ export function planEnded(one: ReadyCase, info: SandboxInfo): Step {
   const ofThis = same || (there.generation !== undefined && there.generation >= assignment.generation);
   if (assignment.run === undefined && ofThis && !shallRestart(assignment.restart, info.exit))
     return record(one, { id: info.id, restarts: there.attempt, ...(info.exit === undefined ? {} : { exit: info.exit }) }, there.generation);
-  if (!same) return planStart(one, target.firstAttempt, 'its assignment or template has changed');
+  if (!same) {
+    const step = planStart(one, target.firstAttempt, 'its assignment or template has changed');
+    // The rooms may have been read at an older position than the one that led to it.
+    const isOlder = there.generation !== undefined && there.generation > assignment.generation;
+    return isOlder && step.action?.action === 'create' ? { ...step, action: { ...step.action, replaces: 'newer' } } : step;
+  }
 
   const exit = memory.exit?.id === info.id ? memory.exit : { at: input.now, quickExits: 0 };
   const back = rollBack(one, `it ended soon: ${describeEnd(info.exit)}`);
@@ -99,7 +104,9 @@ function leftAlone({ assignment, desired, memory: { kept }, say }: ReadyCase): S
   const { exits, exit } = kept.quarantined;
   const text = `it ended ${exits} times in a row soon after its start (last: ${describeEnd(exit)}) and is left alone; see "bureau agent logs ${principal}", then "bureau agent restart ${principal}"`;
   const message = plainText(text, MESSAGE_MAX);
-  return { status: say('quarantined', { message }), notice: { principal, event: 'quarantined', text: message } };
+  // The same quarantine is the same notice, whatever else is edited meanwhile.
+  const cause = `${kept.generation} ${kept.quarantined.at}`;
+  return { status: say('quarantined', { message }), notice: { principal, event: 'quarantined', text: message, cause } };
 }
 
 /** The one start that `never` allows was under way, and nothing of it is left: nobody can say how far it came, so it is not repeated. */
@@ -114,13 +121,15 @@ function interrupted(one: ReadyCase): Step | undefined {
 function record(one: ReadyCase, ended: NonNullable<KeptMemory['ended']>, generation?: number): Step {
   const { assignment, desired, memory, say } = one;
   const about = Math.max(generation ?? 0, assignment.generation);
+  // What has ended for good is nothing that a later update could bring back.
+  const { good: _good, refused: _refused, ...keep }: KeptMemory = keptWith(memory.kept, about, { ended });
   return {
     action: {
       action: 'record',
       principal: desired.principal,
       event: desired.event,
       reason: 'it ended for good, which is written down',
-      keep: keptWith(memory.kept, about, { ended }),
+      keep,
     },
     status: say('exited', { id: ended.id, ...(ended.exit === undefined ? {} : { exit: ended.exit }) }),
   };

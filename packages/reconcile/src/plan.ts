@@ -24,7 +24,7 @@ export function plan(input: PlanInput): Plan {
     const step = held(planned, input);
     if (step.action !== undefined) actions.push(step.action);
     if (step.status !== undefined) statuses.push(step.status);
-    if (step.notice !== undefined) notices.push(cause === undefined ? step.notice : { ...step.notice, cause });
+    if (step.notice !== undefined) notices.push(cause === undefined ? step.notice : { cause, ...step.notice });
   };
   for (const desired of input.desired) {
     const info = observed.get(desired.principal);

@@ -2,7 +2,7 @@
 import { describeError, type Clock, type PrincipalName, type Timer } from '@bureau/core';
 import type { Logger } from '@bureau/log';
 import type { PlannedAction, PrincipalStatus, SandboxInfo } from '@bureau/protocol';
-import { actionKey, type Action } from './actions.ts';
+import { actionKey, needsConfirmation, type Action } from './actions.ts';
 import { countQuickExits } from './back-off.ts';
 import { DesiredReader, type Desired, type Facts } from './desired.ts';
 import { Executors } from './executors.ts';
@@ -164,7 +164,7 @@ export class Reconciler {
 
   /** Whether an action is still the right one after what it follows from was confirmed. An old state event must not end what runs. */
   async #isCertain(action: Action): Promise<boolean> {
-    if ((action.action !== 'destroy' && action.action !== 'forget') || action.decidedBy === 'machine') return true;
+    if (!needsConfirmation(action)) return true;
     await this.#deps.confirm();
     const now = this.#plan()?.actions.find(({ principal }) => principal === action.principal);
     return now !== undefined && actionKey(now) === actionKey(action);

@@ -5,6 +5,7 @@ import { BureauError, parsePrincipalName, parseUserId, type PrincipalName } from
 import type { PrincipalState, PrincipalStatus } from '@bureau/protocol';
 import {
   STATUS_BURST,
+  STATUS_ECHO_MILLISECONDS,
   STATUS_LATEST_MILLISECONDS,
   STATUS_PER_SECOND,
   STATUS_RETRY_MILLISECONDS,
@@ -22,7 +23,12 @@ function status(state: PrincipalState, principal: PrincipalName = PRINCIPAL): Pr
 function publisher(published: Iterable<[PrincipalName, unknown]> = []) {
   const clock = new HandClock();
   const sent: string[] = [];
+  const room = new Map(published);
   const made = {
+    /** What the sync shows. */
+    room,
+    /** What a send waits for. */
+    before: () => Promise.resolve(),
     clock,
     sent,
     refuse: undefined as BureauError | undefined,
@@ -31,9 +37,11 @@ function publisher(published: Iterable<[PrincipalName, unknown]> = []) {
       logger: silentLogger(),
       publish: async (principal, content) => {
         sent.push(`${principal} ${'state' in content ? content.state : 'nothing'}`);
+        await made.before();
         if (made.refuse !== undefined) throw made.refuse;
+        room.set(principal, content);
       },
-      published: () => new Map(published),
+      published: () => room,
     }),
   };
   return made;
@@ -120,6 +128,44 @@ test('StatusPublisher takes back what it was sending when that was no more so', 
   made.publisher.report([status('running')]);
   await pass(made.clock, 2 * STATUS_SETTLE_MILLISECONDS);
   assert.deepEqual(made.sent, ['iree/pm running', 'iree/pm blocked', 'iree/pm running']);
+});
+
+test('StatusPublisher says again what it said before, when something else was on its way meanwhile', async () => {
+  const made = publisher();
+  made.publisher.report([status('running')]);
+  await pass(made.clock, STATUS_SETTLE_MILLISECONDS);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  made.before = () => promise;
+  made.publisher.report([status('stopped')]);
+  await pass(made.clock, STATUS_SETTLE_MILLISECONDS);
+  made.publisher.report([status('running')]);
+  resolve();
+  await pass(made.clock, 2 * STATUS_SETTLE_MILLISECONDS);
+  assert.deepEqual(made.sent, ['iree/pm running', 'iree/pm stopped', 'iree/pm running']);
+});
+
+test('StatusPublisher believes what the room shows later, not its first view of it', async () => {
+  const made = publisher([[PRINCIPAL, { v: 1, ...status('running') }]]);
+  made.publisher.report([status('running')]);
+  await pass(made.clock, STATUS_SETTLE_MILLISECONDS);
+  assert.deepEqual(made.sent, []);
+  // The last word of the daemon before: its view was older than that.
+  made.room.set(PRINCIPAL, { v: 1, ...status('stopping') });
+  made.publisher.report([status('running')]);
+  await pass(made.clock, STATUS_SETTLE_MILLISECONDS);
+  assert.deepEqual(made.sent, ['iree/pm running']);
+});
+
+test('StatusPublisher sends once more what the room does not show', async () => {
+  const made = publisher();
+  made.publisher.report([status('running')]);
+  await pass(made.clock, STATUS_SETTLE_MILLISECONDS);
+  made.room.set(PRINCIPAL, { v: 1, ...status('stopping') });
+  made.publisher.report([status('running')]);
+  await pass(made.clock, STATUS_SETTLE_MILLISECONDS);
+  assert.deepEqual(made.sent, ['iree/pm running'], 'the sync may be late');
+  await pass(made.clock, STATUS_ECHO_MILLISECONDS + 2 * STATUS_SETTLE_MILLISECONDS);
+  assert.deepEqual(made.sent, ['iree/pm running', 'iree/pm running']);
 });
 
 test('ownStatuses() takes the machine’s own words only', () => {

@@ -5,6 +5,7 @@ import { principalName, type PrincipalStatus } from '@bureau/protocol';
 import * as v from 'valibot';
 import {
   STATUS_BURST,
+  STATUS_ECHO_MILLISECONDS,
   STATUS_LATEST_MILLISECONDS,
   STATUS_PER_SECOND,
   STATUS_RETRY_MILLISECONDS,
@@ -18,7 +19,7 @@ export interface StatusPublisherDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly publish: (principal: PrincipalName, content: PublishedStatus) => Promise<void>;
-  /** What the room holds of this machine's own words, asked once, so that a new daemon sends only what has changed. */
+  /** What the room holds of this machine's own words, as far as it is known; asked at each report, since the first view may be old. */
   readonly published: () => ReadonlyMap<PrincipalName, unknown>;
 }
 
@@ -31,7 +32,7 @@ interface Difference {
 }
 
 const NOTHING = {};
-/** Instead of what the room has. */
+/** Instead of what the room has: an answer is missing. */
 const UNKNOWN = 'unknown';
 
 /**
@@ -41,8 +42,10 @@ const UNKNOWN = 'unknown';
 export class StatusPublisher {
   readonly #deps: StatusPublisherDeps;
   readonly #differences = new Map<PrincipalName, Difference>();
-  #wanted: ReadonlyMap<PrincipalName, PublishedStatus> = new Map();
-  #published: Map<PrincipalName, string> | undefined;
+  /** What this publisher sent and the room has not shown yet. */
+  readonly #sent = new Map<PrincipalName, { readonly text: string; readonly expires: number }>();
+  readonly #texts = new WeakMap<object, string>();
+  #wanted: readonly PrincipalStatus[] = [];
   #timer: Timer | undefined;
   #sending = false;
   #tokens = STATUS_BURST;
@@ -58,14 +61,10 @@ export class StatusPublisher {
 
   /** Takes what is said of all principals now. */
   report(statuses: readonly PrincipalStatus[]): void {
-    this.#wanted = new Map(statuses.map((status) => [status.principal, { v: 1, ...status }]));
-    this.#compare();
-  }
-
-  #compare(): void {
-    const published = this.#known();
+    this.#wanted = statuses;
     const now = this.#deps.clock.monotonic();
-    const wanted = new Map(this.#wanted);
+    const published = this.#published(now);
+    const wanted = new Map<PrincipalName, PublishedStatus>(statuses.map((status) => [status.principal, { v: 1, ...status }]));
     for (const principal of published.keys()) if (!wanted.has(principal)) wanted.set(principal, NOTHING);
     for (const [principal, content] of wanted) {
       const text = canonical(content);
@@ -87,17 +86,36 @@ export class StatusPublisher {
     this.#sending = true;
   }
 
-  #known(): Map<PrincipalName, string> {
-    this.#published ??= new Map([...this.#deps.published()].map(([principal, content]) => [principal, canonical(content)]));
-    return this.#published;
+  /** What the room has, by what it shows and what was sent since. */
+  #published(now: number): ReadonlyMap<PrincipalName, string> {
+    const published = new Map([...this.#deps.published()].map(([principal, content]) => [principal, this.#textOf(content)]));
+    for (const [principal, { text, expires }] of this.#sent) {
+      const isShown = (published.get(principal) ?? '{}') === text;
+      // What is not shown after so long was overtaken: by a word of the daemon before that was still on its way.
+      if (isShown || (expires <= now && text !== UNKNOWN)) this.#sent.delete(principal);
+      else published.set(principal, text);
+    }
+    return published;
+  }
+
+  /** An event's content is the same object as long as it stands. */
+  #textOf(content: unknown): string {
+    if (typeof content !== 'object' || content === null) return canonical(content);
+    const known = this.#texts.get(content) ?? canonical(content);
+    this.#texts.set(content, known);
+    return known;
   }
 
   #schedule(): void {
     this.#timer?.clear();
     this.#timer = undefined;
-    if (this.#sending || this.#differences.size === 0) return;
-    const due = Math.min(...[...this.#differences.values()].map(dueAt));
+    if (this.#sending) return;
     const now = this.#deps.clock.monotonic();
+    if (this.#differences.size === 0) {
+      if (this.#sent.size > 0) this.#timer = this.#deps.clock.setTimer(STATUS_ECHO_MILLISECONDS, () => this.report(this.#wanted));
+      return;
+    }
+    const due = Math.min(...[...this.#differences.values()].map(dueAt));
     this.#refill(now);
     const token = this.#tokens >= 1 ? now : now + Math.ceil(((1 - this.#tokens) * 1_000) / STATUS_PER_SECOND);
     this.#timer = this.#deps.clock.setTimer(Math.max(0, Math.max(due, token, this.#notBefore) - now), () => {
@@ -119,16 +137,18 @@ export class StatusPublisher {
     const [principal, { content }] = next;
     this.#sending = true;
     this.#tokens -= 1;
+    const text = canonical(content);
+    const expires = now + STATUS_ECHO_MILLISECONDS;
+    // Until it is answered nobody knows which of the two the room has; what is reported meanwhile differs from both.
+    this.#sent.set(principal, { text: UNKNOWN, expires });
     try {
       await publish(principal, content);
       this.#failures = 0;
-      const text = canonical(content);
-      if (text === '{}') this.#known().delete(principal);
-      else this.#known().set(principal, text);
-      this.#differences.delete(principal);
+      this.#sent.set(principal, { text, expires });
+      const since = this.#differences.get(principal);
+      if (since !== undefined && canonical(since.content) === text) this.#differences.delete(principal);
+      else if (since !== undefined) this.#differences.set(principal, { ...since, since: clock.monotonic() });
     } catch (error) {
-      // Nobody knows whether it was taken: what was there before may not be there any more.
-      this.#known().set(principal, UNKNOWN);
       const pause = retryPause(error);
       this.#notBefore = clock.monotonic() + pause;
       this.#failures += 1;
@@ -136,8 +156,7 @@ export class StatusPublisher {
     } finally {
       this.#sending = false;
     }
-    // What was wanted meanwhile, and differs from what the room has now.
-    this.#compare();
+    this.#schedule();
   }
 }
 
