@@ -2,16 +2,14 @@
 /** `script/test simulate [--seeds N] [--from S] [--json]`: lives N histories of a simulated machine, as many at a time as there are cores. */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads';
-import { runSeeds, type SeedRun } from '../packages/simulate/src/index.ts';
+import { runSeedsInThread } from '../packages/simulate/src/index.ts';
 
 /** What `script/test` lives by itself. */
 const SEEDS = 5_000;
 /** Histories a second that we want to be able to live; told, not demanded. */
 const TARGET = 200;
 
-if (isMainThread) process.exitCode = await main(process.argv.slice(2));
-else parentPort?.postMessage(await runSeeds(workerData.from, workerData.count));
+process.exitCode = await main(process.argv.slice(2));
 
 async function main(args: readonly string[]): Promise<number> {
   const options = readOptions(args);
@@ -25,7 +23,7 @@ async function main(args: readonly string[]): Promise<number> {
   const runs = await Promise.all(
     Array.from({ length: workers }, (_, index) => {
       const first = from + Math.floor((seeds * index) / workers);
-      return inWorker(first, from + Math.floor((seeds * (index + 1)) / workers) - first);
+      return runSeedsInThread(first, from + Math.floor((seeds * (index + 1)) / workers) - first);
     }),
   );
   const seconds = (performance.now() - began) / 1_000;
@@ -55,12 +53,4 @@ function readOptions(args: readonly string[]): { seeds: number; from: number; js
   } catch {
     return undefined;
   }
-}
-
-function inWorker(from: number, count: number): Promise<SeedRun> {
-  return new Promise((resolve, reject) => {
-    const worker = new Worker(import.meta.filename, { workerData: { from, count } });
-    worker.once('message', resolve);
-    worker.once('error', reject);
-  });
 }

@@ -9,6 +9,8 @@ import type { Judge } from './judge.ts';
 export class CompletedJobs implements PayloadWatcher {
   readonly #judge: Judge;
   readonly #completed = new Map<PrincipalName, { readonly id: string; readonly generation: number }>();
+  /** The newest generation of what runs once that has begun. */
+  readonly #begun = new Map<PrincipalName, number>();
 
   constructor(judge: Judge) {
     this.#judge = judge;
@@ -20,14 +22,17 @@ export class CompletedJobs implements PayloadWatcher {
   }
 
   started({ principal, id, spec }: Payload): void {
+    const { RESTART: restart, GENERATION } = spec.environment;
+    const generation = Number(GENERATION);
+    if (restart === 'always') return;
     const done = this.#completed.get(principal);
-    const generation = Number(spec.environment['GENERATION']);
-    if (done !== undefined && generation <= done.generation && spec.environment['RESTART'] !== 'always') {
-      this.#judge.violated(
-        'completed stays completed',
-        `${principal} runs generation ${generation} as ${id}, and ${done.id} has ended generation ${done.generation} for good`,
-      );
-    }
+    const fault = (why: string): void =>
+      this.#judge.violated('completed stays completed', `${principal} runs generation ${generation} as ${id}, and ${why}`);
+    if (done !== undefined && generation <= done.generation) fault(`${done.id} has ended generation ${done.generation} for good`);
+    if (restart !== 'never') return;
+    const begun = this.#begun.get(principal) ?? -1;
+    if (generation <= begun) fault(`what runs once has begun generation ${begun}`);
+    this.#begun.set(principal, generation);
   }
 
   ended({ principal, id, spec }: Payload, exit: ExitReport): void {

@@ -35,6 +35,7 @@ export class FakeConnection implements LauncherConnection {
   readonly #pending = new Set<(error: BureauError) => void>();
   /** Requests that have not arrived. */
   readonly #onTheWay = new Set<() => void>();
+  #lastArrival = 0;
   #lost: BureauError | undefined;
 
   constructor(deps: FakeConnectionDeps) {
@@ -44,7 +45,7 @@ export class FakeConnection implements LauncherConnection {
   call<M extends CallName<typeof launcherContract>>(
     method: M,
     input: CallInput<typeof launcherContract, M>,
-    { deadlineMilliseconds = DEADLINE }: RequestOptions = {},
+    { deadlineMilliseconds = DEADLINE, signal }: RequestOptions = {},
   ): Promise<OutputOf<typeof launcherContract, M>> {
     const { life, time, chance } = this.#deps;
     if (!life.acts()) return new Promise(() => undefined);
@@ -61,13 +62,19 @@ export class FakeConnection implements LauncherConnection {
         fail(new BureauError('deadline_exceeded', `${method} had no answer within ${deadlineMilliseconds} ms.`)),
       );
       this.#pending.add(fail);
+      const cancel = new AbortController();
+      signal?.addEventListener('abort', () => {
+        if (!life.acts() || !this.#pending.has(fail)) return;
+        fail(new BureauError('cancelled', `${method} was cancelled by its caller.`));
+        this.#send(() => cancel.abort(new BureauError('cancelled', `${method} was cancelled by its caller.`)));
+      });
       const answered = (tell: () => void): void => {
         // What stalls was done; nobody hears of it in time.
         if (chance.happens(this.#deps.weather.repliesStall)) return;
         time.after(chance.delay(...WAY), () => settle(tell));
       };
       this.#send(() => {
-        void this.#ask(method, sent).then(
+        void this.#ask(method, sent, cancel.signal).then(
           (output) => answered(() => resolve(output as OutputOf<typeof launcherContract, M>)),
           (error: unknown) => answered(() => reject(error)),
         );
@@ -83,7 +90,9 @@ export class FakeConnection implements LauncherConnection {
       if (launcher.alive) request();
     };
     this.#onTheWay.add(arrive);
-    time.after(chance.delay(...WAY), arrive);
+    // One connection keeps its order.
+    this.#lastArrival = Math.max(this.#lastArrival, time.now + chance.delay(...WAY));
+    time.after(this.#lastArrival - time.now, arrive);
   }
 
   stream<M extends StreamName<typeof launcherContract>>(
@@ -141,7 +150,7 @@ export class FakeConnection implements LauncherConnection {
     this.close();
   }
 
-  async #ask(method: CallName<typeof launcherContract>, input: Record<string, unknown>): Promise<unknown> {
+  async #ask(method: CallName<typeof launcherContract>, input: Record<string, unknown>, cancel: AbortSignal): Promise<unknown> {
     const { judge, launcher } = this.#deps;
     const { principal, bundle } = input as { principal?: PrincipalName; bundle?: Uint8Array };
     if (bundle !== undefined) {
@@ -149,7 +158,8 @@ export class FakeConnection implements LauncherConnection {
       if (owner !== principal) judge.violated('secrets in place', `the launcher was given the bundle of ${owner} for ${principal}`);
     }
     if (method !== 'list' && method !== 'status') judge.tell('launcher', `${method} ${principal} ${String(input['id'] ?? '').slice(-8)}`);
-    return (launcher[method] as (given: unknown) => unknown)(input);
+    if (method === 'create') return launcher.create(input as Parameters<FakeLauncher['create']>[0], cancel);
+    return (launcher[method] as (given: unknown) => unknown).call(launcher, input);
   }
 
   /** What a mutation makes of a request. */

@@ -3,7 +3,8 @@ import type { Fact, Facts } from '@bureau/reconcile';
 
 /** The rooms that a machine follows. */
 export type RoomName = 'config' | 'templates';
-export type FactType = keyof Facts;
+/** `machine`: what operators say of the machine itself · `statuses`: the machine's own words · `gates`: what start conditions look at. */
+export type FactType = Exclude<keyof Facts, 'look'> | 'machine' | 'statuses' | 'gates';
 
 /** One state event, in the order in which the homeserver took it. */
 export interface StateEvent extends Fact {
@@ -14,12 +15,12 @@ export interface StateEvent extends Fact {
 /** The rooms as they are, and what the machine said there. */
 export class FakeHomeserver {
   readonly events: StateEvent[] = [];
-  /** What the machine published last, by type and state key. */
-  readonly published = new Map<string, unknown>();
+  /** Messages of the machine by their transactions: the same one twice is one. */
+  readonly messages = new Map<string, unknown>();
   /** Told after each event. */
   onEvent: () => void = () => undefined;
 
-  /** Writes a state event, as an operator does. */
+  /** Writes a state event. */
   set(type: FactType, stateKey: string, content: unknown): void {
     const room = type === 'templates' ? 'templates' : 'config';
     this.events.push({ room, type, stateKey, eventId: `$${this.events.length}`, content });
@@ -29,10 +30,5 @@ export class FakeHomeserver {
   /** The newest event of a type and key. */
   get(type: FactType, stateKey: string): StateEvent | undefined {
     return this.events.findLast((event) => event.type === type && event.stateKey === stateKey);
-  }
-
-  /** The newest events of a type. */
-  all(type: FactType): StateEvent[] {
-    return [...new Map(this.events.filter((event) => event.type === type).map((event) => [event.stateKey, event])).values()];
   }
 }

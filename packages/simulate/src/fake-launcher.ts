@@ -83,19 +83,11 @@ export class FakeLauncher {
     return { build: 'simulated', machine: 'machine/simulated', recipient: 'none', identityStore: 'file', sandboxes: 0, resources: [] };
   }
 
-  /** Finds every spec right: policy is not simulated. */
-  check({ principal }: Input<'check'>): Promise<Record<string, never>> {
-    return this.#inTurn(principal, async () => {
-      await this.#work();
-      if (this.#fails()) throw new BureauError('spec_refused', 'Policy refuses it');
-      return {};
-    });
-  }
-
-  create(input: Input<'create'>): Promise<SandboxInfo> {
-    const { principal, id, spec, bundle, authorization } = input;
+  /** `cancel`: as far as it has come by then it is taken away. */
+  create({ principal, id, spec, bundle, authorization }: Input<'create'>, cancel: AbortSignal): Promise<SandboxInfo> {
     return this.#inTurn(principal, async () => {
       const { disk, machine, time } = this.#deps;
+      cancel.throwIfAborted();
       await this.#work();
       this.#number(principal, bundle);
       if (authorization !== undefined) disk.authorizations.set(principal, authorization);
@@ -116,8 +108,9 @@ export class FakeLauncher {
       const record = { principal, id, startedAt: this.#deps.now() };
       disk.records.set(principal, record);
       await this.#work();
-      if (this.#fails()) {
+      if (cancel.aborted || this.#fails()) {
         this.#drop(principal);
+        cancel.throwIfAborted();
         throw new BureauError('start_failed', 'The sandbox did not start');
       }
       machine.dropReport(principal);
@@ -131,6 +124,17 @@ export class FakeLauncher {
       this.#tell(launched);
       await this.#work();
       return this.#info(this.#sandboxes.get(principal) ?? launched);
+    });
+  }
+
+  check({ principal, bundle }: Input<'check'>): Promise<Record<string, never>> {
+    return this.#inTurn(principal, async () => {
+      const { numbers, bundles } = this.#deps.disk;
+      await this.#work();
+      if (!numbers.has(principal)) throw new BureauError('not_found', `"${principal}" is not known on this machine`);
+      if (bundle !== undefined) judgeFake(bundle, principal, bundles.get(principal));
+      if (this.#fails()) throw new BureauError('spec_refused', 'The spec is not allowed here');
+      return {};
     });
   }
 

@@ -10,7 +10,11 @@ export type MemoryDisk = Map<PrincipalName, LastingMemory>;
 /** The daemon's memory store of one life: whole writes or none, and none at all when the disk is full or the daemon dies at it. */
 export function fakeMemoryStore(disk: MemoryDisk, life: Life, weather: Weather, mutations: ReadonlySet<Mutation>): MemoryStore {
   return {
-    load: () => new Map(mutations.has('ended sandboxes are not listed, and the disk forgets') ? [] : disk),
+    load: () => {
+      if (mutations.has('ended sandboxes are not listed, and the disk forgets')) return new Map();
+      if (!mutations.has('people are told by each daemon anew')) return new Map(disk);
+      return new Map([...disk].map(([principal, { notice: _told, ...memory }]) => [principal, memory]));
+    },
     save: (changes) => {
       if (weather.diskFull) throw new Error('ENOSPC: no space left on device');
       if (!life.acts()) return;

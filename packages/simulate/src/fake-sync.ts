@@ -64,8 +64,20 @@ export class FakeSync {
   /** As the daemon reads them: nothing before the config room is known. */
   facts(): Facts | undefined {
     if (this.#position < 0) return undefined;
-    const of = (type: FactType): StateEvent[] => [...this.#events.values()].filter((event) => event.type === type);
-    return { assignments: of('assignments'), credentials: of('credentials'), templates: of('templates') };
+    return {
+      assignments: this.of('assignments'),
+      credentials: this.of('credentials'),
+      templates: this.of('templates'),
+      look: (_room, _type, stateKey) => {
+        const event = this.#events.get(`gates ${stateKey}`);
+        return event === undefined ? { seen: 'nothing' } : { seen: 'event', sender: '@operator:simulated', ...event };
+      },
+    };
+  }
+
+  /** All state of one type, as far as it is known. */
+  of(type: FactType): StateEvent[] {
+    return [...this.#events.values()].filter((event) => event.type === type);
   }
 
   /** As the daemon's: resolves when the rooms were read once more from then on; rejects while they cannot be. */

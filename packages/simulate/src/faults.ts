@@ -44,5 +44,6 @@ export const MUTATIONS = {
   'the watch does not tell ends': 'converges',
   'each reading of the rooms has new event ids': 'empty plan',
   'a status leaves one principal out': 'nothing forgotten',
+  'people are told by each daemon anew': 'one notification',
 } as const;
 export type Mutation = keyof typeof MUTATIONS;

@@ -6,11 +6,10 @@
  *
  * @example
  * ```ts
- * import { runSeeds } from '@bureau/simulate';
+ * import { runSeedsInThread } from '@bureau/simulate';
  *
- * const { failed, told } = await runSeeds(1, 100);
+ * const { failed, told } = await runSeedsInThread(1, 100);
  * // failed: seeds whose history went wrong; told: the first of them in full, with the command that lives it again
  * ```
  */
-export { runSeeds } from './run-seeds.ts';
-export type { SeedRun } from './run-seeds.ts';
+export { runSeedsInThread } from './run-seeds-in-thread.ts';

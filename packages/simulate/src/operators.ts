@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { parsePrincipalName, type PrincipalName } from '@bureau/core';
 import type { AuthorizationList } from '@bureau/protocol';
+import type { MachineRules } from '@bureau/reconcile';
 import { sealFake } from './fake-bundle.ts';
 import type { FakeHomeserver } from './fake-homeserver.ts';
 
@@ -16,9 +17,20 @@ export interface Wish {
   readonly revision: number;
   readonly payload?: Readonly<Record<string, unknown>>;
   readonly authorization?: AuthorizationList;
+  /** Started only while the gate is open. */
+  readonly isGated: boolean;
+  readonly update?: 'replace' | 'guarded';
+  readonly quarantineAfter?: number;
   /** The content is written so that no machine can read it. */
   readonly isBroken: boolean;
 }
+
+/** What an operator chooses when deploying. */
+export type Deployment = Pick<Wish, 'command' | 'restart' | 'isGated'> & Partial<Pick<Wish, 'update' | 'quarantineAfter'>>;
+
+/** State key of what start conditions look at. */
+const GATE = 'gate';
+const WHEN = { room: '!gates:simulated', type: 'm.gate', stateKey: GATE, match: { open: true } };
 
 /** The newest bundle of a principal. */
 export interface Issue {
@@ -36,6 +48,8 @@ export class Operators {
   /** The highest generation of each principal, removed ones included. */
   readonly #generations = new Map<PrincipalName, number>();
   #template = 0;
+  #rules: MachineRules = { cordoned: false, draining: false };
+  #isGateOpen = false;
 
   constructor(server: FakeHomeserver) {
     this.#server = server;
@@ -55,11 +69,32 @@ export class Operators {
   }
 
   /** A new assignment, or a new generation of one; a first one comes with credentials. */
-  deploy(principal: PrincipalName, command: readonly string[], restart: Wish['restart']): void {
+  deploy(principal: PrincipalName, how: Deployment): void {
     const generation = (this.#generations.get(principal) ?? -1) + 1;
     const before = this.#wishes.get(principal);
     if (!this.#issues.has(principal)) this.provision(principal, false);
-    this.#write(principal, { revision: 0, ...before, generation, command, restart, desired: 'running', isBroken: false });
+    this.#write(principal, { revision: 0, ...before, ...how, generation, desired: 'running', isBroken: false });
+  }
+
+  /** Nothing new is started, or nothing at all runs. */
+  ruleMachine(rules: MachineRules): void {
+    this.#rules = rules;
+    this.#server.set('machine', '', rules);
+  }
+
+  /** What operators say of the machine itself. */
+  get rules(): MachineRules {
+    return this.#rules;
+  }
+
+  /** Whether start conditions hold. */
+  get isGateOpen(): boolean {
+    return this.#isGateOpen;
+  }
+
+  setGate(isOpen: boolean): void {
+    this.#isGateOpen = isOpen;
+    this.#server.set('gates', GATE, { open: isOpen });
   }
 
   /** Changes an assignment; nothing happens where there is none. */
@@ -68,11 +103,12 @@ export class Operators {
     if (wish !== undefined) this.#write(principal, { ...wish, ...change(wish) });
   }
 
-  /** Says again what was said before the last edit; a generation does not go back. */
+  /** Says again what was said before the last edit; a generation does not go back, and another policy is another generation. */
   takeBack(principal: PrincipalName): void {
     const before = this.#before.get(principal);
     const now = this.#wishes.get(principal);
-    if (before !== undefined && now !== undefined) this.#write(principal, { ...before, generation: now.generation });
+    if (before === undefined || now === undefined) return;
+    this.#write(principal, { ...before, generation: now.generation + (before.restart === now.restart ? 0 : 1) });
   }
 
   remove(principal: PrincipalName): void {
@@ -98,7 +134,7 @@ export class Operators {
     if (before !== undefined) this.#before.set(principal, before);
     this.#wishes.set(principal, wish);
     this.#generations.set(principal, Math.max(wish.generation, this.#generations.get(principal) ?? 0));
-    const { generation, command, restart, desired, revision, payload, authorization, isBroken } = wish;
+    const { generation, command, restart, desired, revision, payload, authorization, isBroken, isGated, update, quarantineAfter } = wish;
     this.#server.set('assignments', principal, {
       v: 1,
       principal,
@@ -108,6 +144,9 @@ export class Operators {
       restart,
       desired,
       generation,
+      ...(isGated ? { startWhen: WHEN } : {}),
+      ...(update === undefined ? {} : { update }),
+      ...(quarantineAfter === undefined ? {} : { quarantineAfter }),
       ...(payload === undefined ? {} : { payload }),
       ...(authorization === undefined ? {} : { authorization }),
     });

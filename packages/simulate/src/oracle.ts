@@ -10,24 +10,16 @@ import type { World } from './world.ts';
 export function judgeQuiet(world: World): void {
   const { judge, daemon, launcher } = world;
   if (daemon === undefined || launcher === undefined) return judge.violated('converges', 'a process did not come back');
-  for (const principal of PRINCIPALS)
-    judgePrincipal(
-      world,
-      principal,
-      daemon.statuses.find((each) => each.principal === principal),
-    );
-  judgePlan(world);
   for (const principal of PRINCIPALS) {
     const status = daemon.statuses.find((each) => each.principal === principal);
-    const said = status === undefined ? {} : { v: 1, ...status };
-    const heard = world.server.published.get(`principal_status ${principal}`) ?? {};
-    if ('v' in said !== 'v' in (heard as object) || !(isRestless(world, principal) || isDeepStrictEqual(said, heard)))
-      judge.violated('nothing forgotten', `what is said of ${principal} was not published`);
+    judgePrincipal(world, principal, status);
+    judgePublished(world, principal, status);
   }
+  judgePlan(world);
 }
 
 function judgePrincipal(world: World, principal: PrincipalName, status: PrincipalStatus | undefined): void {
-  const { judge, machine, operators, launcher } = world;
+  const { judge, machine, operators, launcher, quarantines } = world;
   const payload = machine.of(principal);
   const wish = operators.wish(principal);
   if (wish === undefined) {
@@ -38,6 +30,8 @@ function judgePrincipal(world: World, principal: PrincipalName, status: Principa
     return;
   }
   if (status === undefined) return judge.violated('nothing forgotten', `${principal} is assigned and has no status`);
+  if (operators.rules.draining && payload !== undefined)
+    return judge.violated('ends what is not wanted', `the machine was drained, and ${principal} runs`);
   if (wish.isBroken) {
     if (status.message === undefined) judge.violated('nothing forgotten', `${principal} cannot be read, and nobody is told`);
     return;
@@ -48,14 +42,30 @@ function judgePrincipal(world: World, principal: PrincipalName, status: Principa
     return;
   }
   if (isDone(world, principal, wish)) {
-    if (payload !== undefined) judge.violated('completed stays completed', `${principal} has ended for good and runs`);
+    // What was started while it was to run always may run on.
+    if (payload !== undefined && payload.spec.environment['RESTART'] !== 'always')
+      judge.violated('completed stays completed', `${principal} has ended for good and runs`);
     return;
   }
+  if (status.state === 'quarantined' && !quarantines.isTold(principal))
+    judge.violated('one notification', `${principal} is in quarantine, and nobody was told`);
   if (payload !== undefined) judgePayload(world, payload, wish);
-  else if (mustServe(world, principal, wish))
-    judge.violated('converges', `${principal} is to serve and is "${status.state}": ${status.message ?? ''}`);
-  else if (wish.restart === 'never' && !['exited', 'completed'].includes(status.state) && !hasExpired(world, principal))
-    judge.violated('converges', `${principal} is to run once and is "${status.state}": ${status.message ?? ''}`);
+  else if (mayStart(world, principal, wish) && status.state !== 'quarantined') judgeAbsent(world, principal, wish, status);
+}
+
+/** It does not run, though nothing keeps it from that. */
+function judgeAbsent(
+  { judge }: World,
+  principal: PrincipalName,
+  { command, restart }: Wish,
+  { state, message = '' }: PrincipalStatus,
+): void {
+  if (command[0] === 'serve') judge.violated('converges', `${principal} is to serve and is "${state}": ${message}`);
+  // Once is at most once: what was interrupted is not repeated.
+  else if (restart === 'never' && state !== 'exited' && state !== 'completed')
+    judge.violated('converges', `${principal} is to run once and is "${state}": ${message}`);
+  else if (restart === 'always') judge.violated('converges', `${principal} keeps ending and is "${state}", not in quarantine: ${message}`);
+  else if (restart === 'on-failure') judge.violated('converges', `${principal} is to run until it succeeds and is "${state}": ${message}`);
 }
 
 /** What runs is what was asked for, to the last edit. */
@@ -65,25 +75,35 @@ function judgePayload(world: World, { principal, spec, files }: Payload, wish: W
     if (!isDeepStrictEqual(expected, found))
       judge.violated('converges', `${principal}: expected the ${what} ${JSON.stringify(expected)}, found ${JSON.stringify(found)}`);
   };
-  // What runs once is not cut off by an edit: it counts with the next generation.
-  const isOnce = wish.restart === 'never' && spec.environment['GENERATION'] === String(wish.generation);
-  if (!isOnce) {
-    differs('command', wish.command, spec.command);
-    differs('environment', environmentOf(world, wish), spec.environment);
-  }
-  differs('task', wish.payload, files.payload);
   differs('authorization', wish.authorization ?? DEFAULT_AUTHORIZATION, launcher?.authorizationOf(principal));
   const issue = operators.issue(principal);
   if (issue?.expired === false) differs('credentials', issue.issue, launcherDisk.bundles.get(principal)?.issue);
+  // What may be of an older spec: it runs once, its update was taken back, nothing new may be started.
+  if (wish.restart === 'never' || wish.update === 'guarded' || operators.rules.cordoned || hasExpired(world, principal)) return;
+  differs('command', wish.command, spec.command);
+  differs('environment', environmentOf(world, wish), spec.environment);
+  differs('task', wish.payload, files.payload);
 }
 
-function environmentOf(world: World, { revision, generation, restart }: Wish): Record<string, string> {
+function environmentOf({ operators }: World, { revision, generation, restart }: Wish): Record<string, string> {
   return {
-    TEMPLATE: String(world.operators.template),
+    TEMPLATE: String(operators.template),
     REVISION: String(revision),
     GENERATION: String(generation),
     RESTART: restart,
   };
+}
+
+/** What is said of a principal is what the room says. */
+function judgePublished(world: World, principal: PrincipalName, status: PrincipalStatus | undefined): void {
+  if (isRestless(world, principal)) return;
+  const content = world.server.get('statuses', principal)?.content ?? {};
+  const expected = status === undefined ? {} : { v: 1, ...status };
+  if (!isDeepStrictEqual(content, expected))
+    world.judge.violated(
+      'nothing forgotten',
+      `what is said of ${principal} was not published: expected ${JSON.stringify(expected)}, found ${JSON.stringify(content)}`,
+    );
 }
 
 /** With credentials that nobody accepts nothing can be started. */
@@ -91,23 +111,25 @@ function hasExpired({ operators }: World, principal: PrincipalName): boolean {
   return operators.issue(principal)?.expired === true;
 }
 
-function mustServe(world: World, principal: PrincipalName, { command }: Wish): boolean {
-  return command[0] === 'serve' && !hasExpired(world, principal);
+function mayStart(world: World, principal: PrincipalName, { isGated }: Wish): boolean {
+  const { rules, isGateOpen } = world.operators;
+  return !(hasExpired(world, principal) || rules.cordoned || rules.draining || (isGated && !isGateOpen));
 }
 
 function isDone({ jobs }: World, principal: PrincipalName, { generation, restart }: Wish): boolean {
   return restart !== 'always' && (jobs.generationOf(principal) ?? -1) >= generation;
 }
 
-/** Only what cannot be, and what keeps ending, may have anything left to do or to wait for. */
+/** Only what keeps failing may have anything left to do or to wait for; what people must change is said in a plan, and is no work. */
 function judgePlan(world: World): void {
   for (const { action, principal, reason } of world.daemon?.preview() ?? []) {
-    if (world.operators.wish(principal)?.isBroken === true || isRestless(world, principal)) continue;
+    const wish = world.operators.wish(principal);
+    if (isRestless(world, principal) || (action === 'block' && wish?.isBroken === true)) continue;
+    if (action === 'hold' && wish !== undefined && !mayStart(world, principal, wish)) continue;
     world.judge.violated('empty plan', `there is still to do: ${action} ${principal}, ${reason}`);
   }
 }
 
 function isRestless(world: World, principal: PrincipalName): boolean {
-  const wish = world.operators.wish(principal);
-  return (wish?.command[0] === 'exit' && wish.restart === 'always') || hasExpired(world, principal);
+  return hasExpired(world, principal);
 }

@@ -7,7 +7,7 @@ import { BUSY, stepsOf, type Step } from './steps.ts';
 import { World } from './world.ts';
 
 /** Milliseconds without any fault, after which all must be as the rooms say. Longer than the longest pause and deadline together. */
-const QUIET = 300_000;
+const QUIET = 420_000;
 
 /** One history, lived to its end or to its first violation. */
 export interface History {

@@ -1,8 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-import { BureauError } from '@bureau/core';
+import { BureauError, type PrincipalName } from '@bureau/core';
 import type { Logger } from '@bureau/log';
 import type { MachineStatusContent, PlannedAction, PrincipalStatus } from '@bureau/protocol';
-import { LauncherLink, Reconciler, Runs, StatusPublisher, StatusReporter, countStates, type Facts } from '@bureau/reconcile';
+import {
+  LauncherLink,
+  Reconciler,
+  Runs,
+  StatusPublisher,
+  StatusReporter,
+  countStates,
+  type Facts,
+  type MachineRules,
+  type Notification,
+} from '@bureau/reconcile';
 import type { Chance } from './chance.ts';
 import { quotesBundle } from './fake-bundle.ts';
 import type { FakeHomeserver } from './fake-homeserver.ts';
@@ -11,8 +21,8 @@ import type { FakeSocket } from './fake-socket.ts';
 import { FakeSync, type SyncDisk } from './fake-sync.ts';
 import type { Mutation, Weather } from './faults.ts';
 import type { Judge } from './judge.ts';
-import { PRINCIPALS } from './operators.ts';
 import { clockOf, type Life } from './life.ts';
+import type { Quarantines } from './quarantines.ts';
 import type { SimulatedTime } from './simulated-time.ts';
 
 export interface SimulatedDaemonDeps {
@@ -23,6 +33,7 @@ export interface SimulatedDaemonDeps {
   readonly mutations: ReadonlySet<Mutation>;
   readonly server: FakeHomeserver;
   readonly socket: FakeSocket;
+  readonly quarantines: Quarantines;
   readonly memory: MemoryDisk;
   readonly syncDisk: SyncDisk;
   /** What the wall clock is off. */
@@ -54,13 +65,13 @@ export class SimulatedDaemon {
     const reporter = new StatusReporter<MachineStatusContent>({
       clock,
       logger,
-      publish: (content) => this.#publish(deps, 'machine_status', content),
+      publish: (content) => this.#publish(deps, 'machine', content),
     });
     const publisher = new StatusPublisher({
       clock,
       logger,
-      publish: (principal, content) => this.#publish(deps, `principal_status ${principal}`, content),
-      published: () => new Map(PRINCIPALS.map((principal) => [principal, server.published.get(`principal_status ${principal}`) ?? {}])),
+      publish: (principal, content) => this.#publish(deps, principal, content),
+      published: () => new Map(sync.of('statuses').map(({ stateKey, content }) => [stateKey as PrincipalName, content])),
     });
     const reconciler = new Reconciler({
       clock,
@@ -71,12 +82,13 @@ export class SimulatedDaemon {
       nextTurn: (task) => void time.after(0, () => life.alive && task()),
       confirm: () => sync.confirm(),
       facts: () => mutated(sync.facts(), mutations, time.now),
-      onStatuses: (principals: readonly PrincipalStatus[]) => {
-        const kept = mutations.has('a status leaves one principal out') ? principals.slice(1) : principals;
-        publisher.report(kept);
-        reporter.report({ v: 2, build: 'simulated', startedAt, counts: countStates(kept) });
+      machine: () => (sync.of('machine')[0]?.content ?? { cordoned: false, draining: false }) as MachineRules,
+      onStatuses: (statuses: readonly PrincipalStatus[]) => {
+        deps.quarantines.update(statuses);
+        publisher.report(mutations.has('a status leaves one principal out') ? statuses.slice(1) : statuses);
+        reporter.report({ v: 2, build: 'simulated', startedAt, counts: countStates(statuses) });
       },
-      notify: (notification) => this.#publish(deps, notification.key, notification.content),
+      notify: (notification) => this.#notify(deps, notification),
     });
     this.#reconciler = reconciler;
     link.start();
@@ -93,6 +105,25 @@ export class SimulatedDaemon {
     return this.#reconciler.preview();
   }
 
+  /** As the outbox of the daemon's sync: what it took is sent, by this daemon or the next, under one transaction. */
+  async #notify(
+    { time, chance, judge, weather, mutations, server, quarantines }: SimulatedDaemonDeps,
+    { key, content }: Notification,
+  ): Promise<void> {
+    if (weather.diskFull) throw new Error('ENOSPC: no space left on device');
+    if (!this.life.acts()) return new Promise(() => undefined);
+    const transaction = mutations.has('people are told by each daemon anew') ? `${key} ${time.now}` : key;
+    const send = (): void => {
+      if (weather.homeserverDown) return void time.after(1_000, send);
+      if (server.messages.has(transaction)) return;
+      judge.tell('room', content.body);
+      if (quotesBundle(content.body)) judge.violated('secrets in place', 'a notification quotes a bundle');
+      server.messages.set(transaction, content);
+      quarantines.tell(content);
+    };
+    time.after(chance.delay(50, 1_000), send);
+  }
+
   #publish({ time, chance, judge, weather, server }: SimulatedDaemonDeps, key: string, content: object): Promise<void> {
     if (!this.life.acts()) return new Promise(() => undefined);
     if (quotesBundle(JSON.stringify(content))) judge.violated('secrets in place', `the machine publishes bytes of a bundle: ${key}`);
@@ -101,7 +132,7 @@ export class SimulatedDaemon {
       time.after(chance.delay(50, 1_000), () => {
         const unreachable = new BureauError('homeserver_unreachable', 'The homeserver does not answer');
         if (weather.homeserverDown) return answered(() => reject(unreachable));
-        server.published.set(key, content);
+        server.set('statuses', key, content);
         const isLost = chance.happens(weather.answersLost);
         answered(() => (isLost ? reject(unreachable) : resolve()));
       });
@@ -138,7 +169,11 @@ function mutated(facts: Facts | undefined, mutations: ReadonlySet<Mutation>, now
     return { ...facts, assignments };
   }
   if (mutations.has('each reading of the rooms has new event ids')) {
-    const credentials = facts.credentials.map((fact) => ({ ...fact, eventId: `${fact.eventId}-${now}` }));
+    const credentials = facts.credentials.map((fact) => ({
+      ...fact,
+      eventId: `${fact.eventId}-${now}`,
+      content: { ...(fact.content as object) },
+    }));
     return { ...facts, credentials };
   }
   return facts;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { PrincipalName } from '@bureau/core';
+import type { MachineRules } from '@bureau/reconcile';
 import type { Chance } from './chance.ts';
 import { calm, type Weather } from './faults.ts';
-import { PRINCIPALS, type Wish } from './operators.ts';
+import { PRINCIPALS, type Deployment, type Wish } from './operators.ts';
 import type { World } from './world.ts';
 
 /** One thing that operators or fate do to a world. It draws nothing: a history without its neighbours stays what it was. */
@@ -48,17 +49,25 @@ export function stepsOf(chance: Chance): Step[] {
 }
 
 const deploy: Maker = (chance, principal) => {
+  const soon = String(chance.integer(100, 15_000));
   const [command, restart] = chance.pick<readonly [readonly string[], Wish['restart']]>([
     [SERVES, 'always'],
     [SERVES, 'on-failure'],
-    [['exit', '0', String(chance.integer(100, 15_000))], 'never'],
-    [['exit', '3', String(chance.integer(100, 15_000))], 'never'],
-    [['exit', '0', String(chance.integer(100, 15_000))], 'on-failure'],
-    [['exit', '1', String(chance.integer(100, 5_000))], 'always'],
+    [['exit', '0', soon], 'never'],
+    [['exit', '3', soon], 'never'],
+    [['exit', '0', soon], 'on-failure'],
+    [['exit', '1', String(chance.integer(100, 3_000))], 'always'],
   ]);
+  const how: Deployment = {
+    command,
+    restart,
+    isGated: chance.happens(0.15),
+    ...(chance.happens(0.15) ? { update: 'guarded' } : {}),
+    ...(command[1] === '1' ? { quarantineAfter: chance.integer(2, 4) } : {}),
+  };
   return {
-    what: `deploys ${principal}: ${command.join(' ')}, restart ${restart}`,
-    run: ({ operators }) => operators.deploy(principal, command, restart),
+    what: `deploys ${principal}: ${command.join(' ')}, restart ${restart}${how.isGated ? ', when the gate is open' : ''}${how.update === undefined ? '' : ', guarded'}`,
+    run: ({ operators }) => operators.deploy(principal, how),
   };
 };
 
@@ -84,6 +93,10 @@ function weather<Field extends keyof Weather>(field: Field, value: Weather[Field
       },
     };
   };
+}
+
+function rule(what: string, rules: MachineRules): Maker {
+  return () => ({ what, run: ({ operators }) => operators.ruleMachine(rules) });
 }
 
 const takeBack: Maker = (_chance, principal) => ({
@@ -191,6 +204,11 @@ const MAKERS: readonly (readonly [number, Maker])[] = [
     },
   ],
   [2, takeBack],
+  [3, () => ({ what: 'opens the gate', run: ({ operators }) => operators.setGate(true) })],
+  [2, () => ({ what: 'closes the gate', run: ({ operators }) => operators.setGate(false) })],
+  [2, rule('cordons the machine', { cordoned: true, draining: false })],
+  [1, rule('drains the machine', { cordoned: true, draining: true })],
+  [3, rule('lets the machine work', { cordoned: false, draining: false })],
   [2, () => ({ what: 'publishes the template anew', run: ({ operators }) => operators.publishTemplate() })],
   [
     1,

@@ -11,6 +11,7 @@ import { calm, type Mutation, type Weather } from './faults.ts';
 import { Judge } from './judge.ts';
 import { Life, wallClock } from './life.ts';
 import { Operators } from './operators.ts';
+import { Quarantines } from './quarantines.ts';
 import { SimulatedDaemon } from './simulated-daemon.ts';
 import { SimulatedTime } from './simulated-time.ts';
 
@@ -21,6 +22,7 @@ export class World {
   readonly weather: Weather = calm();
   readonly server = new FakeHomeserver();
   readonly operators = new Operators(this.server);
+  readonly quarantines = new Quarantines(this.judge);
   readonly jobs = new CompletedJobs(this.judge);
   readonly machine = new FakeMachine(this.time, this.judge, this.jobs);
   readonly launcherDisk = new LauncherDisk();
@@ -112,6 +114,7 @@ export class World {
         judge,
         weather,
         server,
+        quarantines: this.quarantines,
         chance: this.#chance.of(`daemon ${time.now}`),
         mutations: this.#mutations,
         socket: this.#socket,
