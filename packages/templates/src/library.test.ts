@@ -58,6 +58,8 @@ test('what is wrong says where, and the name that was meant; who inherits it say
   const library = libraryOf({
     base: {},
     typo: { inherits: ['base', 'bsae'] },
+    early: { inherits: ['lat'] },
+    late: {},
     far: { inherits: ['nothing-like-it'] },
     below: { inherits: ['base', 'typo'] },
     deeper: { inherits: ['below'] },
@@ -65,6 +67,7 @@ test('what is wrong says where, and the name that was meant; who inherits it say
     newer: { v: 3 },
   });
   assert.equal(messageOf(library, 'typo'), 'template "typo" is wrong: inherits[1]: there is no template "bsae"; did you mean "base"?');
+  assert.match(messageOf(library, 'early'), /did you mean "late"\?$/, 'all names count, whatever their order');
   assert.equal(messageOf(library, 'far'), 'template "far" is wrong: inherits[0]: there is no template "nothing-like-it"');
   const cause = 'it inherits template "typo" is wrong: inherits[1]: there is no template "bsae"; did you mean "base"?';
   assert.equal(messageOf(library, 'below'), `template "below" is wrong: inherits[1]: ${cause}`);

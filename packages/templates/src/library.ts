@@ -53,7 +53,9 @@ export function resolveTemplates(contents: Iterable<readonly [name: string, cont
     if (reading === undefined) continue;
     library.set(
       name,
-      reading.ok ? resolveOne(name, reading.content, library) : refused({ template: name, path: '', message: reading.message }),
+      reading.ok
+        ? resolveOne(name, reading.content, { library, names: [...read.keys()] })
+        : refused({ template: name, path: '', message: reading.message }),
     );
   }
   return library;
@@ -72,12 +74,18 @@ export function layerOf(content: TemplateContent): Layer {
   return Object.fromEntries(FIELD_NAMES.flatMap((name) => (content[name] === undefined ? [] : [[name, content[name]]]))) as Layer;
 }
 
-function resolveOne(name: string, content: TemplateContent, library: TemplateLibrary): Resolution {
+/** What is resolved so far, and everything that there is. */
+interface Room {
+  readonly library: TemplateLibrary;
+  readonly names: readonly string[];
+}
+
+function resolveOne(name: string, content: TemplateContent, { library, names }: Room): Resolution {
   const { inherits = [], locked = [], description } = content;
   const parents: ResolvedTemplate[] = [];
   const faults: TemplateFault[] = [];
   for (const [index, parent] of inherits.entries()) {
-    const resolution = library.get(parent) ?? refused(unknownFault(name, `inherits[${index}]`, parent, library));
+    const resolution = library.get(parent) ?? refused(unknownFault(name, `inherits[${index}]`, parent, names));
     if (resolution.ok) parents.push(resolution.template);
     else faults.push(inherited(name, `inherits[${index}]`, resolution.faults[0]));
   }
@@ -141,8 +149,11 @@ function circleFault(template: string, circle: readonly string[]): TemplateFault
     : { template, path: 'inherits', message: `it would inherit itself: ${way}` };
 }
 
-function unknownFault(template: string, path: string, parent: string, library: TemplateLibrary): TemplateFault {
-  const nearest = nearestName(parent, library.keys());
+function unknownFault(template: string, path: string, parent: string, names: readonly string[]): TemplateFault {
+  const nearest = nearestName(
+    parent,
+    names.filter((name) => name !== template),
+  );
   return { template, path, message: `there is no template "${parent}"`, found: parent, ...(nearest === undefined ? {} : { nearest }) };
 }
 

@@ -48,6 +48,9 @@ export async function provisionMachine(
   const template = parseRoomId(requireKey(credentials.get('MATRIX_TEMPLATE_ROOM'), 'MATRIX_TEMPLATE_ROOM'));
   const agents = parseRoomId(requireKey(credentials.get('MATRIX_AGENTS_ROOM'), 'MATRIX_AGENTS_ROOM'));
   const user = userIdOf(settings.machine, settings.serverName);
+  const pinned = existsSync(paths.machineFile) ? readMachine(paths) : undefined;
+  // Before it joins: a daemon that runs turns down every other room.
+  refuseOtherRoom(pinned, { configRoom: roomId, templateRoom: template });
   await ensureMember(template, user, { inviter: client, member: machineClient }, { signal: context.signal });
   const machine: MachineSettings = {
     v: 1,
@@ -64,8 +67,6 @@ export async function provisionMachine(
   requireWritable(MACHINE_KEY, await machineClient.state(roomId, MACHINE_KEY.type, user, { signal: context.signal }));
   const key = { v: 1, algorithm: 'age-x25519', recipient };
   await machineClient.setState(roomId, MACHINE_KEY.type, user, key, { signal: context.signal });
-  const pinned = existsSync(paths.machineFile) ? readMachine(paths) : undefined;
-  refuseOtherRoom(pinned, machine);
   const same = pinned !== undefined && JSON.stringify(pinned) === JSON.stringify(machine);
   if (!same) writeMachine(paths, machine, uidsOf(settings.uidBase).daemon);
   return {
@@ -102,15 +103,18 @@ async function ensureSession(
 }
 
 /** A pinned room is for life: another room behind the same alias is what an attacker would want us to follow. */
-function refuseOtherRoom(pinned: MachineSettings | undefined, found: MachineSettings): void {
-  if (pinned === undefined || pinned.configRoom === found.configRoom) return;
-  throw new BureauError(
-    'config_room_changed',
-    `This machine is pinned to ${pinned.configRoom}, and its alias now names ${found.configRoom}; find out why. To follow the new room, remove machine.json and run script/up again`,
-    {
-      data: { pinned: pinned.configRoom, found: found.configRoom },
-    },
-  );
+function refuseOtherRoom(pinned: MachineSettings | undefined, found: Pick<MachineSettings, 'configRoom' | 'templateRoom'>): void {
+  for (const [room, code] of [
+    ['configRoom', 'config_room_changed'],
+    ['templateRoom', 'template_room_changed'],
+  ] as const) {
+    if (pinned === undefined || pinned[room] === found[room]) continue;
+    throw new BureauError(
+      code,
+      `This machine is pinned to ${pinned[room]}, and its alias now names ${found[room]}; find out why. To follow the new room, remove machine.json and run script/up again`,
+      { data: { pinned: pinned[room], found: found[room] } },
+    );
+  }
 }
 
 function requireKey(value: string | undefined, key: string): string {

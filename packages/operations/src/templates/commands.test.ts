@@ -99,7 +99,7 @@ test('push with --expect writes over nothing that somebody else has written', as
 
 test('push does not write over what a newer Bureau has written', async () => {
   await client.setState(room, EVENT_TYPES.template, 'future', { v: 3, description: 'x', anything: true });
-  await refused(call('push', { source: file('future', '{ "description": "ours" }') }), 'template_newer');
+  await refused(call('push', { source: file('future', '{ "description": "ours" }') }), 'event_newer');
   assert.equal((await client.state(room, EVENT_TYPES.template, 'future'))?.['v'], 3);
 });
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { BureauError, parseRoomId } from '@bureau/core';
-import { EVENT_TYPES, TEMPLATE, readEvent } from '@bureau/protocol';
+import { EVENT_TYPES, TEMPLATE, requireWritable } from '@bureau/protocol';
 import { contentDifferences } from '@bureau/templates';
 import * as v from 'valibot';
 import { defineOperation, type AnyOperation } from '../registry/operation.ts';
@@ -52,7 +52,7 @@ export const templatePush: AnyOperation = defineOperation({
     const before = room.events.get(name);
     const expected = expect === NONE ? undefined : expect;
     if (expect !== undefined && before?.event_id !== expected) throw changed(candidate, expected, before?.event_id);
-    refuseNewer(candidate);
+    requireWritable(TEMPLATE, before?.content);
     const published = publishedContent(room, name);
     const differences = contentDifferences(published, checked.template?.parsed);
     const result = { name, room_id: room.roomId, differences, findings: [...checked.findings] };
@@ -95,19 +95,6 @@ async function write(
     'template_overwritten',
     `Published as ${eventId}, and ${replaced.sender} had written ${replaced.event_id} in the moment before; look at "bureau template history ${name}" and put together what both of you wanted`,
     { data: { event: eventId, overwritten: replaced.event_id } },
-  );
-}
-
-/** What a newer Bureau has written would lose what this one does not know. */
-function refuseNewer({ name, room }: Candidate): void {
-  const read = readEvent(TEMPLATE, room.events.get(name)?.content);
-  if (read.ok || read.fault !== 'newer') return;
-  throw new BureauError(
-    'template_newer',
-    `Cannot write over template "${name}": ${read.message}; update this Bureau, or use another name`,
-    {
-      data: { name },
-    },
   );
 }
 
