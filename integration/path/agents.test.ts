@@ -133,13 +133,13 @@ test('one that keeps ending is started again after growing pauses', async () => 
 test('--restart never leaves an ended agent ended, on-failure only one that succeeded', async () => {
   await stand.bureau(['agent', 'deploy', 'team/never', '--no-wait', '--restart', 'never', '--', 'sh', '-c', 'echo once; exit 3']);
   await stand.bureau(['agent', 'deploy', 'team/done', '--no-wait', '--restart', 'on-failure', '--', 'sh', '-c', 'echo once']);
-  for (const [principal, code] of [
-    ['team/never', 3],
-    ['team/done', 0],
+  for (const [principal, code, state] of [
+    ['team/never', 3, 'exited'],
+    ['team/done', 0, 'completed'],
   ] as const) {
     const status = await until(`${principal} ended`, WAIT_MILLISECONDS, async () => {
       const found = await statusOf(principal);
-      return found?.state === 'exited' && found;
+      return found?.state === state && found;
     });
     assert.deepEqual({ code: status.exit?.code, restarts: status.restarts }, { code, restarts: 0 });
     assert.match(await logsOf(principal), /^once\r?\n$/);

@@ -36,6 +36,12 @@ for (const [name, job, exit, state] of [
   });
 }
 
+test('plan() with rooms of yesterday does not run again what was taken away since; what is assigned anew runs', () => {
+  const kept = { generation: 4, ended: { id: firstId(NEVER), restarts: 0, exit: OK } };
+  assert.equal(planned(NEVER, undefined, { kept: { ...kept, removed: '$assignment' } }).status?.state, 'completed');
+  assert.equal(planned(NEVER, undefined, { kept: { ...kept, removed: '$an-earlier-one' } }).action?.action, 'create');
+});
+
 test('plan() takes an edited job that ended by itself for ended, also before anything was written down', () => {
   const id = firstId(NEVER);
   const { action } = planned({ ...NEVER, command: ['/bin/other'] }, sandboxOf(id, 'exited', { exit: OK }));

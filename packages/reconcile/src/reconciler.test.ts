@@ -237,6 +237,23 @@ test('Reconciler does not start what runs once when that cannot be written down,
   assert.equal(made.kept.get(PRINCIPAL)?.kept?.started, made.asked[1]?.replace('create ', ''));
 });
 
+test('Reconciler marks what has ended for good and was taken away, once the rooms have confirmed it', async (context) => {
+  const made = await bench(context);
+  made.facts = wanting({ restart: 'never' });
+  await connected(made);
+  await until(() => made.kept.get(PRINCIPAL)?.kept?.started !== undefined);
+  await until(() => made.reconciler.statuses[0]?.state === 'starting');
+  made.confirm = () => Promise.reject(new BureauError('homeserver_unreachable', 'not there'));
+  made.facts = NOTHING;
+  made.link.drop(PRINCIPAL);
+  made.reconciler.poke();
+  await settle(made.link);
+  assert.equal(made.kept.get(PRINCIPAL)?.kept?.removed, undefined);
+  made.confirm = () => Promise.resolve();
+  made.reconciler.poke();
+  await until(() => made.kept.get(PRINCIPAL)?.kept?.removed === '$a');
+});
+
 test('Reconciler tells a mistake in the room once', async (context) => {
   const made = await bench(context);
   made.facts = wanting({ template: 'defualt' });

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describeError, type Clock, type PrincipalName, type Timer } from '@bureau/core';
 import type { Logger } from '@bureau/log';
-import type { PlannedAction, PrincipalStatus, SandboxInfo } from '@bureau/protocol';
+import type { PlannedAction, PrincipalStatus } from '@bureau/protocol';
 import { actionKey, needsConfirmation, type Action } from './actions.ts';
 import { countQuickExits } from './back-off.ts';
+import { Departures } from './departures.ts';
 import { DesiredReader, type Desired, type Facts } from './desired.ts';
 import { Executors } from './executors.ts';
 import type { LauncherLink } from './launcher-link.ts';
@@ -44,14 +45,9 @@ export class Reconciler {
   readonly #executors: Executors;
   readonly #reader = new DesiredReader();
   readonly #notifier: Notifier;
+  readonly #departures: Departures;
   #timer: Timer | undefined;
   #scheduled = false;
-  /** The assignment event of each principal that was seen last. */
-  readonly #lastEvents = new Map<PrincipalName, string>();
-  /** Principals that were taken away in this daemon's life, and marked so. */
-  readonly #removed = new Set<PrincipalName>();
-  /** The rooms are being asked whether principals are gone for good. */
-  #confirming = false;
   /** The disk did not take the memory; told once. */
   #forgetful = false;
   #statuses: readonly PrincipalStatus[] = [];
@@ -67,6 +63,13 @@ export class Reconciler {
       memory: this.#memory,
       isCertain: (action) => this.#isCertain(action),
       onDone: () => this.poke(),
+    });
+    this.#departures = new Departures({
+      memory: this.#memory,
+      logger,
+      confirm: deps.confirm,
+      desired: () => this.desired(),
+      onChange: () => this.poke(),
     });
     this.#notifier = new Notifier({ clock, logger, memory: this.#memory, send: deps.notify, onTold: () => this.poke() });
   }
@@ -104,16 +107,18 @@ export class Reconciler {
     });
   }
 
-  #plan(): Plan | undefined {
+  /** `only`: for this principal alone. */
+  #plan(only?: PrincipalName): Plan | undefined {
     const facts = this.#deps.facts();
     const observed = this.#deps.launcher.observed;
     if (facts === undefined || observed === undefined) return undefined;
     const desired = this.#reader.read(facts);
-    this.#forgetOthers(desired, observed);
+    this.#departures.note(desired, [...observed.map(({ principal }) => principal), ...this.#executors.busy]);
     const machine = this.#deps.machine?.();
+    const concerns = ({ principal }: { readonly principal: PrincipalName }): boolean => only === undefined || principal === only;
     return plan({
-      desired,
-      observed,
+      desired: desired.filter(concerns),
+      observed: observed.filter(concerns),
       runs: this.#deps.runs.ids(),
       memory: this.#memory.all,
       creating: this.#executors.creating,
@@ -166,60 +171,8 @@ export class Reconciler {
   async #isCertain(action: Action): Promise<boolean> {
     if (!needsConfirmation(action)) return true;
     await this.#deps.confirm();
-    const now = this.#plan()?.actions.find(({ principal }) => principal === action.principal);
+    const now = this.#plan(action.principal)?.actions[0];
     return now !== undefined && actionKey(now) === actionKey(action);
-  }
-
-  /** What is neither wanted nor there is not remembered either; what must not be forgotten only when the rooms have confirmed it. */
-  #forgetOthers(desired: readonly Desired[], observed: readonly SandboxInfo[]): void {
-    const here = new Set<PrincipalName>([
-      ...desired.map(({ principal }) => principal),
-      ...observed.map(({ principal }) => principal),
-      ...this.#executors.busy,
-    ]);
-    for (const { principal, event } of desired) {
-      this.#lastEvents.set(principal, event);
-      this.#removed.delete(principal);
-    }
-    const lasting = [...this.#memory.all]
-      .filter(([principal, { kept }]) => kept !== undefined && !here.has(principal))
-      .map(([name]) => name);
-    this.#memory.retain(new Set([...here, ...lasting]));
-    const open = lasting.filter((principal) => !this.#removed.has(principal));
-    if (open.length > 0 && !this.#confirming) void this.#forgetLasting(open);
-  }
-
-  /**
-   * Marks what is remembered of principals that were taken away, and drops what an earlier daemon marked: until then the rooms as this disk
-   * has them may still hold the assignment, and a daemon that starts with them must not begin it anew.
-   */
-  async #forgetLasting(principals: readonly PrincipalName[]): Promise<void> {
-    this.#confirming = true;
-    try {
-      await this.#deps.confirm();
-      const wanted = new Set(this.desired().map(({ principal }) => principal));
-      const gone = principals.filter((principal) => !wanted.has(principal));
-      const dropped = new Set<PrincipalName>();
-      for (const principal of gone) {
-        const { kept } = this.#memory.of(principal);
-        const event = this.#lastEvents.get(principal);
-        if (kept === undefined || kept.removed !== undefined || event === undefined) {
-          dropped.add(principal);
-          continue;
-        }
-        this.#memory.keep(principal, { ...kept, removed: event });
-        this.#removed.add(principal);
-      }
-      this.#memory.retain(new Set([...this.#memory.all.keys()].filter((principal) => !dropped.has(principal))));
-      this.poke();
-    } catch (error) {
-      this.#deps.logger.info(
-        { error: describeError(error) },
-        'what is remembered of principals that are gone stays until the rooms confirm it',
-      );
-    } finally {
-      this.#confirming = false;
-    }
   }
 
   /** Remembers when each end was first seen, which the back-off counts from. */
