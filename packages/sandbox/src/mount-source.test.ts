@@ -31,6 +31,23 @@ test('OpenMountSources knows directories, files and what is not there, and holds
   assert.equal(readdirSync('/proc/self/fd').length, before);
 });
 
+test('OpenMountSources refuses to hold more than a start needs, and is well again when it is disposed', () => {
+  using directory = scratch();
+  const before = readdirSync('/proc/self/fd').length;
+  {
+    using sources = new OpenMountSources();
+    const open = (): unknown => sources.open(directory.path, 'mounts[127].source');
+    assert.throws(
+      () => {
+        for (let count = 0; count < 128 * 256; count += 1) open();
+      },
+      { code: 'mount_refused', message: /mounts\[127\]\.source.*more than 384 sources/ },
+    );
+    assert.equal(readdirSync('/proc/self/fd').length, before + 384);
+  }
+  assert.equal(readdirSync('/proc/self/fd').length, before);
+});
+
 test('OpenMountSources refuses a link in any part of the path, magic ones too', () => {
   using directory = scratch();
   using sources = new OpenMountSources();

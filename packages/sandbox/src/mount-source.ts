@@ -7,6 +7,12 @@ import type { MountSource } from '@bureau/protocol';
 /** `O_PATH`: names a file without opening it (no side effect on devices and pipes). Node has no constant for it. */
 const O_PATH = 0o10000000;
 
+/**
+ * Most sources of one sandbox: each is a descriptor of the launcher's and of the relay's until it stands, and a process has 20,000. Of the 128
+ * mounts of a spec each may be a pattern with 256 matches: fifty such starts at once would leave no descriptor for anything else.
+ */
+const SOURCES_MAX = 384;
+
 /** File systems through which a kernel is steered or looked into, by their magic numbers (`statfs(2)`, `linux/magic.h`). */
 const KERNEL_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
   [0x9fa0, 'proc'],
@@ -50,6 +56,12 @@ export class OpenMountSources implements Disposable {
 
   /** Its index, or `undefined` when nothing is there. Throws `mount_refused`. */
   open(path: string, field: string): { readonly index: number; readonly kind: 'directory' | 'file' } | undefined {
+    if (this.#descriptors.length >= SOURCES_MAX)
+      refuseSource(
+        field,
+        path,
+        `it would be more than ${SOURCES_MAX} sources for one sandbox, those that patterns match counted one by one`,
+      );
     const opened = openSource(path, field);
     if (opened === undefined) return undefined;
     this.#descriptors.push(opened.descriptor);
