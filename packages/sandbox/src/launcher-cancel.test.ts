@@ -47,8 +47,8 @@ test('Launcher.check() judges as a create would be judged, beside what runs, and
   await assert.rejects(launcher.check({ principal: PRINCIPAL, spec }), { code: 'not_found' });
   await launcher.create(stand.input('a-0'));
   await launcher.check({ principal: PRINCIPAL, spec });
-  const mounts = [{ source: '/etc/shadow', target: '/shadow', mode: 'ro' as const, type: 'bind' as const }];
-  await assert.rejects(launcher.check({ principal: PRINCIPAL, spec: { ...spec, mounts: mounts as never } }), { code: 'spec_refused' });
+  const mount = { type: 'bind', source: '/etc/shadow', destination: '/shadow', mode: 'ro', optional: false } as const;
+  await assert.rejects(launcher.check({ principal: PRINCIPAL, spec: { ...spec, mounts: [mount] } }), { code: 'spec_refused' });
   assert.equal(launcher.list()[0]?.id, 'a-0');
   assert.deepEqual(stand.asked, ['start 0']);
 });
