@@ -38,6 +38,7 @@ export function processFacts(): ProcessFacts[] {
     build: 'build',
     uids,
     homeserverPort: 1,
+    hasHomeserver: true,
     homeserverCommand: { command: '/bin/homeserver', args: [], env: {} },
   };
   return [

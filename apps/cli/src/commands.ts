@@ -20,8 +20,10 @@ export function addOperation(program: Command, operation: AnyOperation, rest: re
     .summary(operation.summary)
     .description(operation.description === undefined ? operation.summary : `${operation.summary}.\n\n${operation.description}`)
     .option('--json', 'print the result as one JSON object on stdout; errors stay text on stderr, and stdout empty');
-  for (const name of operation.positionals)
-    command.addArgument(new Argument(isRequired(operation.input.entries[name]) ? `<${name}>` : `[${name}]`, operation.fields[name]?.help));
+  for (const name of operation.positionals) {
+    const word = fieldKind(operation.input.entries[name]) === 'list' ? `${name}...` : name;
+    command.addArgument(new Argument(isRequired(operation.input.entries[name]) ? `<${word}>` : `[${word}]`, operation.fields[name]?.help));
+  }
   if (operation.rest !== undefined) command.usage(`${operation.positionals.map((name) => `<${name}>`).join(' ')} [options] -- CMD…`);
   for (const [name, surface] of Object.entries(operation.fields)) {
     if (operation.positionals.includes(name) || name === operation.rest) continue;

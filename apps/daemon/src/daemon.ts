@@ -1,12 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describeError, type InstanceName, type RoomId } from '@bureau/core';
-import { instancePaths, readDaemonSession, readMachine, readSettings, uidsOf, type MachineSettings } from '@bureau/instance';
+import {
+  instancePaths,
+  readDaemonSession,
+  readMachine,
+  readSettings,
+  revocationMarkFile,
+  uidsOf,
+  type MachineSettings,
+} from '@bureau/instance';
 import { connect, serve } from '@bureau/ipc';
 import type { Logger } from '@bureau/log';
+import { MatrixClient } from '@bureau/matrix';
 import { MachineSync, type Invitation } from '@bureau/matrix-sync';
 import { systemClock } from '@bureau/process';
 import {
   EVENT_TYPES,
+  MACHINE_CONFIG,
+  MACHINE_REVOCATION,
   PRINCIPAL_STATUS,
   daemonContract,
   launcherContract,
@@ -30,7 +41,11 @@ import {
   type Facts,
   type RoomLook,
 } from '@bureau/reconcile';
+import { machineHandlers, type RoomCommands } from '@bureau/room-commands';
 import { startMachineReports } from './machine-reports.ts';
+import { machineRules } from './machine-rules.ts';
+import { takeCommands } from './take-commands.ts';
+import { watchRevocation } from './watch-revocation.ts';
 
 export interface DaemonStart {
   readonly instance: InstanceName;
@@ -58,7 +73,7 @@ export async function startDaemon({ instance, build, listener, logger }: DaemonS
     connect: () => connect({ path: paths.launcherSocket, contract: launcherContract, role: 'daemon', build, expectUid: 0, clock }),
     clock,
     logger,
-    onChange: () => reconciler.poke(),
+    onChange: () => onChange(),
   });
   const sync = new MachineSync({
     homeserverUrl: machine.homeserverUrl,
@@ -67,7 +82,7 @@ export async function startDaemon({ instance, build, listener, logger }: DaemonS
     directory: paths.daemonStateDirectory,
     clock,
     logger,
-    onChange: () => reconciler.poke(),
+    onChange: () => onChange(),
     rooms: [machine.configRoom, machine.templateRoom],
     stateTypes: [
       'm.room.create',
@@ -76,9 +91,27 @@ export async function startDaemon({ instance, build, listener, logger }: DaemonS
       EVENT_TYPES.credentials,
       EVENT_TYPES.template,
       PRINCIPAL_STATUS.type,
+      MACHINE_CONFIG.type,
+      MACHINE_REVOCATION.type,
     ],
+    messages: { types: ['m.room.message'], take: async (room, events) => commands.take(room, events) },
     accepts: (invitation) => isOurInvitation(invitation, machine, conditionRooms(reconciler.desired())),
   });
+  const homeserver = new MatrixClient({ homeserverUrl: machine.homeserverUrl, token: accessToken, clock });
+  const revocation = watchRevocation({
+    clock,
+    logger,
+    markFile: revocationMarkFile(paths),
+    accessToken,
+    launcher,
+    sync,
+    homeserver,
+    machine,
+  });
+  const onChange = (): void => {
+    revocation.look();
+    reconciler.poke();
+  };
   const publisher = new StatusPublisher({
     clock,
     logger,
@@ -97,8 +130,9 @@ export async function startDaemon({ instance, build, listener, logger }: DaemonS
     runs,
     memory,
     nextTurn: setImmediate,
-    facts: () => readFacts(sync, machine, logger),
+    facts: () => (revocation.reason === undefined ? readFacts(sync, machine, logger) : NOTHING),
     confirm: () => sync.confirm(),
+    machine: machineRules(sync, machine.configRoom, logger),
     onStatuses: (principals) => {
       // Before anything is said to wait for it.
       sync.follow(conditionsOf(reconciler.desired()).map(({ type }) => type));
@@ -107,6 +141,15 @@ export async function startDaemon({ instance, build, listener, logger }: DaemonS
       reporter.report({ v: 2, build, startedAt, counts: countStates(principals) });
     },
     notify: async ({ content, key }) => sync.post({ room: machine.configRoom, type: 'm.room.message', content, key }),
+  });
+  const commands: RoomCommands = takeCommands({
+    clock,
+    logger,
+    machine,
+    ledgerFile: `${paths.daemonStateDirectory}/commands.sqlite`,
+    handlers: machineHandlers({ build, launcher, reconciler }),
+    homeserver,
+    sync,
   });
   const relays = new RelayRoutes({ build, clock, payloadUid: (number) => uids.payload(number), observed: () => launcher.observed });
   const handlers = daemonHandlers({
@@ -126,18 +169,21 @@ export async function startDaemon({ instance, build, listener, logger }: DaemonS
   const server = await serve({ fd: listener, contract: daemonContract, handlers, role: 'daemon', build, allowUids: [0], clock, logger });
   launcher.start();
   sync.start();
+  commands.start();
   const reports = startMachineReports({
     build,
     cgroupName: paths.cgroupName,
     configRoom: machine.configRoom,
     clock,
     logger,
-    sandboxes: () => (launcher.observed ?? []).map(({ principal, number, state }) => ({ principal, number, running: state === 'running' })),
+    sandboxes: () => (launcher.observed ?? []).map(({ state, ...each }) => ({ ...each, running: state === 'running' })),
     publish: (room, type, content) => sync.publish(room, type, content),
   });
   logger.info({ machine: machine.userId }, 'serving');
 
   return async () => {
+    commands.stop();
+    revocation.close();
     reports.stop();
     publisher.close();
     sync.stop();
@@ -146,6 +192,9 @@ export async function startDaemon({ instance, build, listener, logger }: DaemonS
     memory.close();
   };
 }
+
+/** What is wanted of a revoked machine. */
+const NOTHING: Facts = { assignments: [], credentials: [], templates: [], look: () => ({ seen: 'nothing' }) };
 
 /** Into one of the rooms that are pinned or that a start condition names, from whoever made the config room: nobody else is known to be an operator by what is on this disk. */
 function isOurInvitation({ room, from }: Invitation, machine: MachineSettings, named: readonly RoomId[]): boolean {

@@ -55,6 +55,7 @@ async function main(name: string, logger: Logger): Promise<void> {
       build: basename(buildDirectory),
       uids: uidsOf(settings.uidBase),
       homeserverPort: settings.homeserverPort,
+      hasHomeserver: settings.joined !== true,
       homeserverCommand: homeserverCommand(homeserverLayout(paths.homeserverStateDirectory)),
     },
     { clock: systemClock, logger, tree, leave, warmProxies: warmSizes(settings).proxies },

@@ -12,6 +12,7 @@
  * // args.at(-1) === '/var/lib/bureau/homeserver/homeserver.json'
  * ```
  */
+export { HomeserverAdministration } from './administrator.ts';
 export { homeserverCommand, homeserverLibrary } from './command.ts';
 export type { HomeserverCommand } from './command.ts';
 export type { HomeserverConfigOptions } from './config.ts';

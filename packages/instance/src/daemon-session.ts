@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { rmSync } from 'node:fs';
 import { readJson, writeFileAtomic } from '@bureau/files';
 import * as v from 'valibot';
 import type { InstancePaths } from './paths.ts';
@@ -19,8 +20,14 @@ export function readDaemonSession(paths: InstancePaths): string {
   return readJson(daemonSessionFile(paths), daemonSession, SESSION_MAX_BYTES).accessToken;
 }
 
-/** Writes it whole, for the daemon's uid alone. */
+/** The daemon's own note that its session was ended on purpose. */
+export function revocationMarkFile(paths: InstancePaths): string {
+  return `${paths.daemonStateDirectory}/revoked.json`;
+}
+
+/** Writes it whole, for the daemon's uid alone. A new session is a new life: the note of a revocation goes. */
 export function writeDaemonSession(paths: InstancePaths, accessToken: string, daemonUid: number): void {
   const owner = { uid: daemonUid, gid: daemonUid };
   writeFileAtomic(daemonSessionFile(paths), JSON.stringify({ v: 1, accessToken }), { mode: 0o600, ...owner });
+  rmSync(revocationMarkFile(paths), { force: true });
 }

@@ -19,7 +19,7 @@ export type { InstanceUids } from './uids.ts';
 export { allocateUidBase, releaseUidBase } from './allocate.ts';
 export type { AllocateOptions } from './allocate.ts';
 export { PrincipalNumbers } from './principal-numbers.ts';
-export { daemonSessionFile, readDaemonSession, writeDaemonSession } from './daemon-session.ts';
+export { daemonSessionFile, readDaemonSession, revocationMarkFile, writeDaemonSession } from './daemon-session.ts';
 export { readMachine, readSettings, warmSizes, writeMachine, writeSettings } from './settings.ts';
 export type { InstanceSettings, MachineSettings } from './settings.ts';
 export { ensureInstanceDirectories, ensurePrincipalDirectories, ensureRelayDirectory, ensureWorkspace } from './directories.ts';

@@ -24,6 +24,8 @@ export const instanceSettings = v.strictObject({
   homeserverPort: integer(1, 65_535),
   homeserverUrl: baseUrl,
   machine: machineName,
+  /** The homeserver is another host's: this stand has none of its own. */
+  joined: v.optional(v.literal(true)),
   /** Hash of the build that this stand runs. */
   build: text(100),
   /** Processes that are started ahead for the next sandboxes: each costs memory at rest and saves a start of Node. See {@link warmSizes}. */

@@ -11,8 +11,8 @@ const HOST = {
   'proc/meminfo': 'MemTotal:       1000 kB\nMemAvailable:    400 kB\n',
   'proc/uptime': '4242.17 8000.00\n',
 };
-const one: MeteredPrincipal = { principal: parsePrincipalName('demo/one'), number: 0, running: true };
-const two: MeteredPrincipal = { principal: parsePrincipalName('demo/two'), number: 1, running: false };
+const one: MeteredPrincipal = { principal: parsePrincipalName('demo/one'), number: 0, running: true, startedAt: 1_699_999_990_000 };
+const two: MeteredPrincipal = { principal: parsePrincipalName('demo/two'), number: 1, running: false, startedAt: 1_699_999_990_000 };
 
 const LAYOUTS = {
   'version 2 alone': {
@@ -34,7 +34,11 @@ for (const [name, { usage, memory, ...files }] of Object.entries(LAYOUTS)) {
     const clock = new HandClock();
     const meter = new LoadMeter({ clock, cgroupName: 'bureau-x', root: tree.root });
     const first = meter.measure([one, two]);
-    assert.deepEqual(first.principals, [{ principal: 'demo/one', cpuPercent: 0, memoryBytes: 777 }]);
+    assert.deepEqual(
+      first.principals,
+      [{ principal: 'demo/one', cpuPercent: 50, memoryBytes: 777 }],
+      '5 s of processor time in the 10 s since its start',
+    );
     assert.deepEqual([first.memoryUsedBytes, first.uptimeSeconds, first.sandboxes], [614_400, 4_242, { running: 1, waiting: 1 }]);
 
     await clock.pass(10_000);

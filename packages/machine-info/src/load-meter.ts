@@ -12,6 +12,8 @@ export interface MeteredPrincipal {
   /** Its number, and so its cgroup's. */
   readonly number: number;
   readonly running: boolean;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
 }
 
 export interface LoadMeterOptions {
@@ -37,12 +39,12 @@ export class LoadMeter {
     this.#processor = parseProcessorTime(readSystemFile(`${root}/proc/stat`) ?? '');
   }
 
-  /** The load between the last call (at first: the making of this) and now; a sandbox that is seen for the first time has 0 percent. */
+  /** The load between the last call (at first: the making of this) and now; of a sandbox that is seen for the first time: since it started. */
   measure(sandboxes: readonly MeteredPrincipal[]): MachineLoadContent {
     const memory = readSystemFile(`${this.#root}/proc/meminfo`) ?? '';
     const uptime = /^([0-9]{1,12})/.exec(readSystemFile(`${this.#root}/proc/uptime`) ?? '')?.[1];
     const running = sandboxes.filter((each) => each.running);
-    const principals = running.flatMap(({ principal, number }) => this.#principal(principal, number) ?? []);
+    const principals = running.flatMap((each) => this.#principal(each) ?? []);
     for (const number of this.#used.keys()) if (!running.some((each) => each.number === number)) this.#used.delete(number);
     return {
       v: 1,
@@ -63,15 +65,15 @@ export class LoadMeter {
     return Math.min(100, Math.max(0, Math.round((100 * (now.busy - before.busy)) / (now.all - before.all))));
   }
 
-  #principal(principal: PrincipalName, number: number): MachineLoadContent['principals'][number] | undefined {
+  #principal({ principal, number, startedAt }: MeteredPrincipal): MachineLoadContent['principals'][number] | undefined {
     const usage = sandboxUsage(this.#trees, number);
     if (usage === undefined) return undefined;
     const at = this.#clock.monotonic();
-    const before = this.#used.get(number);
+    const before = this.#used.get(number) ?? { at: at - (this.#clock.now() - startedAt), cpuMicroseconds: 0 };
     this.#used.set(number, { at, cpuMicroseconds: usage.cpuMicroseconds });
-    // A group that was made anew counts from nothing again.
-    const microseconds = before === undefined ? 0 : Math.max(0, usage.cpuMicroseconds - before.cpuMicroseconds);
-    const elapsed = before === undefined ? 0 : at - before.at;
+    // A group that was made anew counts from nothing again; a wall clock that jumped makes no sense of a start.
+    const microseconds = Math.max(0, usage.cpuMicroseconds - before.cpuMicroseconds);
+    const elapsed = at - before.at;
     const cpuPercent = elapsed <= 0 ? 0 : Math.min(100_000, Math.round(microseconds / 10 / elapsed));
     return { principal, cpuPercent, memoryBytes: usage.memoryBytes };
   }

@@ -5,7 +5,7 @@ import { MatrixHttp, type AccessToken, type CallOptions, type MatrixHttpOptions 
 import { SYNC_MARGIN_MS } from './limits.ts';
 import * as schemas from './schemas.ts';
 import { readAnswer, type RoomEvent, type StateEvent, type SyncAnswer } from './schemas.ts';
-import { loginWithPassword, registerWithToken, type Login, type MatrixSession, type Registration } from './session.ts';
+import { changeOwnPassword, loginWithPassword, registerWithToken, type Login, type MatrixSession, type Registration } from './session.ts';
 
 export type Content = Readonly<Record<string, unknown>>;
 
@@ -101,6 +101,14 @@ export class MatrixClient {
   /** A new token for an account. `matrix_forbidden` when name and password do not fit. */
   login(login: Login, options: CallOptions = {}): Promise<MatrixSession> {
     return loginWithPassword(this.#http, login, options);
+  }
+
+  /** Changes the password of the token's account; its sessions stay. `matrix_forbidden` when `former` is not its password. */
+  changePassword(
+    change: { readonly username: string; readonly former: string; readonly next: string },
+    options: CallOptions = {},
+  ): Promise<void> {
+    return changeOwnPassword(this.#http, change, options);
   }
 
   /** Deletes this token's device with all of its tokens. A token that is dead already is fine. */
@@ -278,6 +286,18 @@ export class MatrixClient {
   async event(room: RoomId, eventId: string, options: CallOptions = {}): Promise<RoomEvent | undefined> {
     const answer = await absentAsUndefined(this.#http.call({ ...options, method: 'GET', path: ['v3', 'rooms', room, 'event', eventId] }));
     return answer === undefined ? undefined : readAnswer(schemas.roomEvent, answer, 'an event');
+  }
+
+  /** A room's state of these types when an event was sent, that event included. `matrix_not_found` when we may not see it. */
+  async stateAt(room: RoomId, eventId: string, types: readonly string[], options: CallOptions = {}): Promise<readonly StateEvent[]> {
+    const answer = await this.#http.call({
+      ...options,
+      method: 'GET',
+      path: ['v3', 'rooms', room, 'context', eventId],
+      query: { limit: 0 },
+    });
+    const { state } = readAnswer(schemas.contextAnswer, answer, 'the state around an event');
+    return state.filter(({ type }) => types.includes(type));
   }
 
   /** One `/sync`: answers at once with news since `since`, else after `timeoutMilliseconds`. `filter` is JSON. */

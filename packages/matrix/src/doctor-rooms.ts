@@ -5,11 +5,11 @@ import { EVENT_TYPES } from '@bureau/protocol';
 import { BUILT_IN_TEMPLATES } from '@bureau/templates';
 import type { MatrixClient } from './client.ts';
 import { readCredentialFile, writeCredentialFile, type CredentialFile } from './credential-file.ts';
-import type { Findings } from './doctor-report.ts';
+import { Findings, type Check } from './doctor-report.ts';
 import { chooseRoomVersion, ensureRoom, ownRoomState } from './ensure-room.ts';
 import { furtherOperators, powerLevels } from './power-levels.ts';
 import { ROOM_CHECKS, childIsLinked, contentOf, roomFaults, roomOrigin } from './room-state.ts';
-import { machineRooms } from './machine-rooms.ts';
+import { machineRooms, type OpenMachineRoom } from './machine-rooms.ts';
 import { BUREAU_SPACE, STANDARD_ROOMS, aliasOfRoom, machineConfigRoom, type RoomKind, type StandardRoom } from './rooms.ts';
 import { templateState } from './templates.ts';
 import type { StateEvent } from './schemas.ts';
@@ -102,7 +102,7 @@ async function findRoom(context: DoctorContext, kind: StandardRoom, findings: Fi
 }
 
 function checkRules(
-  context: DoctorContext,
+  context: Pick<DoctorContext, 'client' | 'owner' | 'signal'>,
   kind: RoomKind,
   { roomId, state }: FoundRoom,
   assigned: ReadonlySet<string>,
@@ -174,4 +174,31 @@ function checkTemplates(context: DoctorContext, room: FoundRoom | undefined, fin
           void (await context.client.setState(room.roomId, EVENT_TYPES.template, name, builtIn.content, { signal: context.signal })),
       );
   }
+}
+
+/** Looks at one machine's config room: levels, rules, members; with `fix` repairs them and looks again. Nothing else of it is touched. */
+export async function examineMachineRoom(options: {
+  readonly client: MatrixClient;
+  readonly serverName: ServerName;
+  readonly room: OpenMachineRoom;
+  readonly fix: boolean;
+  readonly signal?: AbortSignal;
+}): Promise<readonly Check[]> {
+  const { client, serverName, room, fix, signal } = options;
+  const look = (state: readonly StateEvent[]): Findings => {
+    const findings = new Findings();
+    const kind = machineConfigRoom(room.machine, serverName);
+    checkRules({ client, owner: room.creator, signal }, kind, { roomId: room.roomId, state }, new Set(), findings);
+    return findings;
+  };
+  const first = look(room.state);
+  if (!fix || first.list.every(({ repair }) => repair === undefined)) return first.list.map((finding) => reported(finding));
+  for (const { repair } of first.list) await repair?.();
+  const before = new Map(first.list.map(({ name, status }) => [name, status]));
+  const second = look(await client.allState(room.roomId, { signal }));
+  return second.list.map((finding) => reported(finding, before.get(finding.name) === 'fail' && finding.status === 'pass'));
+}
+
+function reported({ name, status, message, fix }: Check, repaired = false): Check {
+  return { name, status, message, ...(fix === undefined ? {} : { fix }), ...(repaired ? { repaired } : {}) };
 }

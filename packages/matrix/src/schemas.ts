@@ -40,6 +40,7 @@ export const joinedRoomsAnswer = v.object({ joined_rooms: v.array(roomIdSchema) 
 export const stateEvent = v.object({ type: v.string(), state_key: v.string(), sender: id, content, event_id: v.optional(id) });
 export type StateEvent = v.InferOutput<typeof stateEvent>;
 export const stateAnswer = v.object({ list: v.array(stateEvent) });
+export const contextAnswer = v.object({ state: v.optional(v.array(stateEvent), []) });
 
 /** An event of a room's timeline. */
 export const roomEvent = v.object({

@@ -75,6 +75,30 @@ export async function loginWithPassword(http: MatrixHttp, login: Login, options:
   return asSession(await http.call({ ...options, method: 'POST', path: ['v3', 'login'], anonymous: true, body }), 'login');
 }
 
+/** Changes the password of the token's own account, whose other sessions stay. `matrix_forbidden` when the former one is not right. */
+export async function changeOwnPassword(
+  http: MatrixHttp,
+  change: { readonly username: string; readonly former: string; readonly next: string },
+  options: CallOptions,
+): Promise<void> {
+  const request: MatrixRequest = {
+    ...options,
+    method: 'POST',
+    path: ['v3', 'account', 'password'],
+    body: {
+      new_password: change.next,
+      logout_devices: false,
+      auth: { type: 'm.login.password', identifier: { type: 'm.id.user', user: change.username }, password: change.former },
+    },
+  };
+  const answer = await http.ask(request);
+  if (answer.status === 200) return;
+  // The stage that was asked for again was refused: servers answer that with 401 or 403.
+  if (answer.status === 401 && 'flows' in answer.body)
+    throw new BureauError('matrix_forbidden', 'The homeserver refused the former password of this account');
+  throw http.refusal(request, answer);
+}
+
 function nextStage(answer: MatrixAnswer): { type: string; session: string } {
   const { flows, completed, session } = readAnswer(authenticationAnswer, answer.body, 'register');
   const flow = flows.find(

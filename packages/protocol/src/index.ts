@@ -24,6 +24,7 @@ export {
   principalNumber,
   roomId,
   serverName,
+  signalName,
   text,
   timestamp,
   userId,
@@ -64,5 +65,20 @@ export type { UpstreamRule } from './upstream.ts';
 export { readEvent, requireWritable } from './events/definition.ts';
 export type { EventDefinition } from './events/definition.ts';
 export { ASSIGNMENT, CREDENTIALS, EVENTS, PRINCIPAL_STATUS, TEMPLATE } from './events/registry.ts';
-export { MACHINE_INFO, MACHINE_KEY, MACHINE_LOAD } from './events/machine-definitions.ts';
-export type { MachineInfoContent, MachineLoadContent } from './events/machine.ts';
+export {
+  MACHINE_CONFIG,
+  MACHINE_INFO,
+  MACHINE_KEY,
+  MACHINE_LOAD,
+  MACHINE_PROVISION,
+  MACHINE_REVOCATION,
+} from './events/machine-definitions.ts';
+export { machineInfoContent, machineLabels, machineLoadContent } from './events/machine.ts';
+export type {
+  MachineConfigContent,
+  MachineInfoContent,
+  MachineLoadContent,
+  MachineProvisionContent,
+  MachineRevocationContent,
+} from './events/machine.ts';
+export { COMMAND, COMMAND_RESULT } from './events/conversation-definitions.ts';

@@ -25,3 +25,4 @@ export { templateDistrust } from './template-trust.ts';
 export { StatusWatch } from './status-watch.ts';
 export { countStates, daemonHandlers } from './daemon-service.ts';
 export type { DaemonServiceDeps } from './daemon-service.ts';
+export { Revocation } from './revocation.ts';

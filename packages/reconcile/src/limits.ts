@@ -51,3 +51,7 @@ export const STATUS_BURST = 20;
 export const STATUS_PER_SECOND = 5;
 /** A status that was sent and that the sync has not brought after this long is sent once more. */
 export const STATUS_ECHO_MILLISECONDS = 300_000;
+/** Sandboxes of a revoked machine that are ended side by side. */
+export const REVOKED_SIDE_BY_SIDE = 16;
+/** Pause before a revoked machine tries again what did not succeed. */
+export const REVOKED_RETRY_MILLISECONDS = 500;

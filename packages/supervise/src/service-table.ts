@@ -13,6 +13,8 @@ export interface StandFacts {
   readonly build: string;
   readonly uids: InstanceUids;
   readonly homeserverPort: number;
+  /** False where the stand works on another host's homeserver: it is started only on request then. */
+  readonly hasHomeserver: boolean;
   /** The command that starts the homeserver in the foreground, before dropping to its uid. */
   readonly homeserverCommand: {
     readonly command: string;

@@ -57,6 +57,7 @@ async function facts(context: TestContext, homeserver: string = LISTENS): Promis
     build: 'test',
     uids: uidsOf(TEST_UID_BASE),
     homeserverPort,
+    hasHomeserver: true,
     homeserverCommand,
   };
   return { facts: made, tree };

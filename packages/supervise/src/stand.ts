@@ -154,7 +154,7 @@ export class Stand implements AsyncDisposable {
   }
 
   async #startOwn(): Promise<void> {
-    await this.#attempt(this.#own('homeserver'));
+    if (this.#facts.hasHomeserver) await this.#attempt(this.#own('homeserver'));
     await this.#attempt(this.#own('launcher'));
     if (existsSync(this.#facts.paths.machineFile)) await this.#attempt(this.#own('daemon'));
   }

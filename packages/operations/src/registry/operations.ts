@@ -17,9 +17,19 @@ import { credentialRevoke } from '../credentials/revoke.ts';
 import { credentialRotate } from '../credentials/rotate.ts';
 import { credentialShow } from '../credentials/show.ts';
 import { doctorHost } from '../host/doctor-host.ts';
+import { machineCommand } from '../machine/command.ts';
+import { machineConfirm } from '../machine/confirm.ts';
+import { machineCordon, machineDrain, machineUncordon } from '../machine/cordon.ts';
+import { machineDecommission } from '../machine/decommission.ts';
+import { machineDoctor } from '../machine/doctor.ts';
 import { machineIdentityMigrate } from '../machine/identity-migrate.ts';
 import { machineIdentityShow } from '../machine/identity-show.ts';
+import { machineLabel } from '../machine/label.ts';
+import { machineList } from '../machine/list.ts';
 import { machinePlan } from '../machine/plan.ts';
+import { machineProvision } from '../machine/provision.ts';
+import { machineRevoke } from '../machine/revoke.ts';
+import { machineShow } from '../machine/show.ts';
 import { machineStatus } from '../machine/status.ts';
 import { matrixDoctor } from '../matrix/doctor.ts';
 import { matrixInspect } from '../matrix/inspect.ts';
@@ -84,8 +94,20 @@ export const OPERATIONS: readonly AnyOperation[] = [
   proxyCall,
   proxyMetrics,
   authExplain,
+  machineList,
+  machineShow,
   machineStatus,
   machinePlan,
+  machineLabel,
+  machineCordon,
+  machineUncordon,
+  machineDrain,
+  machineCommand,
+  machineProvision,
+  machineConfirm,
+  machineDoctor,
+  machineDecommission,
+  machineRevoke,
   machineIdentityShow,
   machineIdentityMigrate,
   matrixSetup,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { existsSync } from 'node:fs';
-import { BureauError, parseRoomId, parseUserId, userIdOf } from '@bureau/core';
+import { BureauError, parseRoomId, parseUserId, userIdOf, type MachineName, type RoomId, type UserId } from '@bureau/core';
 import { readBounded } from '@bureau/files';
 import {
   daemonSessionFile,
@@ -13,7 +13,7 @@ import {
   type MachineSettings,
 } from '@bureau/instance';
 import { chooseRoomVersion, createAccount, ensureMachineRoom, ensureMember, type MatrixClient, type RoomContext } from '@bureau/matrix';
-import { MACHINE_KEY, requireWritable } from '@bureau/protocol';
+import { MACHINE_KEY, MACHINE_PROVISION, readEvent, requireWritable, type MachineProvisionContent } from '@bureau/protocol';
 import { SecretBytes } from '@bureau/secret';
 import { operatorClient } from '../operator.ts';
 import { deviceOf, escrowedPasswords } from '../principals.ts';
@@ -67,6 +67,7 @@ export async function provisionMachine(
   requireWritable(MACHINE_KEY, await machineClient.state(roomId, MACHINE_KEY.type, user, { signal: context.signal }));
   const key = { v: 1, algorithm: 'age-x25519', recipient };
   await machineClient.setState(roomId, MACHINE_KEY.type, user, key, { signal: context.signal });
+  await pinOwnKey(client, { roomId, user, owner, recipient, machine: settings.machine }, context);
   const same = pinned !== undefined && JSON.stringify(pinned) === JSON.stringify(machine);
   if (!same) writeMachine(paths, machine, uidsOf(settings.uidBase).daemon);
   return {
@@ -74,6 +75,34 @@ export async function provisionMachine(
     message: `${user}, config room ${roomId}`,
     renewed: token.made || (pinned !== undefined && !same),
   };
+}
+
+/** The operator of this very host knows its machine's key, and pins it for the others. Throws `machine_key_changed`. */
+async function pinOwnKey(
+  client: MatrixClient,
+  own: {
+    readonly roomId: RoomId;
+    readonly user: UserId;
+    readonly owner: UserId;
+    readonly recipient: string;
+    readonly machine: MachineName;
+  },
+  { clock, signal }: OperationContext,
+): Promise<void> {
+  const { roomId, user, owner, recipient, machine } = own;
+  const stored = await client.state(roomId, MACHINE_PROVISION.type, '', { signal });
+  requireWritable(MACHINE_PROVISION, stored);
+  const before = readEvent(MACHINE_PROVISION, stored);
+  const pinned = before.ok ? before.content.recipient : undefined;
+  if (pinned !== undefined && pinned !== recipient)
+    throw new BureauError(
+      'machine_key_changed',
+      `${machine} is pinned to the key ${pinned}, and its launcher has another: ${recipient}. Bring the former identity back, or provision it anew: bureau machine provision ${machine} --again`,
+      { data: { machine, pinned, found: recipient } },
+    );
+  if (pinned !== undefined && before.ok && before.content.decommissionedAt === undefined) return;
+  const content: MachineProvisionContent = { v: 1, machine, user, at: clock.now(), by: owner, recipient };
+  await client.setState(roomId, MACHINE_PROVISION.type, '', content, { signal });
 }
 
 async function ensureSession(

@@ -14,6 +14,8 @@ const DEFAULT_PORT = 6167;
 export interface SettingsChoice {
   readonly serverName: string | undefined;
   readonly machine: string | undefined;
+  /** Another host's homeserver, for a stand that joins it; without it a new stand gets its own. */
+  readonly homeserverUrl?: string | undefined;
 }
 
 /** The instance's settings: read, or decided and written. Only the build changes from run to run. */
@@ -30,19 +32,26 @@ export async function ensureSettings(
     writeSettings(paths, settings);
     return { settings, made: false };
   }
-  const port = paths.name === '' ? DEFAULT_PORT : await findFreePort();
+  const remote = choice.homeserverUrl;
+  const port = remote !== undefined ? portOf(remote) : paths.name === '' ? DEFAULT_PORT : await findFreePort();
   const settings: InstanceSettings = {
     v: 1,
     name: paths.name,
     uidBase,
     serverName: parseServerName(choice.serverName ?? 'bureau.local'),
     homeserverPort: port,
-    homeserverUrl: `http://127.0.0.1:${port}`,
+    homeserverUrl: remote ?? `http://127.0.0.1:${port}`,
+    ...(remote === undefined ? {} : { joined: true as const }),
     machine: choice.machine === undefined ? machineOfHost() : parseMachineName(`machine/${choice.machine}`),
     build,
   };
   writeSettings(paths, settings);
   return { settings, made: true };
+}
+
+function portOf(url: string): number {
+  const { port, protocol } = new URL(url);
+  return port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port);
 }
 
 /** Names are in user IDs and rooms: they are chosen once. */

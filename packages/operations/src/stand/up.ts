@@ -3,13 +3,15 @@ import { existsSync } from 'node:fs';
 import { BureauError, sleep } from '@bureau/core';
 import { readBounded } from '@bureau/files';
 import { ensureFirstAccounts, homeserverLayout, writeHomeserverFiles } from '@bureau/homeserver';
-import { uidsOf, type InstanceSettings } from '@bureau/instance';
+import { readMachine, uidsOf, type InstanceSettings } from '@bureau/instance';
 import { setUpMatrix } from '@bureau/matrix';
 import { tryLockFile } from '@bureau/native';
 import type { ServiceStatus } from '@bureau/protocol';
 import * as v from 'valibot';
 import { connectDaemon, connectStand, requireRoot, type DaemonClient, type StandClient } from '../daemon-client.ts';
 import { examineHost } from '../host/examine-host.ts';
+import { readInvitation, type MachineInvitation } from '../machine/invitation.ts';
+import { forgetInvitation, joinMachine } from '../machine/join.ts';
 import { openOperator } from '../operator.ts';
 import type { OperationContext } from '../registry/context.ts';
 import { defineOperation, type AnyOperation } from '../registry/operation.ts';
@@ -39,6 +41,7 @@ export const standUp: AnyOperation = defineOperation({
     server_name: v.optional(v.string()),
     machine: v.optional(v.string()),
     demo: v.optional(v.boolean(), true),
+    join: v.optional(v.string()),
   }),
   output: v.strictObject({
     homeserver: v.string(),
@@ -53,32 +56,41 @@ export const standUp: AnyOperation = defineOperation({
     server_name: { help: 'the Matrix server name of a new stand; default bureau.local', placeholder: 'NAME' },
     machine: { help: 'the machine’s name in a new stand; default the host’s', placeholder: 'NAME' },
     demo: { help: 'start the demo agent demo/hello', negatable: true },
+    join: {
+      help: 'the file that "bureau machine provision" wrote for this machine, or - for stdin; it works on that homeserver then',
+      placeholder: 'FILE',
+    },
   },
   positionals: [],
   examples: [{ command: 'script/up --json', shows: 'the stand’s facts as one JSON object, for scripts' }],
   async handler(input, context) {
     requireRoot(context);
     const { paths } = context;
+    const invitation = input.join === undefined ? undefined : await readInvitation(input.join, context.input);
     const steps = new Steps(context);
     const at = (name: string, log = 'stand'): { name: string; log: string } => ({ name, log: paths.processLog(log) });
     await steps.run(at('host'), () => checkHost(context));
-    const { settings, lock: taken } = await steps.run(at('settings'), () => settleSettings(input, context));
+    const { settings, lock: taken } = await steps.run(at('settings'), () => settleSettings(input, invitation, context));
     using lock = taken;
     if (lock === null)
       throw new BureauError('stand_busy', 'Another script/up or script/down of this instance is at work; wait for its end');
-    await steps.run(at('keys'), () => ensureKeys(context));
+    const own = settings.joined !== true;
+    if (own) await steps.run(at('keys'), () => ensureKeys(context));
     const { reconfigured } = await steps.run(at('configure'), () => configure(settings, input.homeserver_library, context));
     await steps.run(at('manager'), () => ensureServiceManager(context));
-    await steps.run(at('homeserver', 'homeserver'), () => startService('homeserver', context, reconfigured));
+    if (own) await steps.run(at('homeserver', 'homeserver'), () => startService('homeserver', context, reconfigured));
     await steps.run(at('launcher', 'launcher'), () => startService('launcher', context));
-    await steps.run(at('accounts', 'homeserver'), () => firstAccounts(settings, context));
-    await steps.run(at('rooms', 'homeserver'), () => setUpRooms(settings, context));
-    const { renewed } = await steps.run(at('machine', 'homeserver'), () => provisionMachine(settings, context));
+    if (own) {
+      await steps.run(at('accounts', 'homeserver'), () => firstAccounts(settings, context));
+      await steps.run(at('rooms', 'homeserver'), () => setUpRooms(settings, context));
+    }
+    const { renewed } = await steps.run(at('machine', 'homeserver'), () => becomeMachine(settings, invitation, context));
+    if (input.join !== undefined) forgetInvitation(input.join);
     await steps.run(at('daemon', 'daemon'), () => startService('daemon', context, renewed));
     using daemon = await connectDaemon(context);
     await steps.run(at('sync', 'daemon'), () => waitSync(daemon, context));
     let demo: DemoMessage | null = null;
-    if (input.demo) {
+    if (input.demo && own) {
       await steps.run(at('demo', 'launcher'), async () => {
         const { message, started } = await ensureDemo(openOperator(context, paths.credentialFile), daemon, context);
         demo = message;
@@ -107,9 +119,18 @@ export const standUp: AnyOperation = defineOperation({
 /** The instance's settings, and the lock that one `stand up` at a time holds; null: another one is at work. */
 async function settleSettings(
   input: { readonly server_name?: string | undefined; readonly machine?: string | undefined },
+  invitation: MachineInvitation | undefined,
   context: OperationContext,
 ): Promise<StepResult & { readonly settings: InstanceSettings; readonly lock: Disposable | null }> {
-  const { settings, made } = await ensureSettings({ serverName: input.server_name, machine: input.machine }, context);
+  const choice =
+    invitation === undefined
+      ? { serverName: input.server_name, machine: input.machine }
+      : {
+          serverName: invitation.server_name,
+          machine: invitation.machine.slice('machine/'.length),
+          homeserverUrl: invitation.homeserver_url,
+        };
+  const { settings, made } = await ensureSettings(choice, context);
   return {
     outcome: made ? 'done' : 'there',
     message: `uids from ${settings.uidBase}, homeserver on port ${settings.homeserverPort}`,
@@ -120,11 +141,12 @@ async function settleSettings(
 
 /** What the processes read when they start. `reconfigured`: a homeserver that runs holds what is no longer true. */
 function configure(
-  { serverName, homeserverPort, uidBase }: InstanceSettings,
+  { serverName, homeserverPort, homeserverUrl, joined, uidBase }: InstanceSettings,
   library: string,
   context: OperationContext,
 ): StepResult & { readonly reconfigured: boolean } {
   linkBuild(context);
+  if (joined === true) return { outcome: 'there', message: `build ${context.build}, homeserver ${homeserverUrl}`, reconfigured: false };
   const directory = context.paths.homeserverStateDirectory;
   const { configFile } = homeserverLayout(directory);
   const before = textOf(configFile);
@@ -135,6 +157,21 @@ function configure(
     message: `build ${context.build}, ${configFile}`,
     reconfigured: before !== undefined && !same,
   };
+}
+
+/** The machine's account, rooms and key: by an invitation, or, where the homeserver is this stand's own, by its operator. */
+async function becomeMachine(
+  settings: InstanceSettings,
+  invitation: MachineInvitation | undefined,
+  context: OperationContext,
+): Promise<StepResult & { readonly renewed: boolean }> {
+  if (invitation !== undefined) {
+    const { userId, configRoom } = await joinMachine(invitation, context);
+    return { outcome: 'done', message: `${userId}, config room ${configRoom}; the password of the invitation is dead`, renewed: true };
+  }
+  if (settings.joined !== true) return provisionMachine(settings, context);
+  const { userId, configRoom } = readMachine(context.paths);
+  return { outcome: 'there', message: `${userId}, config room ${configRoom}`, renewed: false };
 }
 
 function textOf(path: string): string | undefined {

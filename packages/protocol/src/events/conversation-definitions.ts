@@ -10,7 +10,6 @@ export const COMMAND = {
   stateKey: 'none',
   writer: 'member',
   version: 1,
-  reserved: true,
   schema: commandContent,
 } as const satisfies EventDefinition;
 
@@ -22,7 +21,6 @@ export const COMMAND_RESULT = {
   stateKey: 'none',
   writer: 'machine',
   version: 1,
-  reserved: true,
   schema: commandResultContent,
 } as const satisfies EventDefinition;
 

@@ -64,7 +64,6 @@ export const MACHINE_CONFIG = {
   stateKey: 'empty',
   writer: 'operator',
   version: 1,
-  reserved: true,
   schema: machineConfigContent,
 } as const satisfies EventDefinition;
 
@@ -76,7 +75,6 @@ export const MACHINE_PROVISION = {
   stateKey: 'empty',
   writer: 'operator',
   version: 1,
-  reserved: true,
   schema: machineProvisionContent,
 } as const satisfies EventDefinition;
 
@@ -88,6 +86,5 @@ export const MACHINE_REVOCATION = {
   stateKey: 'empty',
   writer: 'operator',
   version: 1,
-  reserved: true,
   schema: machineRevocationContent,
 } as const satisfies EventDefinition;

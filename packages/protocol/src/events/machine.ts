@@ -6,7 +6,7 @@ const percent = integer(0, 100);
 const byteCount = integer(0, Number.MAX_SAFE_INTEGER);
 
 /** `key` or `key=value` for people and placement: `gpu=mi300`. */
-const machineLabels = v.pipe(
+export const machineLabels = v.pipe(
   v.record(
     v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9._/-]{0,62}$/, 'expected a label such as "gpu"')),
     v.pipe(v.string(), v.regex(/^[A-Za-z0-9._/-]{0,63}$/, 'expected a value of letters, digits, ".", "_", "/" and "-"')),
@@ -22,6 +22,8 @@ export const machineKeyContent = v.object({
   v: v.literal(1),
   algorithm: v.literal('age-x25519'),
   recipient: ageRecipient,
+  /** The provisioning that asked for it: the ID of that m.bureau.machine_provision event. */
+  provision: v.optional(text(255)),
 });
 
 /** m.bureau.machine_info: what does not change while the machine is up. */
@@ -60,6 +62,7 @@ export const machineConfigContent = v.object({
   /** What runs is ended in order, and nothing new is started. */
   draining: v.optional(v.boolean(), false),
 });
+export type MachineConfigContent = v.InferOutput<typeof machineConfigContent>;
 
 /** m.bureau.machine_provision: written when the account is made; `recipient` is added when the machine's key is first seen, and never changed after. */
 export const machineProvisionContent = v.object({
@@ -74,6 +77,7 @@ export const machineProvisionContent = v.object({
   /** When the machine was taken out of service in good order. */
   decommissionedAt: v.optional(timestamp),
 });
+export type MachineProvisionContent = v.InferOutput<typeof machineProvisionContent>;
 
 /** m.bureau.machine_revocation: an emergency. */
 export const machineRevocationContent = v.object({
@@ -85,6 +89,7 @@ export const machineRevocationContent = v.object({
   /** Whose tokens were ended with the machine's; keys of theirs at other places are to be changed there. */
   principals: v.pipe(v.array(principalName), v.maxLength(400)),
 });
+export type MachineRevocationContent = v.InferOutput<typeof machineRevocationContent>;
 
 /** m.bureau.machine_load: how busy it is; written when something has changed by more than a dead band, and after ten minutes of silence. */
 export const machineLoadContent = v.object({
