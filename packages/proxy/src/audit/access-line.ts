@@ -10,6 +10,10 @@ export class AccessLines {
   /** The second that `#date` says, since the Unix epoch. */
   #second = Number.NaN;
   #date = '';
+  /** What the line before says between its time and its duration, and of what: agents do the same again and again. */
+  #before: AccessRecord | undefined;
+  #principal: string | undefined;
+  #same = '';
 
   /** One line with its end. `now` is in milliseconds since the Unix epoch. */
   line(now: number, principal: string | undefined, record: AccessRecord): string {
@@ -19,11 +23,16 @@ export class AccessLines {
     if (code !== undefined || cause !== undefined || rule !== undefined || target !== undefined || address !== undefined)
       return `${JSON.stringify({ time, ...accessFields(principal, record) })}\n`;
     const milliseconds = Math.round(record.milliseconds * 100) / 100;
+    if (principal !== this.#principal || !isAlike(record, this.#before)) {
+      this.#principal = principal;
+      this.#before = record;
+      this.#same =
+        `"principal":${principal === undefined ? 'null' : text(principal)},"service":${text(record.service)}` +
+        `,"method":${text(record.method)},"path":${text(record.path)},"status":${record.status}`;
+    }
     return (
-      `{"time":"${time}","principal":${principal === undefined ? 'null' : text(principal)},"service":${text(record.service)}` +
-      `,"method":${text(record.method)},"path":${text(record.path)},"status":${record.status},"ms":${milliseconds}` +
-      `,"bytes_in":${record.bytesIn ?? 0},"bytes_out":${record.bytes},"trace_id":${text(record.traceId)}` +
-      `${record.operator === true ? ',"operator":true' : ''}}\n`
+      `{"time":"${time}",${this.#same},"ms":${milliseconds},"bytes_in":${record.bytesIn ?? 0},"bytes_out":${record.bytes}` +
+      `,"trace_id":${text(record.traceId)}${record.operator === true ? ',"operator":true' : ''}}\n`
     );
   }
 
@@ -37,6 +46,10 @@ export class AccessLines {
     }
     return `${this.#date}${String(whole - second * SECOND).padStart(3, '0')}Z`;
   }
+}
+
+function isAlike(a: AccessRecord, b: AccessRecord | undefined): boolean {
+  return b !== undefined && a.service === b.service && a.method === b.method && a.path === b.path && a.status === b.status;
 }
 
 function text(value: string): string {

@@ -22,7 +22,7 @@ const TRAILERS = 6;
 const DONE = 7;
 
 /** Interim answers (100, 102, 103) before the real one; more is a flood. */
-const INTERIM_MOST = 16;
+export const INTERIM_MOST = 16;
 /** Bytes of a chunk's size with its extensions. */
 const CHUNK_LINE_BYTES = 256;
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?\r\n/;
@@ -35,7 +35,7 @@ const HEAD_END = Buffer.from('\r\n\r\n');
 /**
  * Reads HTTP/1.1 answers off one connection, one after the other: RFC 9112 without its leniencies. Refused, where parsers disagree:
  * bare line feeds, folded lines, spaces before a colon, both length and chunks, two lengths, any coding but `chunked`.
- * Body bytes are passed on as they come, never joined, never copied. Throws `UpstreamFailure`; the connection is of no use then.
+ * Body bytes are passed on as they come, never joined, never copied, valid during the call. Throws `UpstreamFailure`; the connection is of no use then.
  */
 export class AnswerParser {
   readonly #events: AnswerEvents;
@@ -80,7 +80,8 @@ export class AnswerParser {
     while (at < bytes.length) {
       const next = this.#step(bytes, at);
       if (next === -1) {
-        this.#partial = at === 0 ? bytes : bytes.subarray(at);
+        // A copy: the memory of `input` is used again.
+        this.#partial = Buffer.from(bytes.subarray(at));
         return;
       }
       at = next;

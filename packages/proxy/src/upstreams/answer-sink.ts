@@ -9,7 +9,7 @@ export type RawHeaders = readonly string[];
 export interface AnswerSink {
   /** `bytes` are the head as it came, for a search in it; valid during the call only. */
   head(status: number, headers: RawHeaders, bytes: Buffer | undefined): void;
-  /** One piece of the body, as it came; the sink owns it. */
+  /** One piece of the body, as it came; valid, and the sink's to change, until the next `flush` or `ended` returns. */
   data(chunk: Buffer): void;
   /** What has come in so far is all with the sink: it can go out. `false` asks for no more until `resume`. */
   flush(): boolean;

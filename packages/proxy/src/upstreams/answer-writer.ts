@@ -8,7 +8,8 @@ const JOINED_BYTES = 8_192;
 
 /**
  * An upstream's answer on its way to the agent. The head leaves with what came together with it: if that breaks, nothing was answered yet.
- * Each piece of the body leaves as a piece of its own.
+ *  Each piece of the body leaves as a piece of its own, and as a copy: what it was read into is used
+ * again while it waits.
  */
 export class AnswerWriter {
   readonly #response: ServerResponse;
@@ -49,7 +50,7 @@ export class AnswerWriter {
     if (needles.length > 0) this.#redactor = new BodyRedactor(needles);
   }
 
-  /** Takes a piece of the body; it is the writer's now. */
+  /** Takes a piece of the body; it must stay as it is until the next `flush` or `end` returns. */
   data(piece: Buffer): void {
     this.#bytes += piece.length;
     const bytes = this.#redactor === undefined ? piece : this.#redactor.push(piece);
@@ -62,7 +63,7 @@ export class AnswerWriter {
     const isFirst = !this.#sent;
     this.#sendHead();
     const last = this.#sendAllButLast();
-    if (last !== undefined) return this.#response.write(last);
+    if (last !== undefined) return this.#response.write(Buffer.from(last));
     if (isFirst) this.#response.flushHeaders();
     return true;
   }
@@ -77,7 +78,7 @@ export class AnswerWriter {
     if (trailers.length > 0) response.addTrailers(pairsOf(trailers));
     if (last === undefined) response.end();
     else if (last.length <= JOINED_BYTES) response.end(last.toString('latin1'), 'latin1');
-    else response.end(last);
+    else response.end(Buffer.from(last));
   }
 
   #sendHead(): void {
@@ -93,7 +94,7 @@ export class AnswerWriter {
     const last = pieces.pop();
     if (pieces.length === 0) return last;
     this.#pending = [];
-    for (const piece of pieces) this.#response.write(piece);
+    for (const piece of pieces) this.#response.write(Buffer.from(piece));
     return last;
   }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { connect as connectPlain, isIP, type Socket } from 'node:net';
+import { connect as connectPlain, isIP, type OnReadOpts, type Socket } from 'node:net';
 import { connect as connectTls, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
 import type { Clock } from '@bureau/core';
 import type { UpstreamRule } from '@bureau/protocol';
@@ -7,6 +7,9 @@ import { UpstreamFailure, failureOfSocket } from './failure.ts';
 
 /** Milliseconds of silence after which the kernel asks whether a quiet peer is still there: a stream has no time limit of its own. */
 const KEEP_ALIVE_PROBE = 30_000;
+
+/** What is read at once: as much as the system gives for one call. */
+const READ_BYTES = 65_536;
 
 export interface DialOptions {
   readonly url: URL;
@@ -21,6 +24,8 @@ export interface DialOptions {
 export class Dialler {
   readonly #options: DialOptions;
   #context: SecureContext | undefined;
+  /** What connections without TLS are read into; made for the first. */
+  #buffer: Buffer | undefined;
 
   constructor(options: DialOptions) {
     this.#options = options;
@@ -28,11 +33,13 @@ export class Dialler {
 
   /**
    * Calls back once: with a connection that stands (TLS included), or with an `UpstreamFailure`. Gives the socket at once, so that it
-   * can be destroyed before. The caller must have taken over `error` when it is called back.
+   * can be destroyed before. The caller must have taken over `error` when it is called back. With `onBytes`, a connection without TLS says
+   * what it reads there and not by `data`, in memory that all of them share and that is valid during the call only: Node need not make
+   * a buffer for each read.
    */
-  open(done: (failure: UpstreamFailure | undefined, socket: Socket) => void): Socket {
+  open(done: (failure: UpstreamFailure | undefined, socket: Socket) => void, onBytes?: (bytes: Buffer) => void): Socket {
     const { clock, connectMilliseconds } = this.#options;
-    const socket = this.#socket();
+    const socket = this.#socket(onBytes);
     const finish = (failure: UpstreamFailure | undefined): void => {
       timer.clear();
       socket.off('error', onError).off('close', onClose).off(ready, onReady);
@@ -53,16 +60,28 @@ export class Dialler {
     return socket;
   }
 
+  #readInto(onBytes: (bytes: Buffer) => void): OnReadOpts {
+    const buffer = (this.#buffer ??= Buffer.allocUnsafeSlow(READ_BYTES));
+    return {
+      buffer,
+      callback: (length) => {
+        onBytes(buffer.subarray(0, length));
+        return true;
+      },
+    };
+  }
+
   get #isTls(): boolean {
     return this.#options.url.protocol === 'https:';
   }
 
-  #socket(): Socket {
+  #socket(onBytes: ((bytes: Buffer) => void) | undefined): Socket {
     const { url, rule, protocol } = this.#options;
     const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
     const keep = { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_PROBE };
-    if (rule.unix !== undefined) return connectPlain({ path: rule.unix });
-    if (!this.#isTls) return connectPlain({ host, port: url.port === '' ? 80 : Number(url.port), ...keep });
+    const read = onBytes === undefined || this.#isTls ? {} : { onread: this.#readInto(onBytes) };
+    if (rule.unix !== undefined) return connectPlain({ path: rule.unix, ...read });
+    if (!this.#isTls) return connectPlain({ host, port: url.port === '' ? 80 : Number(url.port), ...keep, ...read });
     this.#context ??= createSecureContext({ minVersion: 'TLSv1.2', ...(rule.ca === undefined ? {} : { ca: rule.ca }) });
     const socket = connectTls({
       host,

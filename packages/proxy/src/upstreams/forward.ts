@@ -9,7 +9,8 @@ import type { Trace } from '../trace.ts';
 import { refusalOf } from './path-rules.ts';
 import { asksForWebSocket, upgradeUnavailable } from './websocket.ts';
 import type { Service } from './service.ts';
-import { ServiceCall, type CallEnd } from './service-call.ts';
+import type { CallEnd } from './call-options.ts';
+import { ServiceCall } from './service-call.ts';
 
 /** What stands before a service's name in a target. */
 const HTTP_PREFIX = '/v1/http/';

@@ -50,6 +50,7 @@ export class H1Connection implements RunningCall, AnswerEvents {
   #inBody = false;
   #sent = true;
   #gone = false;
+  #switched = false;
   #buffer = Buffer.allocUnsafeSlow(HEAD_BUFFER_BYTES);
   #keysAt = 0;
   #keysEnd = 0;
@@ -58,7 +59,7 @@ export class H1Connection implements RunningCall, AnswerEvents {
     this.socket = socket;
     this.#options = options;
     this.#parser = new AnswerParser(this, options.headMost);
-    socket.on('data', (chunk: Buffer) => this.#read(chunk));
+    socket.on('data', (chunk: Buffer) => this.read(chunk));
     socket.on('drain', () => this.#sink?.drained());
     socket.on('end', () => this.#over(undefined));
     socket.on('error', (error) => this.#over(error));
@@ -94,7 +95,10 @@ export class H1Connection implements RunningCall, AnswerEvents {
     this.#keysEnd = this.#keysAt + keys.copy(buffer, this.#keysAt);
     buffer[this.#keysEnd] = 13;
     buffer[this.#keysEnd + 1] = 10;
-    this.socket.write(buffer.subarray(0, size), this.#headWritten);
+    this.socket.write(buffer.subarray(0, size));
+    // Nothing of a key stays in a buffer longer than the kernel needs to take it: usually it has.
+    if (this.socket.writableLength === 0) this.#headWritten();
+    else this.socket.write('', this.#headWritten);
   }
 
   write(chunk: Buffer): boolean {
@@ -145,6 +149,7 @@ export class H1Connection implements RunningCall, AnswerEvents {
     const sink = this.#sink;
     this.#sink = undefined;
     this.#gone = true;
+    this.#switched = true;
     this.socket.removeAllListeners('data').removeAllListeners('drain').removeAllListeners('end').removeAllListeners('timeout');
     this.socket.setTimeout(0);
     this.#options.onGone(this);
@@ -157,12 +162,14 @@ export class H1Connection implements RunningCall, AnswerEvents {
     this.socket.setTimeout(milliseconds);
   }
 
-  /** Nothing of a key stays in a buffer longer than the kernel needs to take it. */
   readonly #headWritten = (): void => {
     this.#buffer.fill(0, this.#keysAt, this.#keysEnd);
   };
 
-  #read(chunk: Buffer): void {
+  /** Takes what came in, for a socket that does not say `data`; the memory is used again after the call. */
+  read(chunk: Buffer): void {
+    // It belongs to somebody else, who reads it as any other.
+    if (this.#switched) return void this.socket.push(Buffer.from(chunk));
     try {
       this.#parser.feed(chunk);
       if (this.#sink === undefined) return;

@@ -51,15 +51,19 @@ export class H1Pool {
   acquire(done: Acquired): () => void {
     if (this.#all.size + this.#opening.size >= this.#options.connections) return this.#wait(done);
     let over = false;
-    const socket = this.#options.dialler.open((failure, opened) => {
-      this.#opening.delete(socket);
-      if (over) return;
-      over = true;
-      if (failure !== undefined) return done(undefined, failure);
-      const connection = new H1Connection(opened, this.#events);
-      this.#all.add(connection);
-      done(connection, undefined);
-    });
+    let connection: H1Connection | undefined;
+    const socket = this.#options.dialler.open(
+      (failure, opened) => {
+        this.#opening.delete(socket);
+        if (over) return;
+        over = true;
+        if (failure !== undefined) return done(undefined, failure);
+        connection = new H1Connection(opened, this.#events);
+        this.#all.add(connection);
+        done(connection, undefined);
+      },
+      (bytes) => connection?.read(bytes),
+    );
     this.#opening.add(socket);
     return () => {
       over = true;

@@ -3,6 +3,7 @@ import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from 
 import type { Socket } from 'node:net';
 import type { AnswerSink, RunningCall } from './answer-sink.ts';
 import type { Dialler } from './dial.ts';
+import { INTERIM_MOST } from './answer-parser.ts';
 import { UpstreamFailure, failureOfSocket } from './failure.ts';
 
 /** What one stream, and a whole connection, may send before we read: as much as a fast link has under way. */
@@ -120,6 +121,13 @@ class H2Call implements RunningCall {
     this.#stream = stream;
     this.#sink = sink;
     stream.setTimeout(request.headersMilliseconds, () => this.#late(request));
+    let interim = 0;
+    stream.on('headers', () => {
+      interim += 1;
+      if (interim <= INTERIM_MOST) return;
+      this.#fail(new UpstreamFailure('malformed', `more than ${INTERIM_MOST} interim answers`));
+      stream.close(CANCEL);
+    });
     stream.on('response', (headers) => {
       this.#answered = true;
       stream.setTimeout(request.idleMilliseconds);

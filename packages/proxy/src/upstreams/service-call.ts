@@ -1,51 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { Clock } from '@bureau/core';
 import { BODY_BROKEN, announcesBody, readBytes } from '../body.ts';
-import type { ProxyLimits } from '../limits.ts';
 import { Problem } from '../problem.ts';
 import type { Generation } from '../store.ts';
-import type { Trace } from '../trace.ts';
 import { AnswerWriter } from './answer-writer.ts';
 import { answerHeaders, codingOf, holdsNeedle } from './answer-headers.ts';
 import type { AnswerSink, RawHeaders, RunningCall } from './answer-sink.ts';
 import { BodyRedactor } from './body-redactor.ts';
+import type { CallOptions } from './call-options.ts';
 import { UpstreamFailure, problemOfFailure } from './failure.ts';
 import type { H1Request } from './h1-connection.ts';
 import { framingOf, outgoingOf, overOne, overTwo } from './outgoing.ts';
 import { dropBody, passBody } from './request-body.ts';
 import type { Service } from './service.ts';
 import { joinSockets, switchHead } from './switch.ts';
-
-/** How a forwarded request ended. */
-export interface CallEnd {
-  /** What the agent was told; 499 when it had gone. */
-  readonly status: number;
-  /** Of the answer's body, as far as it was sent; after a change of protocol all that went to the agent. */
-  readonly bytes: number;
-  /** Of the request's body, as far as it was read. */
-  readonly bytesIn: number;
-  /** To be told to the agent, when nothing was sent yet; for the log otherwise. */
-  readonly problem: Problem | undefined;
-}
-
-export interface CallOptions {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  /** Below the service's URL: path and query as they came. */
-  readonly target: string;
-  readonly service: string;
-  readonly trace: Trace;
-  /** The keys in use at the time of the call. */
-  readonly current: () => Generation;
-  readonly limits: ProxyLimits;
-  readonly clock: Clock;
-  /** The agent's connection, when it asks for WebSocket. */
-  readonly upgrade?: { readonly socket: Duplex; readonly head: Buffer } | undefined;
-  /** Called once, when all is over. */
-  readonly done: (end: CallEnd) => void;
-}
 
 /** Methods that may be sent again when a kept connection turned out to be closed. */
 const REPEATABLE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
