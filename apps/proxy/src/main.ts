@@ -2,7 +2,7 @@
 /**
  * One principal's proxy. Started ahead by the service manager as root that can do nothing but become the proxy's uid, once: nothing secret
  * is in memory before. Descriptors: 3 order, 4 "warm". Arguments: `--access-logs DIR`, of which proxy *n* writes in `DIR/proxy-<n>` (as
- * `accessLogDirectory` of the instance's paths says). Ends with status 0 on SIGTERM.
+ * `accessLogDirectory` of the instance's paths says), `--at-once` where somebody waits for it already. Ends with status 0 on SIGTERM.
  */
 import 'node:cluster'; // what a server loads at its first `listen`: now, while nobody waits
 import { closeSync, openSync } from 'node:fs';
@@ -26,21 +26,20 @@ const HOLD_MILLISECONDS = 10_000;
 const build = basename(dirname(import.meta.dirname));
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { 'access-logs': { type: 'string' } }, strict: true });
+  const { values } = parseArgs({ options: { 'access-logs': { type: 'string' }, 'at-once': { type: 'boolean' } }, strict: true });
   // Before anything secret can be in memory: nobody of this uid may read it, and no core file may hold it.
   setDumpable(false);
   disableCoreDumps();
-  rehearseAll();
+  if (values['at-once'] !== true) await rehearseAll();
   const order = waitForOrder(INSTRUCTIONS, REPORTS, ORDER_NUMBERS, ORDER_DESCRIPTORS);
   if (order === null) process.exit(0);
   await serve(order.numbers as unknown as Three, order.descriptors as unknown as Three, values['access-logs']);
 }
 
 /** Before anybody waits: what runs for the first time is compiled first. */
-function rehearseAll(): void {
-  rehearse(systemClock);
+async function rehearseAll(): Promise<void> {
   const nowhere = openSync('/dev/null', 'w');
-  createLogger({ name: 'proxy', destination: nowhere }).info({ build }, 'rehearsal');
+  await rehearse(systemClock, createLogger({ name: 'proxy', destination: nowhere }));
   closeSync(nowhere);
 }
 

@@ -15,6 +15,8 @@ import { startChild } from './start-child.ts';
 export interface PoolProgram {
   readonly command: string;
   readonly args: readonly string[];
+  /** Further ones for a process that is started because somebody waits for it: there is no time to get warm. */
+  readonly hurriedArgs?: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   /** Opens the log for what it says while it waits; closed here once it is started. */
   readonly openLog: () => number;

@@ -65,7 +65,7 @@ export class WarmPool {
   async take(): Promise<PoolMember> {
     const waiting = this.#waiting.shift();
     this.#fillSoon();
-    const member = waiting ?? (await this.#start());
+    const member = waiting ?? (await this.#start(this.#options.program.hurriedArgs));
     try {
       // Before that it may still be on its way into the pool's group, and would leave again the one it is moved to.
       await member.warm;
@@ -100,10 +100,10 @@ export class WarmPool {
     await member.warm;
   }
 
-  async #start(): Promise<PoolMember> {
+  async #start(more: readonly string[] = []): Promise<PoolMember> {
     const { tree, program, clock } = this.#options;
     this.#next += 1;
-    return await PoolMember.start(program, tree.group(`${this.#ownPrefix}${this.#next}`), clock);
+    return await PoolMember.start({ ...program, args: [...program.args, ...more] }, tree.group(`${this.#ownPrefix}${this.#next}`), clock);
   }
 
   #lost(member: PoolMember): void {

@@ -43,6 +43,15 @@ export interface OurProxy {
   readonly warm: number;
 }
 
+export interface ProxyVariant {
+  /** Further flags of Node. */
+  readonly flags?: readonly string[];
+  /** Another build. */
+  readonly files?: string;
+  /** As where the pool is empty. */
+  readonly atOnce?: boolean;
+}
+
 /**
  * Each in a session of its own, as services are and as our proxy is started: the kernel shares the processors among sessions first, and
  * who had one together with the load would be woken sooner.
@@ -127,7 +136,7 @@ http { access_log off; ${temporary} keepalive_requests 1000000000; client_max_bo
   }
 
   /** Our proxy as it ships and as the service manager starts it, with injection, rules, limits and its log, configured the way the launcher does. */
-  async proxy(port: number, flags: readonly string[] = [], files = bundled()): Promise<OurProxy> {
+  async proxy(port: number, { flags = [], files = bundled(), atOnce = false }: ProxyVariant = {}): Promise<OurProxy> {
     this.#proxies += 1;
     const number = this.#proxies;
     const base = join(this.directory, `proxy-${number}`);
@@ -145,11 +154,13 @@ http { access_log off; ${temporary} keepalive_requests 1000000000; client_max_bo
     const args = [
       '--max-semi-space-size=4',
       '--no-parallel-scavenge',
+      '--v8-pool-size=1',
       '--disable-sigusr1',
       ...flags,
       file,
       '--access-logs',
       join(this.directory, 'access'),
+      ...(atOnce ? ['--at-once'] : []),
     ];
     this.#tree ??= CgroupTree.open(`bureau-bench-${process.pid}`);
     const start = performance.now();

@@ -14,8 +14,6 @@ interface Round {
 const ROUND_MILLISECONDS = 2_000;
 const REQUESTS = 3_000;
 const LARGE = 1024 ** 3;
-/** This process reads late itself now and then, on a busy machine. */
-const LATE_READS = 0.1;
 const held: Socket[] = [];
 
 async function open(to: number | string): Promise<Socket> {
@@ -92,25 +90,21 @@ async function latency(round: Round, quantile: number): Promise<number> {
   return times.toSorted((a, b) => a - b)[Math.floor(times.length * quantile)] ?? Number.NaN;
 }
 
-/** Microseconds from the upstream's write to our read, in the middle; throws when many events came together with another: they were held back. */
+/** Microseconds from the upstream's write to our read, in the middle. (That none is held back or joined, a test says: this process may read late.) */
 async function events(round: Round): Promise<number> {
   const socket = await open(round.to);
   const times: number[] = [];
-  let together = 0;
   await new Promise<void>((resolve, reject) => {
     socket.once('close', () => reject(new Error('the stream was cut')));
     socket.on('data', (chunk: Buffer) => {
       const now = process.hrtime.bigint();
       const text = chunk.toString('latin1');
-      const found = [...text.matchAll(/data: (\d+)\n\n/g)];
-      for (const match of found) times.push(Number(now - BigInt(match[1] as string)) / 1_000);
-      if (found.length > 1) together += found.length;
+      for (const match of text.matchAll(/data: (\d+)\n\n/g)) times.push(Number(now - BigInt(match[1] as string)) / 1_000);
       if (text.endsWith('0\r\n\r\n')) resolve();
     });
     socket.write(request(round, '/events'));
   });
   socket.removeAllListeners('close').destroy();
-  if (together > times.length * LATE_READS) throw new Error(`${together} of ${times.length} events came together with another`);
   return median(times);
 }
 

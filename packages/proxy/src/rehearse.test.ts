@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import type { Clock } from '@bureau/core';
+import { createLogger } from '@bureau/log';
+import { systemClock } from '@bureau/process';
 import { rehearse } from './rehearse.ts';
 
-test('rehearse goes through, more than once, and leaves no timer and no handle behind', async () => {
-  let timers = 0;
-  const clock: Clock = { now: () => 1_000, monotonic: () => 1_000, setTimer: () => ((timers += 1), { clear: () => (timers -= 1) }) };
+test('rehearse goes through, more than once, and leaves no timer and no socket behind', { timeout: 60_000 }, async () => {
+  const nowhere = openSync('/dev/null', 'w');
+  const logger = createLogger({ name: 'proxy', destination: nowhere });
   const before = process.getActiveResourcesInfo().length;
-  rehearse(clock);
-  rehearse(clock);
-  await new Promise((resolve) => setImmediate(resolve));
-  assert.equal(timers, 0);
-  assert.equal(process.getActiveResourcesInfo().length, before);
+  await rehearse(systemClock, logger);
+  await rehearse(systemClock, logger);
+  // Both ends of a connection hear of its end, in turns of their own.
+  while (process.getActiveResourcesInfo().length > before) await new Promise((resolve) => setImmediate(resolve));
+  assert.doesNotMatch(readFileSync('/proc/net/unix', 'latin1'), /@bureau-rehearsal-/);
+  closeSync(nowhere);
 });

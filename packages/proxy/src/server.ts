@@ -129,6 +129,9 @@ export class AgentServer {
     );
   }
 
+  /** One for all: of 10,000 connections each would have its own otherwise. */
+  readonly #closed = (): void => void (this.#connections -= 1);
+
   /** Closes a connection of anyone but the payload before a byte of it is read. */
   #admit(socket: Socket): void {
     let uid: number | undefined;
@@ -139,7 +142,7 @@ export class AgentServer {
     }
     if (uid === this.#options.payloadUid) {
       this.#connections += 1;
-      socket.once('close', () => (this.#connections -= 1));
+      socket.on('close', this.#closed);
       return;
     }
     this.#refused += 1;

@@ -91,6 +91,7 @@ export class RealProxy implements AsyncDisposable {
     const ours = [
       '--max-semi-space-size=4',
       '--no-parallel-scavenge',
+      '--v8-pool-size=1',
       '--disable-sigusr1',
       builtProxy(),
       '--access-logs',
