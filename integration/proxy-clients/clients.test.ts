@@ -169,6 +169,13 @@ test('a person calls as the agent, and it stands in the log as a person’s', as
   assert.match(called.stdout, new RegExp(WORDS));
   const refused = await stand.bureau(['proxy', 'call', AGENT, 'GET', '/v1/http/anthropic/v1/messages']);
   assert.equal(refused.code, 1);
+  const { explain, rule } = JSON.parse(refused.stdout) as Record<string, unknown>;
+  assert.equal(explain, `bureau auth explain ${AGENT} GET /v1/http/anthropic/v1/messages`);
+  const explained = await stand.bureau(String(explain).split(' ').slice(1));
+  assert.deepEqual([explained.code, explained.stdout.startsWith('refused (upstream_rule_refused)')], [1, true], explained.stdout);
+  assert.ok(explained.stdout.includes(`[rule ${String(rule)}]`), explained.stdout);
+  const allowed = await stand.bureau(['auth', 'explain', AGENT, 'matrix/send']);
+  assert.deepEqual([allowed.code, allowed.stdout.startsWith('allowed')], [0, true], allowed.stdout);
   const metrics = await stand.bureau(['proxy', 'metrics']);
   assert.match(
     metrics.stdout,

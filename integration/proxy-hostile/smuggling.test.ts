@@ -116,6 +116,18 @@ for (const [name, bytes] of Object.entries(REFUSED)) {
   });
 }
 
+test('attack: a request behind one for WebSocket, whether the upstream agrees or not: it is nobody’s request (tests 28, 32)', async () => {
+  const inject = [{ secret: 'API_KEY', header: 'X-Api-Key' }];
+  await proxy.configure({ upstreams: { api: { url: upstream.url, inject, websocket: true }, plain: { url: upstream.url, inject } } });
+  const upgrade = ['Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=='];
+  const ask = (service: string): string => [`GET /v1/http/${service}/x HTTP/1.1`, 'Host: bureau', ...upgrade, '', ''].join(CRLF) + SMUGGLED;
+  assert.deepEqual(statuses(await exchange(proxy.agentPath, ask('plain'))), [426]);
+  assert.equal(upstream.bytes, '');
+  assert.deepEqual(statuses(await exchange(proxy.agentPath, ask('api'))), [200]);
+  assert.equal(upstream.requests, 1);
+  assert.doesNotMatch(upstream.bytes, /smuggled/);
+});
+
 for (const [name, bytes] of Object.entries(ONE_EACH)) {
   test(`attack: ${name}, then another request: the upstream counts one for each (test 28)`, async () => {
     assert.deepEqual(statuses(await exchange(proxy.agentPath, bytes + LAST)), [200, 200]);

@@ -239,3 +239,24 @@ test('more requests at once on one connection than wait for their turn: the conn
   assert.equal((await fixture.request('GET', '/v1/identity')).status, 200);
   assert.equal(fixture.accessLines().filter((line) => line['code'] === 'too_many_pipelined').length, 1);
 });
+
+test('a change of protocol behind a request that runs gets no answer, and leaves its line', async () => {
+  await using fixture = await ProxyFixture.start();
+  const changes = {
+    CONNECT: 'CONNECT x.test:443 HTTP/1.1\r\nHost: x.test:443\r\n\r\n',
+    GET: 'GET /v1/http/api/x HTTP/1.1\r\nHost: b\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
+    '-': 'no request\r\n\r\n',
+  };
+  for (const [method, bytes] of Object.entries(changes)) {
+    const before = fixture.accessLines().length;
+    const read = await fixture.raw(`GET /healthz HTTP/1.1\r\nHost: b\r\n\r\n${bytes}`);
+    assert.ok((read.match(/HTTP\/1\.1 /g) ?? []).length <= 1, read);
+    const lines = fixture.accessLines().slice(before);
+    const cut = lines.filter((line) => line['code'] !== undefined);
+    assert.deepEqual(
+      cut.map((line) => [line['method'], line['status']]),
+      [[method, 400]],
+      JSON.stringify(lines),
+    );
+  }
+});

@@ -118,8 +118,7 @@ export class AgentServer {
     // "Expect: 100-continue" is answered when the body is wanted; another expectation is an ordinary request that says so.
     this.#server.on('checkContinue', handle);
     this.#server.on('connect', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-      // An answer now would be read as that of a request before it on this connection.
-      if (this.#running.get(socket)?.size) socket.destroy();
+      if (this.#running.get(socket)?.size) this.#cut(socket, 'CONNECT', 'pipelined_change');
       else void this.#options.tunnels.connect(request, socket as Socket, head);
     });
     this.#server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => this.#upgrade(request, socket as Socket, head));
@@ -157,7 +156,7 @@ export class AgentServer {
     // The parser goes on to the end of what was read, although its connection is gone.
     if (socket.destroyed || this.#ending.has(socket)) return;
     const running = this.#running.get(socket) ?? new Set<IncomingMessage>();
-    if (running.size > this.#options.limits.pipelinedRequests) return this.#refusePipeline(socket, request.method ?? '-');
+    if (running.size > this.#options.limits.pipelinedRequests) return this.#cut(socket, request.method ?? '-', 'too_many_pipelined');
     this.#running.set(socket, running.add(request));
     response.on('close', () => running.delete(request));
     this.#options.api.handle(request, response);
@@ -166,8 +165,7 @@ export class AgentServer {
 
   /** A request that asks for WebSocket: its connection serves no other from now on, whatever it is told. */
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
-    // An answer now would be read as that of a request before it on this connection.
-    if (this.#running.get(socket)?.size) return void socket.destroy();
+    if (this.#running.get(socket)?.size) return this.#cut(socket, request.method ?? '-', 'pipelined_change');
     this.#switched.add(socket);
     socket.once('close', () => this.#switched.delete(socket));
     socket.on('error', () => socket.destroy());
@@ -178,19 +176,10 @@ export class AgentServer {
     this.#options.api.handle(request, response, { socket, head });
   }
 
-  /** No answer: it would be read as that of an earlier request. */
-  #refusePipeline(socket: Socket, method: string): void {
+  /** No answer: it would be read as that of a request before it on this connection. */
+  #cut(socket: Duplex, method: string, code: string): void {
     socket.destroy();
-    this.#options.access.write(undefined, {
-      service: '-',
-      method,
-      path: '-',
-      status: 400,
-      code: 'too_many_pipelined',
-      milliseconds: 0,
-      bytes: 0,
-      traceId: newTraceId(),
-    });
+    this.#record(method, 400, code, newTraceId());
   }
 
   #parserError(error: NodeJS.ErrnoException, socket: Duplex): void {
@@ -203,23 +192,18 @@ export class AgentServer {
       // The fault lies in the body of the one request that runs: it is its own answer, and that closes the connection.
       first.emit(BODY_BROKEN, problemOfParser(error.code));
     } else {
-      // An answer now would be read as that of an earlier request.
-      socket.destroy();
+      this.#cut(socket, '-', problemOfParser(error.code).code);
     }
   }
 
   #endRaw(socket: Duplex, problem: Problem, method: string): void {
     const traceId = newTraceId();
     endWithProblem(socket, problem, traceId);
-    this.#options.access.write(undefined, {
-      service: '-',
-      method,
-      path: '-',
-      status: problem.status,
-      code: problem.code,
-      milliseconds: 0,
-      bytes: 0,
-      traceId,
-    });
+    this.#record(method, problem.status, problem.code, traceId);
+  }
+
+  /** The line of what never became a request. */
+  #record(method: string, status: number, code: string, traceId: string): void {
+    this.#options.access.write(undefined, { service: '-', method, path: '-', status, code, milliseconds: 0, bytes: 0, traceId });
   }
 }

@@ -200,6 +200,25 @@ describe('the Matrix API over a real homeserver', () => {
     assert.deepEqual(invited.data, { room_id: invitation['room_id'], inviter: operator.userId });
   });
 
+  test('the stream: a denial that comes while it runs holds for what comes after it', async () => {
+    await authorize(ALL);
+    await using events = await EventReader.open(proxy.agentPath);
+    await events.next(({ event }) => event === 'ready');
+    const say = (body: string, transaction: string): Promise<unknown> =>
+      operator.call('PUT', `rooms/${encodeURIComponent(room)}/send/m.room.message/${transaction}`, { msgtype: 'm.text', body });
+    await say('before the denial', 'd1');
+    await events.next(({ event, data }) => event === 'timeline' && bodyOf(data) === 'before the denial');
+    await events.next(({ event }) => event === 'sync');
+    await authorize({ ...ALL, denials: [{ actions: ['matrix/read'], targets: [room] }] });
+    await say('behind the denial', 'd2');
+    const next = await events.next(({ event }) => event === 'timeline' || event === 'sync');
+    assert.equal(next.event, 'sync', 'the batch has nothing that may be told');
+    await authorize(ALL);
+    await say('when it is lifted', 'd3');
+    const after = await events.next(({ event }) => event === 'timeline');
+    assert.equal(bodyOf(after.data), 'when it is lifted');
+  });
+
   test('the stream: a key that was revoked ends it with the reason', async () => {
     const short = await synapse.user('probe/short');
     await using other = await synapse.proxyOf(short);
