@@ -56,7 +56,13 @@ function openPool(size: number, script = join(directory, 'member.mjs')): TestPoo
   const failures: string[] = [];
   const pool = new WarmPool({
     size,
-    program: { command: process.execPath, args: [script], environment: ENVIRONMENT, openLog: () => openSync(join(directory, 'log'), 'a') },
+    program: {
+      command: process.execPath,
+      args: [script],
+      hurriedArgs: ['--hurried'],
+      environment: ENVIRONMENT,
+      openLog: () => openSync(join(directory, 'log'), 'a'),
+    },
     tree,
     prefix: 'pool',
     clock: systemClock,
@@ -214,4 +220,20 @@ test('members end with the process that keeps them, and clear() ends what does n
   await own.pool.clear();
   await ended;
   assert.deepEqual(tree.list(), []);
+});
+
+test('WarmPool tells the program whether somebody waits for it', async () => {
+  for (const [size, hurried] of [
+    [0, true],
+    [1, false],
+  ] as const) {
+    await using opened = openPool(size);
+    await opened.pool.fill();
+    const member = await opened.pool.take();
+    try {
+      assert.equal(readFileSync(`/proc/${member.pid}/cmdline`, 'latin1').split('\0').includes('--hurried'), hurried);
+    } finally {
+      await member.end();
+    }
+  }
 });

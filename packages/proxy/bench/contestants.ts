@@ -149,7 +149,12 @@ http { access_log off; ${temporary} keepalive_requests 1000000000; client_max_bo
     const openLog = (): number => openSync(`${base}.log`, 'a');
     const log = openLog();
     const file = join(files, 'lib/proxy.js');
-    const environment = { PATH: '/usr/bin:/bin', NODE_COMPILE_CACHE: join(this.directory, 'compile-cache') };
+    const environment = {
+      PATH: '/usr/bin:/bin',
+      NODE_COMPILE_CACHE: join(this.directory, 'compile-cache'),
+      MALLOC_ARENA_MAX: '1',
+      MALLOC_TRIM_THRESHOLD_: '524288',
+    };
     if (number === 1) execFileSync(process.execPath, [file, '--version'], { env: environment, stdio: 'ignore' });
     const args = [
       '--max-semi-space-size=4',

@@ -102,7 +102,16 @@ export class RealProxy implements AsyncDisposable {
     const own = ['/usr/bin/unshare', '--mount', '--propagation', 'private', '--', '/bin/sh', '-c', OWN_HOSTS, join(directory, 'hosts')];
     const [command = '', ...args] = options.hosts === undefined ? words : [...own, ...words];
     const stdio = ['ignore', log, log, 'pipe', 'pipe'] as const;
-    const child = await startChild({ command, args, env: {}, cwd: '/', stdio, detached: true, clock: systemClock, cgroup: group });
+    const child = await startChild({
+      command,
+      args,
+      env: { MALLOC_ARENA_MAX: '1', MALLOC_TRIM_THRESHOLD_: '524288' },
+      cwd: '/',
+      stdio,
+      detached: true,
+      clock: systemClock,
+      cgroup: group,
+    });
     const proxy = new RealProxy(directory, child, tree, group);
     const [instructions, reports] = [child.process.stdio[3] as Socket, child.process.stdio[4] as Socket];
     instructions.on('error', () => undefined);
