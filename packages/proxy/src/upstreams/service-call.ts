@@ -125,7 +125,7 @@ export class ServiceCall implements AnswerSink {
     response.detachSocket(upgrade.socket as never);
     upgrade.socket.write(head, 'latin1');
     const stalled = limits.stalledMilliseconds;
-    const redactor = service.redactsBodies ? new BodyRedactor(service.needles) : undefined;
+    const redactor = service.redactsBodies ? new BodyRedactor(service.needles, false) : undefined;
     const joined = { agent: upgrade.socket, fromAgent: upgrade.head, upstream, fromUpstream: rest, stalled, clock, redactor };
     joinSockets(joined, (bytes, bytesIn) => {
       this.#switchedBytes = bytes;
