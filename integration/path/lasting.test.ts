@@ -18,7 +18,12 @@ interface Shown {
 }
 
 let stand: Stand;
-before(async () => (stand = await startStand({ demo: false })));
+/** The machine's room. */
+let room: string;
+before(async () => {
+  stand = await startStand({ demo: false });
+  room = (JSON.parse((await succeeds(['machine', 'status', '--json'])).stdout) as { daemon: { configRoom: string } }).daemon.configRoom;
+});
 afterEach(async () => {
   for (const { principal } of JSON.parse((await succeeds(['agent', 'list', '--json'])).stdout).agents as { principal: string }[])
     await stand.bureau(['agent', 'remove', principal]);
@@ -64,7 +69,7 @@ async function withoutDaemon(meanwhile: () => Promise<unknown> = async () => und
 
 /** What people were told of a principal in the machine's room. */
 async function told(principal: string): Promise<string[]> {
-  const { stdout } = await succeeds(['matrix', 'messages', stand.facts.machine, '--json']);
+  const { stdout } = await succeeds(['matrix', 'messages', room, '--json']);
   const { events } = JSON.parse(stdout) as { events: { content?: { msgtype?: string; body?: string } }[] };
   return events.flatMap(({ content }) =>
     content?.msgtype === 'm.bureau.notification' && content.body?.includes(principal) === true ? [content.body] : [],
@@ -81,7 +86,7 @@ test('a job that has ended stays ended: over kill -9 of the daemon and of the la
   assert.equal((await stand.up()).code, 0);
   await until('completed again', WAIT_MILLISECONDS, async () => (await show('team/job')).status?.state === 'completed');
   const edited = { v: 1, principal: 'team/job', restart: 'never', command: ['sh', '-c', 'echo edited'] };
-  await succeeds(['matrix', 'state', 'set', stand.facts.machine, 'm.bureau.assignment', JSON.stringify(edited), '--key', 'team/job']);
+  await succeeds(['matrix', 'state', 'set', room, 'm.bureau.assignment', JSON.stringify(edited), '--key', 'team/job']);
   await withoutDaemon();
   const { status, step } = await show('team/job');
   assert.deepEqual([status?.state, status?.generation, status?.observedGeneration, step], ['completed', 0, 0, null]);
@@ -93,14 +98,12 @@ test('a job that has ended stays ended: over kill -9 of the daemon and of the la
 });
 
 test('a condition that comes true while the daemon is dead starts what waits for it, with the event as trigger', async () => {
-  const { stdout } = await succeeds(['matrix', 'state', 'get', stand.facts.machine, 'm.room.create', '--json']);
-  const room = (JSON.parse(stdout) as { room_id: string }).room_id;
   const when = { room, type: 'm.bureau.test.ready', match: { ready: true, level: { $gte: 3 } } };
   const deployed = await deploy('team/waits', 'cat /run/bureau/trigger.json', ['--restart', 'never', '--when', JSON.stringify(when)]);
   assert.equal(deployed.code, 0, deployed.stderr);
   assert.match(deployed.stdout, /waiting.*no such event/);
   const ready = (level: number): Promise<CommandResult> =>
-    succeeds(['matrix', 'state', 'set', stand.facts.machine, when.type, JSON.stringify({ ready: true, level })]);
+    succeeds(['matrix', 'state', 'set', room, when.type, JSON.stringify({ ready: true, level })]);
   await ready(2);
   await until('the other reason', WAIT_MILLISECONDS, async () =>
     /"level" does not match/.test((await show('team/waits')).status?.message ?? ''),
@@ -113,7 +116,7 @@ test('a condition that comes true while the daemon is dead starts what waits for
 test('a crash loop is left alone and told once, over a restart of the daemon as well, until it is restarted', async () => {
   const deployed = await deploy('team/crash', 'exit 3', ['--no-wait', '--quarantine-after', '2']);
   assert.equal(deployed.code, 0, deployed.stderr);
-  await succeeds(['agent', 'wait', 'team/crash', '--for', 'exited']);
+  await until('it is left alone', WAIT_MILLISECONDS, async () => (await show('team/crash')).status?.state === 'quarantined');
   const never = await stand.bureau(['agent', 'wait', 'team/crash', '--for', 'running', '--timeout', '20s']);
   assert.deepEqual([never.code, /ended 2 times in a row/.test(never.stderr)], [1, true], never.stderr);
   await until('it is told', WAIT_MILLISECONDS, async () => (await told('team/crash')).length > 0);
@@ -124,7 +127,7 @@ test('a crash loop is left alone and told once, over a restart of the daemon as 
 
   // A mistake in the room is told once as well, after which nothing about the crash can still be on its way.
   const wrong = { v: 1, principal: 'team/wrong', template: 'defualt' };
-  await succeeds(['matrix', 'state', 'set', stand.facts.machine, 'm.bureau.assignment', JSON.stringify(wrong), '--key', 'team/wrong']);
+  await succeeds(['matrix', 'state', 'set', room, 'm.bureau.assignment', JSON.stringify(wrong), '--key', 'team/wrong']);
   await until('it is told', WAIT_MILLISECONDS, async () => (await told('team/wrong')).length > 0);
   assert.match((await show('team/wrong')).status?.message ?? '', /no template "defualt".*did you mean "default"/);
   assert.equal((await told('team/crash')).length, 1);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { parseRoomId } from '@bureau/core';
 import type { MachineSync } from './machine-sync.ts';
 import type { TimelineEvent } from './room-event.ts';
 import {
@@ -333,4 +334,29 @@ test('MachineSync waits for one room as long as the homeserver asks, and for no 
   const rooms = at.map(({ path }) => (path.includes(ROOM) ? 'limited' : 'other'));
   assert.deepEqual(rooms, ['limited', 'other', 'limited', 'limited']);
   assert.ok((at[2]?.when ?? 0) - (at[0]?.when ?? 0) >= 390, 'the limited room waits');
+});
+
+test('MachineSync follows further types from when it is told to: what is there is read, what comes is taken', async (context) => {
+  const server = await ScriptedHomeserver.start(context);
+  const ready = (id: string, level: number): Record<string, unknown> => ({ ...assignment('', id, { level }), type: 'm.bureau.ready' });
+  const state = [assignment('a/one', '$one'), ready('$old', 1)];
+  const script = scripted(server, [news('s1', [assignment('a/one', '$one')])], () => state);
+  const options = { directory: directory(context) };
+  const sync = syncOf(context, server.url, options);
+  sync.start();
+  await until(() => sync.health === 'live');
+  assert.deepEqual(sync.state(ROOM, 'm.bureau.ready'), []);
+  assert.deepEqual([sync.isMember(ROOM), sync.isMember(parseRoomId('!other:bureau.test'))], [true, false]);
+
+  sync.follow(['m.bureau.ready']);
+  await until(() => sync.state(ROOM, 'm.bureau.ready')[0]?.eventId === '$old');
+  const isAsked = (): boolean => server.to('/sync').at(-1)?.query.get('filter')?.includes('m.bureau.ready') === true;
+  await until(isAsked);
+  script.left.push(news('s2', [ready('$new', 2)]));
+  server.look();
+  await until(() => sync.state(ROOM, 'm.bureau.ready')[0]?.eventId === '$new');
+  const reads = server.to(`/rooms/${ROOM}/state`).length;
+  sync.follow(['m.bureau.ready']);
+  await until(() => server.to('/sync').at(-1)?.query.get('since') === 's2');
+  assert.equal(server.to(`/rooms/${ROOM}/state`).length, reads, 'what is followed already is not read again');
 });
