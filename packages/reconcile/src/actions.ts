@@ -42,7 +42,8 @@ export function isPassive({ action }: Action): boolean {
 
 /** Whether an old view of the rooms could be its reason, and it could not be made good: it waits until they have confirmed it. */
 export function needsConfirmation(action: Action): boolean {
-  if (action.action === 'create') return action.replaces === 'newer';
+  // What runs at most once is not to be begun for an assignment that was taken back since.
+  if (action.action === 'create') return action.replaces === 'newer' || action.keep?.started === action.id;
   return (action.action === 'destroy' || action.action === 'forget') && action.decidedBy === 'rooms';
 }
 

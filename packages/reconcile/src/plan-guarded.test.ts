@@ -72,6 +72,8 @@ test('plan() does not bring back what has ended for good', () => {
   const { action } = planned(until, info, { kept: keptGood() });
   assert.equal(action?.action, 'record');
   assert.deepEqual([action.keep.ended?.id, action.keep.good], [info.id, undefined]);
+  const soon = planned(NEW, sandboxOf(firstId(OLD), 'exited', { exit: OK }), { kept: keptGood() }).action;
+  assert.ok(soon?.action === 'record' && soon.keep.good === undefined, 'also when something newer was wanted at once');
   const next = { ...NEW, restart: 'on-failure' };
   const exit = { id: firstId(next), at: NOW, quickExits: 1 };
   const failed = sandboxOf(firstId(next), 'exited', { exit: FAILED });

@@ -108,10 +108,12 @@ test('keptWith() drops what was about another generation', () => {
   });
 });
 
-test('plan() replaces what ended under a later generation only when the rooms are certain', () => {
+test('plan() replaces what ended under a later generation, and begins what runs once, only when the rooms are certain', () => {
   const later = sandboxOf(firstId({ ...ASSIGNMENT, generation: 5 }), 'exited', { exit: OK });
   const back = planned({ ...ASSIGNMENT, generation: 4 }, later).action;
   assert.ok(back?.action === 'create' && needsConfirmation(back));
   const on = planned({ ...ASSIGNMENT, generation: 6 }, later).action;
   assert.ok(on?.action === 'create' && !needsConfirmation(on));
+  const once = planned(NEVER).action;
+  assert.ok(once?.action === 'create' && needsConfirmation(once), 'what runs at most once is begun when the rooms are certain');
 });

@@ -52,6 +52,8 @@ export function planEnded(one: ReadyCase, info: SandboxInfo): Step {
   const ofThis = same || (there.generation !== undefined && there.generation >= assignment.generation);
   if (assignment.run === undefined && ofThis && !shallRestart(assignment.restart, info.exit))
     return record(one, { id: info.id, restarts: there.attempt, ...(info.exit === undefined ? {} : { exit: info.exit }) }, there.generation);
+  const done = same ? undefined : forgetDone(one, info);
+  if (done !== undefined) return done;
   if (!same) {
     const step = planStart(one, target.firstAttempt, 'its assignment or template has changed');
     // The rooms may have been read at an older position than the one that led to it.
@@ -81,6 +83,14 @@ export function planEnded(one: ReadyCase, info: SandboxInfo): Step {
     action: { action: 'wait', principal, event, reason: 'it ended and starts again after a pause', until: retryAt },
     status: say('backing_off', { retryAt }),
   };
+}
+
+/** What stayed up last has come to its own end with 0, and something newer is wanted: it is nothing to come back to. */
+function forgetDone({ desired, memory: { kept }, say }: ReadyCase, { id, exit }: SandboxInfo): Step | undefined {
+  if (kept?.good?.id !== id || exit?.code !== 0) return undefined;
+  const { good: _good, refused: _refused, ...keep } = kept;
+  const { principal, event } = desired;
+  return { action: { action: 'record', principal, event, reason: 'what ran before has done its work', keep }, status: say('pending') };
 }
 
 /** It has ended and its policy wants no more, in this generation or, when somebody turned that back, in a later one. */

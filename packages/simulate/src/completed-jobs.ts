@@ -21,6 +21,11 @@ export class CompletedJobs implements PayloadWatcher {
     return this.#completed.get(principal)?.generation;
   }
 
+  /** Its assignment was taken back: what runs until it succeeds may be begun by an old view of the rooms; what runs once may not. */
+  removed(principal: PrincipalName): void {
+    this.#completed.delete(principal);
+  }
+
   started({ principal, id, spec }: Payload): void {
     const { RESTART: restart, GENERATION } = spec.environment;
     const generation = Number(GENERATION);

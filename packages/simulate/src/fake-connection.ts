@@ -24,6 +24,8 @@ export interface FakeConnectionDeps {
   readonly judge: Judge;
   readonly weather: Weather;
   readonly mutations: ReadonlySet<Mutation>;
+  /** Told each order to end a sandbox. */
+  readonly onDestroy: (principal: PrincipalName, id: string) => void;
   readonly launcher: FakeLauncher;
   /** The one that called. */
   readonly life: Life;
@@ -158,6 +160,7 @@ export class FakeConnection implements LauncherConnection {
       if (owner !== principal) judge.violated('secrets in place', `the launcher was given the bundle of ${owner} for ${principal}`);
     }
     if (method !== 'list' && method !== 'status') judge.tell('launcher', `${method} ${principal} ${String(input['id'] ?? '').slice(-8)}`);
+    if (method === 'destroy' && principal !== undefined) this.#deps.onDestroy(principal, String(input['id']));
     if (method === 'create') return launcher.create(input as Parameters<FakeLauncher['create']>[0], cancel);
     return (launcher[method] as (given: unknown) => unknown).call(launcher, input);
   }

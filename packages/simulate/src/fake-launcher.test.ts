@@ -17,7 +17,7 @@ function fakeLauncher(time: SimulatedTime): LauncherUnderTest {
   const judge = new Judge(time);
   const [mutations, weather, disk, chance] = [new Set<never>(), calm(), new LauncherDisk(), new Chance(1)];
   const machine = new FakeMachine(time, judge, { started: () => undefined, ended: () => undefined });
-  const socket = new FakeSocket({ time, judge, weather, mutations, chance });
+  const socket = new FakeSocket({ time, judge, weather, mutations, chance, onDestroy: () => undefined });
   let life = new Life();
   const start = async (): Promise<void> => {
     life = new Life();

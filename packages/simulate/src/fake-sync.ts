@@ -14,9 +14,9 @@ export interface SyncView {
   readonly events: ReadonlyMap<string, StateEvent>;
 }
 
-/** What a sync wrote down last; a crash brings the view back to it. */
+/** What a sync wrote down, newest last. It is not forced to the disk: now and then a new life begins at an older one. */
 export interface SyncDisk {
-  kept: SyncView | undefined;
+  kept: SyncView[];
 }
 
 export interface FakeSyncDeps {
@@ -29,6 +29,9 @@ export interface FakeSyncDeps {
   readonly disk: SyncDisk;
   readonly onChange: () => void;
 }
+
+/** How often a life begins at an older position than the last. */
+const OLDER = 0.5;
 
 interface Confirmer {
   readonly resolve: () => void;
@@ -51,8 +54,11 @@ export class FakeSync {
 
   constructor(deps: FakeSyncDeps) {
     this.#deps = deps;
-    this.#position = deps.disk.kept?.position ?? -1;
-    this.#events = new Map(deps.disk.kept?.events);
+    const { disk, chance } = deps;
+    if (chance.happens(OLDER)) disk.kept = disk.kept.slice(0, chance.integer(0, disk.kept.length));
+    const begun = disk.kept.at(-1);
+    this.#position = begun?.position ?? -1;
+    this.#events = new Map(begun?.events);
     deps.server.onEvent = () => this.#fetch();
   }
 
@@ -130,7 +136,7 @@ export class FakeSync {
     judge.tell('sync', `at event ${position}`);
     const view = { position, events: new Map(this.#events) };
     time.after(chance.delay(50, 2_000), () => {
-      if (life.alive && !weather.diskFull) disk.kept = view;
+      if (life.alive && !weather.diskFull && (disk.kept.at(-1)?.position ?? -1) < position) disk.kept.push(view);
     });
     this.#busy = false;
     for (const { resolve } of confirmers) resolve();

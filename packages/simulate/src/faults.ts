@@ -41,6 +41,7 @@ export const MUTATIONS = {
   'a status quotes a bundle': 'secrets in place',
   'ended sandboxes are not listed, and the disk forgets': 'completed stays completed',
   'an assignment that says "stopped" is read as "running"': 'ends what is not wanted',
+  'rooms that were read at an older position are believed': 'ends only what is not wanted',
   'the watch does not tell ends': 'converges',
   'each reading of the rooms has new event ids': 'empty plan',
   'a status leaves one principal out': 'nothing forgotten',

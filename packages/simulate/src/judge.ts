@@ -7,6 +7,7 @@ export type Invariant =
   | 'secrets in place'
   | 'completed stays completed'
   | 'ends what is not wanted'
+  | 'ends only what is not wanted'
   | 'converges'
   | 'empty plan'
   | 'one notification'

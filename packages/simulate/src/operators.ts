@@ -55,11 +55,6 @@ export class Operators {
     this.#server = server;
   }
 
-  /** The revision of the template `default`. */
-  get template(): number {
-    return this.#template;
-  }
-
   wish(principal: PrincipalName): Wish | undefined {
     return this.#wishes.get(principal);
   }
@@ -129,18 +124,23 @@ export class Operators {
     this.#server.set('templates', 'default', { v: 1, description: 'simulated', environment: { TEMPLATE: String(this.#template) } });
   }
 
+  /** The environment that a sandbox of this wish has, template included. */
+  environmentOf({ revision, generation, restart }: Wish): Record<string, string> {
+    return { TEMPLATE: String(this.#template), ...ownEnvironment({ revision, generation, restart }) };
+  }
+
   #write(principal: PrincipalName, wish: Wish): void {
     const before = this.#wishes.get(principal);
     if (before !== undefined) this.#before.set(principal, before);
     this.#wishes.set(principal, wish);
     this.#generations.set(principal, Math.max(wish.generation, this.#generations.get(principal) ?? 0));
-    const { generation, command, restart, desired, revision, payload, authorization, isBroken, isGated, update, quarantineAfter } = wish;
+    const { generation, command, restart, desired, payload, authorization, isBroken, isGated, update, quarantineAfter } = wish;
     this.#server.set('assignments', principal, {
       v: 1,
       principal,
       template: 'default',
       command: isBroken ? 'no list' : command,
-      environment: { REVISION: String(revision), GENERATION: String(generation), RESTART: restart },
+      environment: ownEnvironment(wish),
       restart,
       desired,
       generation,
@@ -151,4 +151,8 @@ export class Operators {
       ...(authorization === undefined ? {} : { authorization }),
     });
   }
+}
+
+function ownEnvironment({ revision, generation, restart }: Pick<Wish, 'revision' | 'generation' | 'restart'>): Record<string, string> {
+  return { REVISION: String(revision), GENERATION: String(generation), RESTART: restart };
 }

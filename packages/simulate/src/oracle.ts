@@ -81,17 +81,8 @@ function judgePayload(world: World, { principal, spec, files }: Payload, wish: W
   // What may be of an older spec: it runs once, its update was taken back, nothing new may be started.
   if (wish.restart === 'never' || wish.update === 'guarded' || operators.rules.cordoned || hasExpired(world, principal)) return;
   differs('command', wish.command, spec.command);
-  differs('environment', environmentOf(world, wish), spec.environment);
+  differs('environment', operators.environmentOf(wish), spec.environment);
   differs('task', wish.payload, files.payload);
-}
-
-function environmentOf({ operators }: World, { revision, generation, restart }: Wish): Record<string, string> {
-  return {
-    TEMPLATE: String(operators.template),
-    REVISION: String(revision),
-    GENERATION: String(generation),
-    RESTART: restart,
-  };
 }
 
 /** What is said of a principal is what the room says. */

@@ -80,7 +80,9 @@ export class SimulatedDaemon {
       runs: new Runs(),
       memory: fakeMemoryStore(deps.memory, life, weather, mutations),
       nextTurn: (task) => void time.after(0, () => life.alive && task()),
-      confirm: () => sync.confirm(),
+      confirm: async () => {
+        if (!mutations.has('rooms that were read at an older position are believed')) await sync.confirm();
+      },
       facts: () => mutated(sync.facts(), mutations, time.now),
       machine: () => (sync.of('machine')[0]?.content ?? { cordoned: false, draining: false }) as MachineRules,
       onStatuses: (statuses: readonly PrincipalStatus[]) => {

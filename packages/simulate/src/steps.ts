@@ -108,7 +108,7 @@ const DENIED = { grants: [], denials: [{ actions: ['**'], targets: ['**'] }] };
 
 /** What breaks in a moment: how often each kind is taken, and the kind. */
 const BREAKS: readonly (readonly [number, Maker])[] = [
-  [3, () => ({ what: 'the daemon is killed', run: ({ daemon }) => daemon?.life.end() })],
+  [6, () => ({ what: 'the daemon is killed', run: ({ daemon }) => daemon?.life.end() })],
   [
     6,
     (chance) => {
@@ -192,7 +192,7 @@ const MAKERS: readonly (readonly [number, Maker])[] = [
       () => () => ({ isBroken: false }),
     ),
   ],
-  [3, (_chance, principal) => ({ what: `removes ${principal}`, run: ({ operators }) => operators.remove(principal) })],
+  [3, (_chance, principal) => ({ what: `removes ${principal}`, run: (world) => world.remove(principal) })],
   [
     4,
     (chance, principal) => {

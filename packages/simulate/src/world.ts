@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { PrincipalName } from '@bureau/core';
 import { Chance } from './chance.ts';
 import { CompletedJobs } from './completed-jobs.ts';
 import { FakeHomeserver } from './fake-homeserver.ts';
@@ -10,6 +11,7 @@ import type { SyncDisk } from './fake-sync.ts';
 import { calm, type Mutation, type Weather } from './faults.ts';
 import { Judge } from './judge.ts';
 import { Life, wallClock } from './life.ts';
+import { judgeEnd } from './needless-ends.ts';
 import { Operators } from './operators.ts';
 import { Quarantines } from './quarantines.ts';
 import { SimulatedDaemon } from './simulated-daemon.ts';
@@ -20,14 +22,14 @@ export class World {
   readonly time = new SimulatedTime();
   readonly judge = new Judge(this.time);
   readonly weather: Weather = calm();
-  readonly server = new FakeHomeserver();
+  readonly server = new FakeHomeserver(this.time);
   readonly operators = new Operators(this.server);
   readonly quarantines = new Quarantines(this.judge);
   readonly jobs = new CompletedJobs(this.judge);
   readonly machine = new FakeMachine(this.time, this.judge, this.jobs);
   readonly launcherDisk = new LauncherDisk();
   readonly #memory: MemoryDisk = new Map();
-  readonly #syncDisk: SyncDisk = { kept: undefined };
+  readonly #syncDisk: SyncDisk = { kept: [] };
   readonly #chance: Chance;
   readonly #mutations: ReadonlySet<Mutation>;
   readonly #socket: FakeSocket;
@@ -39,7 +41,14 @@ export class World {
     this.#chance = new Chance(seed, 'world');
     this.#mutations = mutations;
     const { time, judge, weather } = this;
-    this.#socket = new FakeSocket({ time, judge, weather, mutations, chance: this.#chance.of('socket') });
+    this.#socket = new FakeSocket({
+      time,
+      judge,
+      weather,
+      mutations,
+      chance: this.#chance.of('socket'),
+      onDestroy: (principal, id) => judgeEnd(this, principal, id),
+    });
     this.operators.publishTemplate();
     this.#startLauncher();
     this.#startDaemon();
@@ -51,6 +60,11 @@ export class World {
 
   get launcher(): FakeLauncher | undefined {
     return this.#launcher?.process;
+  }
+
+  remove(principal: PrincipalName): void {
+    this.operators.remove(principal);
+    this.jobs.removed(principal);
   }
 
   killLauncher(): void {
