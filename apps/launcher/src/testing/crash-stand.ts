@@ -3,7 +3,7 @@ import { createPublicKey } from 'node:crypto';
 import { closeSync, existsSync, openSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { parseInstanceName, parseMachineName, parsePrincipalName, parseServerName } from '@bureau/core';
+import { parseInstanceName, parseMachineName, parsePrincipalName, parseServerName, type PrincipalName } from '@bureau/core';
 import {
   ensureInstanceDirectories,
   ensurePrincipalDirectories,
@@ -94,16 +94,7 @@ export class CrashStand {
     });
     closeSync(listener);
     closeSync(log);
-    const client = await as(this.#uids.daemon, () =>
-      connect({
-        path: this.paths.launcherSocket,
-        contract: launcherContract,
-        role: 'daemon',
-        build: 'test',
-        expectUid: 0,
-        clock: systemClock,
-      }),
-    );
+    const client = await this.connect();
     const running: RunningLauncher = {
       child,
       client,
@@ -117,22 +108,34 @@ export class CrashStand {
     return running;
   }
 
+  /** Another connection, under the daemon's uid. */
+  connect(): Promise<RunningLauncher['client']> {
+    const { launcherSocket: path } = this.paths;
+    return as(this.#uids.daemon, () =>
+      connect({ path, contract: launcherContract, role: 'daemon', build: 'test', expectUid: 0, clock: systemClock }),
+    );
+  }
+
   /** What the daemon sends for a sandbox that runs until it is told to end. */
   async input(client: RunningLauncher['client'], id: string): Promise<InputOf<typeof launcherContract, 'create'>> {
     const { recipient } = await client.call('status', {});
-    const now = Date.now();
+    const bundle = await this.bundle(recipient, PRINCIPAL, Date.now());
+    return { principal: PRINCIPAL, id, bundle, spec: { v: 1, command: ['sleep', '4711'] } } as InputOf<typeof launcherContract, 'create'>;
+  }
+
+  /** A bundle that this machine's operator has signed, good for a day from `issuedAt` on. */
+  bundle(recipient: string, principal: PrincipalName, issuedAt: number): Promise<Uint8Array> {
     const header = {
       v: 1 as const,
-      principal: PRINCIPAL,
+      principal,
       machine: MACHINE,
-      user_id: '@iree/pm:bureau.local' as never,
-      issued_at: now,
-      expires_at: now + DAY,
+      user_id: `@${principal}:bureau.local` as never,
+      issued_at: issuedAt,
+      expires_at: issuedAt + DAY,
       upstreams: {},
     };
     const sealed = { header, secrets: new Map([['MATRIX_TOKEN', Buffer.from('secret')]]) };
-    const bundle = await sealBundle(sealed, { signer: operatorSigner(this.#operator.privatePem), recipients: [recipient] });
-    return { principal: PRINCIPAL, id, bundle, spec: { v: 1, command: ['sleep', '4711'] } } as InputOf<typeof launcherContract, 'create'>;
+    return sealBundle(sealed, { signer: operatorSigner(this.#operator.privatePem), recipients: [recipient] });
   }
 
   /** Live processes under the payload's uid, by the name of their program. */
