@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { startStand, until, type Stand } from '@bureau/testkit';
+import { speakAs, startStand, until, type PeerStep, type Stand } from '@bureau/testkit';
 import { inUrl, loginAs, operatorOf, pinnedOf, register, type Person, type Pinned } from './people.testing.ts';
 import { daemonLog, principalOf, runs, sandboxes } from './stand.testing.ts';
 
@@ -191,4 +191,37 @@ describe('state of the right room that is not as it should be', () => {
     assert.equal(code, 0, stderr);
     await until(`${KEPT} runs again`, WAIT_MILLISECONDS, async () => (await principalOf(stand, KEPT))?.state === 'running');
   });
+});
+
+test('orders of a daemon that is no more, replayed to the launcher, reach nothing that lives; those of now do (positive control)', async () => {
+  const idOf = async (): Promise<string> => (await principalOf(stand, CONTROL))?.id ?? '';
+  const past = await idOf();
+  await operatorsChangeWorks();
+  await until('another sandbox', WAIT_MILLISECONDS, async () => (await idOf()) !== past);
+  const { pid } = stand.process('daemon');
+  process.kill(pid, 'SIGKILL');
+  await until('another daemon', WAIT_MILLISECONDS, async () => (await principalOf(stand, CONTROL))?.state === 'running');
+  const before = sandboxes(stand);
+  const order = (method: string, id: string, more: object = {}): PeerStep => ({
+    ...{ socket: stand.paths.launcherSocket, contract: 'launcher', method },
+    input: { principal: CONTROL, id, ...more },
+  });
+  const orders = (id: string): PeerStep[] => [
+    order('destroy', id, { graceMilliseconds: 0 }),
+    order('signal', id, { signal: 'SIGKILL' }),
+    order('updatePayload', id, { payload: { told: 'by nobody' } }),
+    order('forget', id),
+    order('wait', id),
+  ];
+  // A restart of the daemon gives its uid no new rights over what an older one knew.
+  const daemon = { uid: stand.uidBase, gid: stand.uidBase };
+  const outcomes = await speakAs(daemon, orders(past));
+  assert.deepEqual(
+    outcomes.map((outcome) => (outcome.ok ? 'done' : outcome.code)),
+    orders(past).map(() => 'not_found'),
+    JSON.stringify(outcomes),
+  );
+  assert.deepEqual(sandboxes(stand), before);
+  const [now] = await speakAs(daemon, [order('updatePayload', await idOf(), { payload: { told: 'by the daemon' } })]);
+  assert.equal(now?.ok, true, JSON.stringify(now));
 });

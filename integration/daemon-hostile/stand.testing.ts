@@ -6,6 +6,7 @@ import type { Stand } from '@bureau/testkit';
 export interface Status {
   readonly principal: string;
   readonly state: string;
+  readonly id?: string;
   readonly message?: string;
 }
 

@@ -36,7 +36,6 @@ export interface PollOptions {
 
 interface RequestOptions {
   readonly abortSignal: AbortSignal;
-  readonly localTimeoutMs: number;
   /** A browser's; the SDK's type asks for it. */
   readonly priority: undefined;
 }
@@ -156,7 +155,9 @@ export class HomeserverLink {
     deadline = REQUEST_DEADLINE_MILLISECONDS,
   ): Promise<Answer> {
     try {
-      return (await call({ abortSignal: signal, localTimeoutMs: deadline, priority: undefined })) as Answer;
+      // Not by the SDK's own limit: its timer outlives the answer, and keeps the process alive.
+      const abortSignal = AbortSignal.any([signal, AbortSignal.timeout(deadline)]);
+      return (await call({ abortSignal, priority: undefined })) as Answer;
     } catch (error) {
       signal.throwIfAborted();
       throw requestError(error, what);

@@ -88,14 +88,14 @@ test('MachineSync ends a body that never ends at its bound, and keeps what it kn
   let sent = 0;
   script.left.push((response) => {
     const more = (): void => {
-      while (!response.destroyed && response.write(' '.repeat(1_048_576))) sent += 1;
+      for (let room = true; room && !response.destroyed; sent += 1) room = response.write(' '.repeat(1_048_576));
       if (!response.destroyed) response.once('drain', more);
     };
     more();
   });
   server.look();
   await until(() => sync.health === 'offline');
-  assert.ok(sent < 200, `${sent} MiB were taken`);
+  assert.ok(sent > 60 && sent < 200, `${sent} MiB were taken`);
   assert.deepEqual(known(sync), ['a/one $one']);
 });
 

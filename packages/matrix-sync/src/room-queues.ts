@@ -18,6 +18,7 @@ export class RoomQueues {
 
   /** Runs `task` when it is its turn; what it throws is thrown, `rate_limited` after it was noted. Throws `queue_full`. */
   async run<Value>(room: RoomId, task: () => Promise<Value>): Promise<Value> {
+    this.#dropIdle();
     const queue = this.#queues.get(room) ?? { tail: Promise.resolve(), waiting: 0, notBefore: 0 };
     this.#queues.set(room, queue);
     if (queue.waiting >= ROOM_QUEUE_MAX)
@@ -42,7 +43,12 @@ export class RoomQueues {
       return await turn;
     } finally {
       queue.waiting -= 1;
-      if (queue.waiting === 0 && queue.notBefore <= this.#clock.monotonic()) this.#queues.delete(room);
     }
+  }
+
+  /** Rooms that anybody may invite us to are many; what is known of them is kept as long as it says something. */
+  #dropIdle(): void {
+    const now = this.#clock.monotonic();
+    for (const [room, { waiting, notBefore }] of this.#queues) if (waiting === 0 && notBefore <= now) this.#queues.delete(room);
   }
 }

@@ -3,7 +3,7 @@ import type { PrincipalName } from '@bureau/core';
 import type { SandboxInfo } from '@bureau/protocol';
 import type { Contest, Measure } from '../../../build/bench/measure.ts';
 import { authorizationKey, payloadKey } from '../src/actions.ts';
-import { DesiredReader, readDesired, type Fact, type Facts } from '../src/desired.ts';
+import { DesiredReader, type Fact, type Facts } from '../src/desired.ts';
 import type { Memory } from '../src/memory.ts';
 import type { PlanInput } from '../src/plan-input.ts';
 import { plan } from '../src/plan.ts';
@@ -32,7 +32,7 @@ function settled(facts: Facts): Pick<PlanInput, 'observed' | 'memory' | 'runs' |
   const nothing = { observed: [], memory: new Map(), runs: new Set<string>(), now: NOW };
   const memory = new Map<PrincipalName, Memory>();
   const observed: SandboxInfo[] = [];
-  for (const action of plan({ ...nothing, desired: readDesired(facts) }).actions) {
+  for (const action of plan({ ...nothing, desired: new DesiredReader().read(facts) }).actions) {
     if (action.action !== 'create') throw new Error(`Expected creates alone, found "${action.action}": ${action.reason}`);
     const { principal, id, spec, authorization, bundleEvent } = action;
     const relaySocket = `/run/bureau/.p/${observed.length}/relay/relay.sock`;
