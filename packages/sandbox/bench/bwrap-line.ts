@@ -24,15 +24,15 @@ export async function bwrapLine(seccomp: Uint8Array, command: readonly string[])
   return timed('/usr/bin/bwrap', [...LINE, '--', ...command], seccomp);
 }
 
-/** Any command line under the ordinary uid, with `seccomp` on descriptor 3. */
+/** Any command line under the ordinary uid, with `input` on descriptor 3. */
 export async function timed(
   command: string,
   args: readonly string[],
   input: Uint8Array,
-  uid = UID,
+  { uid = UID, cwd = '/' }: { readonly uid?: number; readonly cwd?: string } = {},
 ): Promise<{ first: number; ended: number }> {
   const started = performance.now();
-  const child = spawn(command, [...args], { stdio: ['ignore', 'pipe', 'inherit', 'pipe'], uid, gid: uid, env: {}, cwd: '/' });
+  const child = spawn(command, [...args], { stdio: ['ignore', 'pipe', 'inherit', 'pipe'], uid, gid: uid, env: {}, cwd });
   const pipe = child.stdio[3] as Writable;
   pipe.on('error', () => undefined);
   pipe.end(input);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { timed } from './bwrap-line.ts';
 
@@ -14,6 +14,12 @@ const INSTALL_MILLISECONDS = 120_000;
 export interface Peer {
   readonly name: string;
   readonly run: (() => Promise<number>) | string;
+}
+
+/** What `runc spec` writes, as far as it is changed here. */
+interface RuncConfig {
+  readonly process: { args: string[]; terminal: boolean };
+  mounts: { readonly type: string }[];
 }
 
 /** runc and Anthropic's sandbox runtime; `install` allows to fetch the latter from npm. */
@@ -33,12 +39,16 @@ function runc(): Peer['run'] {
       mkdirSync(join(bundle, 'rootfs'));
       execFileSync(program, ['spec'], { cwd: bundle });
       const file = join(bundle, 'config.json');
-      const config = JSON.parse(readFileSync(file, 'utf8')) as { process: { args: string[]; terminal: boolean }; root: { path: string } };
+      const config = JSON.parse(readFileSync(file, 'utf8')) as RuncConfig;
       config.process.args = ['/bin/echo', 'here'];
       config.process.terminal = false;
-      config.root.path = '/';
+      for (const name of ['bin', 'lib', 'lib64']) symlinkSync(`usr/${name}`, join(bundle, 'rootfs', name));
+      mkdirSync(join(bundle, 'rootfs/usr'));
+      const usr = { destination: '/usr', type: 'bind', source: '/usr', options: ['rbind', 'ro', 'nosuid', 'nodev'] };
+      // Its own view of the groups cannot be mounted where v1 controllers are mounted without it; the rest of its defaults stays.
+      config.mounts = [...config.mounts.filter(({ type }) => type !== 'cgroup'), usr];
       writeFileSync(file, JSON.stringify(config));
-      const { first } = await timed(program, ['run', '--bundle', bundle, `bench-${process.pid}`], new Uint8Array(0), 0);
+      const { first } = await timed(program, ['run', '--bundle', bundle, `bench-${process.pid}`], new Uint8Array(0), { uid: 0 });
       return first;
     } finally {
       rmSync(bundle, { recursive: true, force: true });
@@ -63,5 +73,13 @@ function srt(install: boolean): Peer['run'] {
     }
   }
   if (!existsSync(program)) return `npm installed ${SRT}@${SRT_VERSION} without the program srt`;
-  return async () => (await timed(process.execPath, [program, '/bin/echo here'], new Uint8Array(0), 0)).first;
+  return async () => {
+    // It looks through the directory that it is started in: an empty one is its best case.
+    const cwd = mkdtempSync('/tmp/bureau-bench-srt-');
+    try {
+      return (await timed(process.execPath, [program, '/bin/echo', 'here'], new Uint8Array(0), { uid: 0, cwd })).first;
+    } finally {
+      rmSync(cwd, { recursive: true, force: true });
+    }
+  };
 }
