@@ -34,5 +34,7 @@ export const REFILL_QUIET_MILLISECONDS = 300;
 export const REFILL_LATEST_MILLISECONDS = 2_500;
 /** Pause before a member is started again that ended while it waited, or did not come to wait: a broken program is not started all day. */
 export const REFILL_AFTER_FAILURE_MILLISECONDS = 5_000;
+/** Looks at what a member of a pool left behind in the pool's group: two are enough for what does not fork. */
+export const GATHER_ROUNDS = 16;
 /** From a member's start to its waiting: 0.1 s; a machine under load gets 200 times that. */
 export const WARM_MILLISECONDS = 20_000;

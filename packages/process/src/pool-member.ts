@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { closeSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import { BureauError, type Clock } from '@bureau/core';
+import { BureauError, hasCode, type Clock } from '@bureau/core';
 import { sendDescriptors } from '@bureau/native';
 import type { Cgroup } from './cgroup.ts';
 import type { Child, ChildExit } from './child.ts';
 import { endGroup } from './cgroup-end.ts';
 import { identityPowers } from './identity-powers.ts';
-import { WARM_MILLISECONDS } from './limits.ts';
+import { GATHER_ROUNDS, WARM_MILLISECONDS } from './limits.ts';
 import { encodeOrder } from './member-order.ts';
 import { startChild } from './start-child.ts';
 
@@ -38,6 +38,8 @@ export class PoolMember {
   readonly #child: Child;
   readonly #clock: Clock;
   #group: Cgroup;
+  /** The pool's group, once it is in another: what it had started by then is still there. */
+  #left: Cgroup | undefined;
 
   private constructor(child: Child, group: Cgroup, clock: Clock) {
     this.pid = child.pid;
@@ -79,13 +81,38 @@ export class PoolMember {
     return this.#child.process.stdio[REPORTS] as Socket;
   }
 
-  /** Moves it from the pool's group into another, which is made; the pool's is removed. Throws `process_gone`, `cgroup_failed`. */
+  /**
+   * Moves it from the pool's group into another, which is made. What it has started by then stays behind until {@link gather}. Throws
+   * `process_gone`, `cgroup_failed`.
+   */
   async enter(group: Cgroup): Promise<void> {
     group.create();
     await group.addSoon(this.pid);
-    const left = this.#group;
+    this.#left = this.#group;
     this.#group = group;
-    void left.tryRemoveSoon();
+    void this.#left.tryRemoveSoon();
+  }
+
+  /** Process ids of it and all that it has started and nobody has moved. */
+  pids(): number[] {
+    return [...(this.#left?.pids() ?? []), ...this.#group.pids()];
+  }
+
+  /**
+   * After {@link enter}: brings along what it had started before, but for `except`, which the caller moves elsewhere meanwhile; the pool's
+   * group is removed. Throws `cgroup_failed`, also for a tree that forks faster than it can be moved.
+   */
+  async gather(except: number): Promise<void> {
+    const [group, left] = [this.#group, this.#left];
+    if (left === undefined) return;
+    for (let round = 0; round < GATHER_ROUNDS; round += 1) {
+      const behind = left.pids().filter((pid) => pid !== except);
+      if (behind.length === 0) return void left.tryRemoveSoon();
+      await Promise.all(behind.map((pid) => group.addSoon(pid).catch(unlessGone)));
+    }
+    throw new BureauError('cgroup_failed', `Could not empty the control group ${left.path}: processes in it go on forking`, {
+      data: { path: left.path },
+    });
   }
 
   /** Gives the one order, with copies of `descriptors`. Throws `system_call_failed` when it has ended. */
@@ -98,11 +125,13 @@ export class PoolMember {
     return firstByte(this.reports, this.#clock);
   }
 
-  /** Kills everything in its group; resolves when nothing is left. */
+  /** Kills everything in its groups; resolves when nothing is left. */
   async end(): Promise<void> {
     await this.#child.stop(0).catch(() => undefined);
-    await endGroup(this.#group, 0, this.#clock);
-    this.#group.tryRemove();
+    for (const group of [this.#group, ...(this.#left === undefined ? [] : [this.#left])]) {
+      await endGroup(group, 0, this.#clock);
+      group.tryRemove();
+    }
     this.close();
   }
 
@@ -110,6 +139,10 @@ export class PoolMember {
   close(): void {
     for (const stream of this.#child.process.stdio) stream?.destroy();
   }
+}
+
+function unlessGone(error: unknown): void {
+  if (!hasCode(error, 'process_gone')) throw error;
 }
 
 /** Resolves at the first byte, which is taken; the rest stays for the next reader. */

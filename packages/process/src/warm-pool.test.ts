@@ -237,3 +237,38 @@ test('WarmPool tells the program whether somebody waits for it', async () => {
     }
   }
 });
+
+test('PoolMember.gather() brings along what a member started before it was moved, but for the one that goes elsewhere', async () => {
+  const script = join(directory, 'parent.mjs');
+  writeFileSync(
+    script,
+    `import { spawn } from 'node:child_process';
+const { waitForOrder, sayReady } = await import(${JSON.stringify(import.meta.resolve('./index.ts'))});
+if (waitForOrder(3, 4, 1, 1) === null) process.exit(0);
+for (let count = 0; count < 3; count += 1) spawn('/bin/sleep', ['1000'], { stdio: 'ignore' });
+sayReady(4);
+setInterval(() => undefined, 1_000);
+`,
+  );
+  await using opened = openPool(1, script);
+  const member = await opened.pool.take();
+  const said = openSync('/dev/null', 'w');
+  member.order([1], [said]);
+  closeSync(said);
+  await member.ready();
+  const [own, elsewhere] = [tree.group('gathered'), tree.group('elsewhere')];
+  elsewhere.create();
+  await member.enter(own);
+  assert.deepEqual(own.pids(), [member.pid]);
+  const children = member.pids().filter((pid) => pid !== member.pid);
+  assert.equal(children.length, 3);
+  const [except] = children as [number];
+  await Promise.all([elsewhere.addSoon(except), member.gather(except)]);
+  assert.deepEqual(own.pids().sort(), member.pids().sort());
+  assert.deepEqual([own.pids().length, elsewhere.pids()], [3, [except]]);
+  elsewhere.kill();
+  await member.end();
+  await elsewhere.whenEmpty(AbortSignal.timeout(5_000));
+  elsewhere.remove();
+  assert.deepEqual(own.pids(), []);
+});

@@ -97,7 +97,6 @@ async function startJudged(deps: LauncherDeps, start: SandboxStart, { header, re
       logFile: `${paths.logDir}/relay-${number}.log`,
       outputFile: paths.outputLog(number),
       config,
-      relayGroup: relayGroupOf(tree, number),
       sandboxGroup: sandboxGroupOf(tree, number, limits),
       prepare: () => {
         ensurePrincipalDirectories(paths, number, uids);

@@ -20,8 +20,6 @@ export interface RelayStart {
   readonly logFile: string;
   readonly outputFile: string;
   readonly config: RelayConfig;
-  /** For the relay itself; never the payload's, whose memory limit would take the relay with it. */
-  readonly relayGroup: Cgroup;
   /** For everything inside the sandbox. */
   readonly sandboxGroup: Cgroup;
   readonly clock: Clock;
@@ -53,9 +51,7 @@ export async function startRelay(start: RelayStart): Promise<void> {
     faults.reached('create.ordered');
     start.prepare();
     faults.reached('create.directories');
-    // What it starts is born into its group.
-    await start.relay.entered;
-    faults.reached('create.relay');
+    // It may not be in its group yet: what it starts until then is brought along.
     relay.instructions.write(encodeFrame(start.config));
     faults.reached('create.configured');
     const reports = readReports(relay.reports);
@@ -63,7 +59,7 @@ export async function startRelay(start: RelayStart): Promise<void> {
     started.catch(() => undefined);
     start.sandboxGroup.create();
     faults.reached('create.groups');
-    await Promise.all([start.furnish(), started.then((init) => place(init, start, reports)), start.untilListening]);
+    await Promise.all([start.furnish(), started.then((init) => place(init, relay, start, reports)), start.untilListening]);
     relay.instructions.end(GO);
     faults.reached('create.go');
     void followReports(reports, start.onRunning);
@@ -106,11 +102,13 @@ function giveOrder(relay: PoolMember, start: RelayStart): void {
   relay.order([start.uid], [log, listener, output]);
 }
 
-async function place(pid: number, start: RelayStart, reports: AsyncGenerator<RelayReport, void>): Promise<void> {
+async function place(pid: number, relay: PoolMember, start: RelayStart, reports: AsyncGenerator<RelayReport, void>): Promise<void> {
   try {
-    refuseStranger(pid, start.relayGroup);
+    await start.relay.entered;
+    start.faults.reached('create.relay');
+    refuseStranger(pid, relay);
     start.faults.reached('create.started');
-    await start.sandboxGroup.addSoon(pid);
+    await Promise.all([start.sandboxGroup.addSoon(pid), relay.gather(pid)]);
   } catch (error) {
     // bubblewrap may end between the two (a mount that the kernel refuses): then its relay says why, and nobody was named wrongly.
     if (isAlive(pid)) throw error;
@@ -121,8 +119,8 @@ async function place(pid: number, start: RelayStart, reports: AsyncGenerator<Rel
 }
 
 /** What lies in a sandbox's group is killed with it: a relay (which has the payload's uid) may name nobody but a child of its own. */
-function refuseStranger(pid: number, relayGroup: Cgroup): void {
-  if (relayGroup.pids().includes(pid)) return;
+function refuseStranger(pid: number, relay: PoolMember): void {
+  if (relay.pids().includes(pid)) return;
   throw new BureauError('start_failed', `The relay named process ${pid} as its sandbox, which is none of its own`, { data: { pid } });
 }
 
