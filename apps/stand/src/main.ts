@@ -6,7 +6,7 @@ import { instancePaths, readSettings, uidsOf, warmSizes } from '@bureau/instance
 import { createLogger, type Logger } from '@bureau/log';
 import { setChildSubreaper, tryLockFile } from '@bureau/native';
 import { CgroupTree, OrphanReaper, systemClock } from '@bureau/process';
-import { LogWatch, MANAGER_GROUP, Stand } from '@bureau/supervise';
+import { LogWatch, MANAGER_GROUP, Stand, makeRunDirectory } from '@bureau/supervise';
 import { basename, dirname } from 'node:path';
 
 /** Long after Node has collected its own children: what is still a zombie then is an orphan that came to us as subreaper. */
@@ -39,6 +39,7 @@ async function main(name: string, logger: Logger): Promise<void> {
   if (lock === null)
     throw new BureauError('stand_busy', `Another service manager keeps this instance: it holds ${paths.stateDir}/stand.lock`);
   const settings = readSettings(paths);
+  makeRunDirectory(paths.runDir);
   setChildSubreaper();
   process.umask(0o022);
 

@@ -10,3 +10,4 @@ export type { ServiceDeps } from './service.ts';
 export type { ListenerDefinition, Readiness, ServiceDefinition } from './service-definition.ts';
 export { LogWatch } from './log-watch.ts';
 export { MANAGER_GROUP, endEverything } from './end-everything.ts';
+export { makeRunDirectory, removeRunDirectory } from './run-directory.ts';

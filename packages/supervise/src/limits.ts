@@ -16,3 +16,5 @@ export const PORT_PROBE_PAUSE = 50;
 export const LOG_LOOK_MILLISECONDS = 30_000;
 /** What a status tells of the last end; `serviceStatus.lastExit` takes no more. */
 export const LAST_EXIT_CHARACTERS = 200;
+/** Room of a run directory in memory: sockets, copies of /etc and secrets of some hundred principals are a few MiB. */
+export const RUN_DIRECTORY_BYTES = 128 * 1024 * 1024;

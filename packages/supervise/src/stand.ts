@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { BureauError, describeError, type Clock } from '@bureau/core';
 import { ensureInstanceDirectories, ensurePrincipalDirectories } from '@bureau/instance';
 import { serve, type Handlers, type IpcServer } from '@bureau/ipc';
@@ -9,6 +9,7 @@ import { WarmPool, type CgroupTree } from '@bureau/process';
 import { standContract } from '@bureau/protocol';
 import { MANAGER_GROUP, endEverything } from './end-everything.ts';
 import { STOP_GRACE_MILLISECONDS } from './limits.ts';
+import { removeRunDirectory } from './run-directory.ts';
 import type { ServiceDefinition } from './service-definition.ts';
 import { daemonService, homeserverService, launcherService, proxyProgram, proxyService, type StandFacts } from './service-table.ts';
 import { Service } from './service.ts';
@@ -79,7 +80,7 @@ export class Stand implements AsyncDisposable {
     this.#leaving = true;
     await this.#releaseAll();
     await endEverything(this.#deps.tree, graceMilliseconds, this.#deps.clock, MANAGER_GROUP);
-    rmSync(this.#facts.paths.runDir, { recursive: true, force: true });
+    removeRunDirectory(this.#facts.paths.runDir);
   }
 
   /** Process ids that this service manager started, is starting, or took over. */

@@ -4,7 +4,7 @@ import { BureauError, hasCode, sleep } from '@bureau/core';
 import { releaseUidBase } from '@bureau/instance';
 import { tryLockFile } from '@bureau/native';
 import { CgroupTree } from '@bureau/process';
-import { endEverything } from '@bureau/supervise';
+import { endEverything, removeRunDirectory } from '@bureau/supervise';
 import * as v from 'valibot';
 import { connectStand, requireRoot } from '../daemon-client.ts';
 import type { OperationContext } from '../registry/context.ts';
@@ -36,7 +36,7 @@ export const standDown: AnyOperation = defineOperation({
     const tree = CgroupTree.open(paths.cgroupName);
     const running = asked || tree.list().some((name) => tree.group(name).populated());
     await endEverything(tree, GRACE_MILLISECONDS, context.clock);
-    rmSync(paths.runDir, { recursive: true, force: true });
+    removeRunDirectory(paths.runDir);
     if (purge) {
       for (const directory of [paths.stateDir, paths.logDir]) rmSync(directory, { recursive: true, force: true });
       purgeSettings(context);

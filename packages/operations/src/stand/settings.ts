@@ -5,6 +5,7 @@ import { UsageError, parseMachineName, parseServerName, type MachineName } from 
 import { replaceSymlink } from '@bureau/files';
 import { findFreePort } from '@bureau/homeserver';
 import { allocateUidBase, ensureInstanceDirectories, readSettings, uidsOf, writeSettings, type InstanceSettings } from '@bureau/instance';
+import { makeRunDirectory } from '@bureau/supervise';
 import type { OperationContext } from '../registry/context.ts';
 
 /** The playbook's port; other instances get a free one. */
@@ -25,6 +26,7 @@ export async function ensureSettings(
 ): Promise<{ settings: InstanceSettings; made: boolean }> {
   const { paths, build } = context;
   const uidBase = allocateUidBase(paths.name);
+  makeRunDirectory(paths.runDir);
   ensureInstanceDirectories(paths, uidsOf(uidBase));
   if (existsSync(paths.settingsFile)) {
     const settings = { ...readSettings(paths), uidBase, build };
