@@ -10,9 +10,9 @@ import type { PayloadStdio } from './payload-stdio.ts';
 
 const BWRAP = '/usr/bin/bwrap';
 /**
- * Makes the payload leader of its own session and, with a terminal, of its foreground group. Inside the sandbox, not around it: bwrap
- * itself would be in the terminal's first group and die of the first Ctrl-C, and with it a payload that handles Ctrl-C. It also gives
- * 126 and 127 for a command that cannot be executed, as a shell does.
+ * Makes the payload leader of its own session and of its terminal's foreground group. Inside the sandbox, not around it: bwrap
+ * itself would be in the terminal's first group and die of the first Ctrl-C, and with it a payload that handles Ctrl-C. Without a terminal
+ * bwrap makes the session by itself, which is a program less.
  */
 const SETSID = '/usr/bin/setsid';
 
@@ -45,7 +45,10 @@ export interface BwrapProcess {
   readonly release: () => void;
 }
 
-/** bwrap's command line, without the options that go by descriptor. Pure. */
+/**
+ * bwrap's command line, without the options that go by descriptor. What the command cannot execute gives 126 or 127, as a shell says, when it
+ * is a shell's to execute, and the launcher's always is. Pure.
+ */
 export function bwrapCommandLine(command: readonly string[], terminal: boolean): string[] {
   const numbers = [
     '--args',
@@ -57,7 +60,8 @@ export function bwrapCommandLine(command: readonly string[], terminal: boolean):
     '--block-fd',
     String(BLOCK_FD),
   ];
-  return [...numbers, '--die-with-parent', '--', SETSID, ...(terminal ? ['--ctty'] : []), '--', ...command];
+  const session = terminal ? ['--', SETSID, '--ctty', '--'] : ['--new-session', '--'];
+  return [...numbers, '--die-with-parent', ...session, ...command];
 }
 
 /**

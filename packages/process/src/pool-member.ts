@@ -99,20 +99,14 @@ export class PoolMember {
   }
 
   /**
-   * After {@link enter}: brings along what it had started before, but for `except`, which the caller moves elsewhere meanwhile; the pool's
-   * group is removed. Throws `cgroup_failed`, also for a tree that forks faster than it can be moved.
+   * After {@link enter}: moves `one` of its processes into `elsewhere`, and brings along all else that it had started before; the pool's group
+   * is removed. Throws `process_gone` for `one`, `cgroup_failed`, also for a tree that forks faster than it can be moved.
    */
-  async gather(except: number): Promise<void> {
+  async gather(one: number, elsewhere: Cgroup): Promise<void> {
     const [group, left] = [this.#group, this.#left];
-    if (left === undefined) return;
-    for (let round = 0; round < GATHER_ROUNDS; round += 1) {
-      const behind = left.pids().filter((pid) => pid !== except);
-      if (behind.length === 0) return void left.tryRemoveSoon();
-      await Promise.all(behind.map((pid) => group.addSoon(pid).catch(unlessGone)));
-    }
-    throw new BureauError('cgroup_failed', `Could not empty the control group ${left.path}: processes in it go on forking`, {
-      data: { path: left.path },
-    });
+    // Side by side: the kernel makes the first wait, and the others with it.
+    await Promise.all([elsewhere.addSoon(one), ...(left === undefined ? [] : [bringAlong(left, group, one)])]);
+    void left?.tryRemoveSoon();
   }
 
   /** Gives the one order, with copies of `descriptors`. Throws `system_call_failed` when it has ended. */
@@ -139,6 +133,17 @@ export class PoolMember {
   close(): void {
     for (const stream of this.#child.process.stdio) stream?.destroy();
   }
+}
+
+async function bringAlong(left: Cgroup, group: Cgroup, but: number): Promise<void> {
+  for (let round = 0; round < GATHER_ROUNDS; round += 1) {
+    const behind = left.pids().filter((pid) => pid !== but);
+    if (behind.length === 0) return;
+    await Promise.all(behind.map((pid) => group.addSoon(pid).catch(unlessGone)));
+  }
+  throw new BureauError('cgroup_failed', `Could not empty the control group ${left.path}: processes in it go on forking`, {
+    data: { path: left.path },
+  });
 }
 
 function unlessGone(error: unknown): void {

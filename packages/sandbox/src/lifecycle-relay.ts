@@ -108,7 +108,7 @@ async function place(pid: number, relay: PoolMember, start: RelayStart, reports:
     start.faults.reached('create.relay');
     refuseStranger(pid, relay);
     start.faults.reached('create.started');
-    await Promise.all([start.sandboxGroup.addSoon(pid), relay.gather(pid)]);
+    await relay.gather(pid, start.sandboxGroup);
   } catch (error) {
     // bubblewrap may end between the two (a mount that the kernel refuses): then its relay says why, and nobody was named wrongly.
     if (isAlive(pid)) throw error;
