@@ -19,7 +19,8 @@ import { launcherContract, type InputOf } from '@bureau/protocol';
 import { generateOperatorKey, operatorSigner, sealBundle } from '@bureau/seal';
 
 const ROOT = join(import.meta.dirname, '../../..');
-const INSTANCE = 'benchbox';
+/** One for each run: two may stand beside each other. */
+const INSTANCE = `bench${process.pid}`;
 const WORDS = ['--instance', INSTANCE];
 /** Any single wait of the bench; nothing here takes a tenth of it. */
 const WAIT_MILLISECONDS = 60_000;
