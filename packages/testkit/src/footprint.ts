@@ -37,6 +37,9 @@ export interface Footprint {
   readonly directories: readonly string[];
 }
 
+/** A line of mountinfo begins with the mount's number, its parent's and its device's. */
+const MOUNT_NUMBERS = 3;
+
 /** What is compared, and the ended processes that nobody has noticed yet, which are not. */
 export interface Sighting {
   readonly footprint: Footprint;
@@ -56,6 +59,8 @@ export function lookAt(paths: InstancePaths, uidBase: number): Sighting {
     mounts: readFileSync('/proc/self/mountinfo', 'utf8')
       .split('\n')
       .filter((line) => directories.some((directory) => names(line, directory)))
+      // Its numbers are others each time that the same is mounted anew.
+      .map((line) => line.split(' ').slice(MOUNT_NUMBERS).join(' '))
       .toSorted(),
     sockets: socketsOf(paths, live),
     networkNamespaces: namespacesOf(live),
