@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Parent of one sandbox. Started ahead by the launcher as root that can do nothing but become the payload's uid, once. Descriptors: 3
- * order, instructions, 4 reports. No arguments but `--version`, no environment of anybody.
+ * order, instructions, 4 reports. No arguments but `--version` and `--at-once`, no environment of anybody.
  */
 import { closeSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
@@ -27,7 +27,8 @@ try {
   // The payload has the same uid: without this it could read and steer its own relay.
   setDumpable(false);
   disableCoreDumps();
-  await warmUpRelay(systemClock);
+  // Somebody waits for this one: a rehearsal would take longer than it saves.
+  if (!process.argv.includes('--at-once')) await warmUpRelay(systemClock);
   const order = waitForOrder(INSTRUCTIONS, REPORTS, ORDER_NUMBERS, ORDER_DESCRIPTORS);
   if (order !== null) await serveSandbox(order.numbers as [number], order.descriptors as [number, number, number]);
   process.exit(0);

@@ -17,6 +17,7 @@ export function relayPool(
       command: `${buildDirectory}/bin/node`,
       // No helper threads that a relay has no use for.
       args: ['--v8-pool-size=0', '--disable-sigusr1', `${buildDirectory}/lib/relay.js`],
+      hurriedArgs: ['--at-once'],
       environment,
       openLog: () => openLogFile(`${paths.logDir}/${PREFIX}.log`),
     },
