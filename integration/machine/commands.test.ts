@@ -183,3 +183,56 @@ describe('commands in the config room', () => {
     assert.ok(audits.length >= 4, `${audits.length} audit records`);
   });
 });
+
+describe('what operators say of a machine', () => {
+  const NEW = 'asked/later';
+
+  async function stateOf(principal: string): Promise<string | undefined> {
+    const { agents } = (await json(['agent', 'list'])) as { agents: { principal: string; state: string }[] };
+    return agents.find((each) => each.principal === principal)?.state;
+  }
+
+  test('cordon: what runs goes on, nothing new is started; drain: nothing runs; uncordon: everything does', async () => {
+    const former = await until('the agent runs', ANSWER_MILLISECONDS, () => payload());
+    await json(['machine', 'cordon', machine]);
+    const { code, stderr } = await stand.bureau(['agent', 'deploy', NEW, '--no-wait', '--', 'sleep', '1000']);
+    assert.equal(code, 0, stderr);
+    await until('the new one is held', ANSWER_MILLISECONDS, async () => (await stateOf(NEW)) === 'pending');
+    assert.equal(payload(), former);
+    assert.equal((await json(['machine', 'show', machine]))['condition'], 'cordoned');
+
+    await json(['machine', 'drain', machine]);
+    await until(
+      'nothing runs',
+      ANSWER_MILLISECONDS,
+      () => !stand.processes().some(({ role, zombie }) => role.startsWith('payload:') && !zombie),
+    );
+    assert.equal((await json(['machine', 'command', machine, 'machine.status']))['status'], 'success');
+
+    await json(['machine', 'uncordon', machine]);
+    await until('both run', ANSWER_MILLISECONDS, async () => (await stateOf(AGENT)) === 'running' && (await stateOf(NEW)) === 'running');
+  });
+
+  test('doctor finds all well, an agent in the config room, and takes it out', async () => {
+    assert.equal((await stand.bureau(['machine', 'doctor'])).code, 0);
+    const agent = `@${AGENT}:${stand.facts.server_name}`;
+    assert.equal((await stand.matrix(`/_matrix/client/v3/rooms/${room}/invite`, { method: 'POST', body: { user_id: agent } })).status, 200);
+    const found = await json(['machine', 'doctor'], 1);
+    assert.deepEqual(
+      (found['checks'] as { name: string; status: string }[]).filter(({ status }) => status === 'fail').map(({ name }) => name),
+      [`${machine} agents`],
+    );
+    await json(['machine', 'doctor', '--fix']);
+    assert.equal((await stand.bureau(['machine', 'doctor'])).code, 0);
+  });
+
+  test('decommission drains it, ends its session and takes its agents away', async () => {
+    const { accessToken } = JSON.parse(readFileSync(`${stand.paths.daemonStateDirectory}/session.json`, 'utf8')) as { accessToken: string };
+    const said = await json(['machine', 'decommission', machine]);
+    assert.deepEqual(said['principals'], [AGENT, NEW]);
+    assert.ok(!stand.processes().some(({ role, zombie }) => role.startsWith('payload:') && !zombie));
+    assert.equal((await stand.matrix('/_matrix/client/v3/account/whoami', { token: accessToken })).status, 401);
+    const { condition, assigned } = await json(['machine', 'show', machine]);
+    assert.deepEqual([condition, assigned], ['decommissioned', []]);
+  });
+});
