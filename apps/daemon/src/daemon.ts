@@ -131,7 +131,8 @@ export async function startDaemon({ instance, build, listener, logger }: DaemonS
     memory,
     nextTurn: setImmediate,
     facts: () => (revocation.reason === undefined ? readFacts(sync, machine, logger) : NOTHING),
-    confirm: () => sync.confirm(),
+    // Of a revoked machine nothing is wanted, whatever the rooms would say: there is nobody left to ask.
+    confirm: async () => (revocation.reason === undefined ? await sync.confirm() : undefined),
     machine: machineRules(sync, machine.configRoom, logger),
     onStatuses: (principals) => {
       // Before anything is said to wait for it.
