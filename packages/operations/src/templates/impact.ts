@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { machineRooms } from '@bureau/matrix';
 import { ASSIGNMENT, EVENT_TYPES, readEvent } from '@bureau/protocol';
 import { buildsOn, effectOf, type TemplateLibrary } from '@bureau/templates';
 import * as v from 'valibot';
-import { readRoomState } from '../matrix/room-argument.ts';
+import { allMachines } from '../machine/find-machine.ts';
 import { textTable } from '../matrix/text-table.ts';
 import { defineOperation, type AnyOperation } from '../registry/operation.ts';
 import { CANDIDATE_ENTRIES, CANDIDATE_FIELDS, openCandidate } from './candidate.ts';
@@ -39,10 +38,9 @@ export const templateImpact: AnyOperation = defineOperation({
   examples: [{ command: 'bureau template impact ./tool.jsonc', shows: 'each agent that uses it, and what becomes of it' }],
   async handler(input, context) {
     const { session, label, name, room, checked } = await openCandidate(input, context);
-    const machines = await machineRooms(session.client, session.serverName, { signal: context.signal });
-    const states = await Promise.all(machines.map(({ roomId }) => readRoomState(session, roomId, context.signal)));
-    const agents = machines.flatMap(({ machine }, index) =>
-      (states[index] ?? [])
+    const machines = await allMachines(session, context.signal);
+    const agents = machines.flatMap(({ machine, state }) =>
+      state
         .filter(({ type }) => type === EVENT_TYPES.assignment)
         .flatMap((event) => effectOn(event.state_key, event.content, { name, before: room.library, after: checked.library }))
         .map((each) => ({ machine, ...each })),
