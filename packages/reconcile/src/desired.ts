@@ -56,7 +56,8 @@ interface Parts {
   readonly trigger: unknown;
 }
 
-type ReaderMemory = Map<PrincipalName, { readonly parts: Parts; readonly desired: Desired }>;
+/** By state key, which is the principal's name. */
+type ReaderMemory = Map<string, { readonly parts: Parts; readonly desired: Desired }>;
 
 /**
  * Reads the rooms into what shall run. One wrong event blocks its own principal and no other; an event whose key is no principal's
@@ -74,7 +75,8 @@ export class DesiredReader {
     const all: Desired[] = [];
     for (const fact of facts.assignments) {
       if (isEmpty(fact.content)) continue;
-      const principal = principalOf(fact.stateKey);
+      const before = this.#known.get(fact.stateKey);
+      const principal = before?.desired.principal ?? principalOf(fact.stateKey);
       if (principal === undefined) continue;
       if (all.length >= ASSIGNMENTS_MAX) {
         all.push({ principal, event: fact.eventId, fault: `this machine follows ${ASSIGNMENTS_MAX} assignments at most` });
@@ -93,7 +95,6 @@ export class DesiredReader {
         seen: look?.seen,
         trigger: look?.seen === 'event' ? look.content : undefined,
       };
-      const before = this.#known.get(principal);
       const desired =
         before !== undefined && sameParts(before.parts, parts)
           ? before.desired
