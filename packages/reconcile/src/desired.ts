@@ -181,7 +181,8 @@ function isEmpty(content: unknown): boolean {
   return typeof content === 'object' && content !== null && Object.keys(content).length === 0;
 }
 
-function principalOf(stateKey: string): PrincipalName | undefined {
+/** The principal that a state key names, if it is one's name. */
+export function principalOf(stateKey: string): PrincipalName | undefined {
   try {
     return parsePrincipalName(stateKey);
   } catch {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from 'node:crypto';
-import { BureauError, describeError, type Clock, type PrincipalName, type Timer } from '@bureau/core';
+import { describeError, type Clock, type PrincipalName, type Timer } from '@bureau/core';
 import type { Logger } from '@bureau/log';
 import type { PrincipalStatus } from '@bureau/protocol';
-import { NOTICE_NAMES_MAX, NOTICE_PAUSE_MILLISECONDS, STATUS_RETRY_MILLISECONDS } from './limits.ts';
+import { NOTICE_NAMES_MAX, NOTICE_PAUSE_MILLISECONDS } from './limits.ts';
 import type { MemoryKeeper } from './memory-keeper.ts';
+import { publishPause } from './publish-pause.ts';
 import { noticeKey, type Notice } from './notice.ts';
 
 /** The content of one m.bureau.notification, and what makes it one event however often it is sent. */
@@ -94,8 +95,7 @@ export class Notifier {
       this.#failures = 0;
       this.#deps.onTold();
     } catch (error) {
-      const asked = error instanceof BureauError ? error.data['retryAfterMilliseconds'] : undefined;
-      pause = Math.max(STATUS_RETRY_MILLISECONDS, typeof asked === 'number' ? asked : 0);
+      pause = publishPause(error);
       this.#failures += 1;
       if (this.#failures === 1) logger.warn({ error: describeError(error), pause }, 'people were not told; trying again');
     } finally {

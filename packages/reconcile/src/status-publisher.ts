@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-import { BureauError, describeError, type Clock, type PrincipalName, type Timer, type UserId } from '@bureau/core';
+import { describeError, type Clock, type PrincipalName, type Timer, type UserId } from '@bureau/core';
 import type { Logger } from '@bureau/log';
-import { principalName, type PrincipalStatus } from '@bureau/protocol';
-import * as v from 'valibot';
+import type { PrincipalStatus } from '@bureau/protocol';
+import { principalOf } from './desired.ts';
 import {
   STATUS_BURST,
   STATUS_ECHO_MILLISECONDS,
   STATUS_LATEST_MILLISECONDS,
   STATUS_PER_SECOND,
-  STATUS_RETRY_MILLISECONDS,
   STATUS_SETTLE_MILLISECONDS,
 } from './limits.ts';
+import { publishPause } from './publish-pause.ts';
 
 /** The content of one status event; empty: nothing is said of the principal any more. */
 export type PublishedStatus = ({ readonly v: 1 } & PrincipalStatus) | Readonly<Record<string, never>>;
@@ -45,6 +45,7 @@ export class StatusPublisher {
   /** What this publisher sent and the room has not shown yet. */
   readonly #sent = new Map<PrincipalName, { readonly text: string; readonly expires: number }>();
   readonly #texts = new WeakMap<object, string>();
+  readonly #contents = new Map<PrincipalName, { readonly plain: string; readonly content: PublishedStatus }>();
   #wanted: readonly PrincipalStatus[] = [];
   #timer: Timer | undefined;
   #sending = false;
@@ -64,18 +65,19 @@ export class StatusPublisher {
     this.#wanted = statuses;
     const now = this.#deps.clock.monotonic();
     const published = this.#published(now);
-    const wanted = new Map<PrincipalName, PublishedStatus>(statuses.map((status) => [status.principal, { v: 1, ...status }]));
+    const wanted = new Map<PrincipalName, PublishedStatus>(statuses.map((status) => [status.principal, this.#contentOf(status)]));
     for (const principal of published.keys()) if (!wanted.has(principal)) wanted.set(principal, NOTHING);
     for (const [principal, content] of wanted) {
-      const text = canonical(content);
+      const text = this.#textOf(content);
       if (text === (published.get(principal) ?? '{}')) {
         this.#differences.delete(principal);
         continue;
       }
       const before = this.#differences.get(principal);
-      if (before !== undefined && canonical(before.content) === text) continue;
+      if (before !== undefined && this.#textOf(before.content) === text) continue;
       this.#differences.set(principal, { content, since: before?.since ?? now, changed: now });
     }
+    for (const principal of this.#contents.keys()) if (!wanted.has(principal)) this.#contents.delete(principal);
     for (const principal of this.#differences.keys()) if (!wanted.has(principal)) this.#differences.delete(principal);
     this.#schedule();
   }
@@ -96,6 +98,16 @@ export class StatusPublisher {
       else published.set(principal, text);
     }
     return published;
+  }
+
+  /** The same status, the same object: most of a thousand are what they were a round ago. */
+  #contentOf(status: PrincipalStatus): PublishedStatus {
+    const plain = JSON.stringify(status);
+    const before = this.#contents.get(status.principal);
+    if (before?.plain === plain) return before.content;
+    const content = { v: 1, ...status } as const;
+    this.#contents.set(status.principal, { plain, content });
+    return content;
   }
 
   /** An event's content is the same object as long as it stands. */
@@ -149,7 +161,7 @@ export class StatusPublisher {
       if (since !== undefined && canonical(since.content) === text) this.#differences.delete(principal);
       else if (since !== undefined) this.#differences.set(principal, { ...since, since: clock.monotonic() });
     } catch (error) {
-      const pause = retryPause(error);
+      const pause = publishPause(error);
       this.#notBefore = clock.monotonic() + pause;
       this.#failures += 1;
       if (this.#failures === 1) logger.warn({ error: describeError(error), pause }, 'a status was not published; trying again');
@@ -173,21 +185,20 @@ function canonical(content: unknown): string {
   );
 }
 
-function retryPause(error: unknown): number {
-  const asked = error instanceof BureauError ? error.data['retryAfterMilliseconds'] : undefined;
-  return Math.max(STATUS_RETRY_MILLISECONDS, typeof asked === 'number' ? asked : 0);
-}
-
 /** What a room holds of this machine's own words about principals, as its members may read it: nobody else's count. */
 export function ownStatuses(
   facts: readonly { readonly stateKey: string; readonly sender: string; readonly content: unknown }[],
   machine: UserId,
 ): Map<PrincipalName, unknown> {
-  const own = facts.filter(({ sender, content }) => sender === machine && canonical(content) !== '{}');
+  const own = facts.filter(({ sender, content }) => sender === machine && !isEmpty(content));
   const words = new Map<PrincipalName, unknown>();
   for (const { stateKey, content } of own) {
-    const principal = v.safeParse(principalName, stateKey);
-    if (principal.success) words.set(principal.output, content);
+    const principal = principalOf(stateKey);
+    if (principal !== undefined) words.set(principal, content);
   }
   return words;
+}
+
+function isEmpty(content: unknown): boolean {
+  return typeof content !== 'object' || content === null || Object.keys(content).length === 0;
 }

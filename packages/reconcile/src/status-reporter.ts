@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { BureauError, describeError, type Clock, type Timer } from '@bureau/core';
+import { describeError, type Clock, type Timer } from '@bureau/core';
 import type { Logger } from '@bureau/log';
-import { STATUS_PAUSE_MILLISECONDS, STATUS_RETRY_MILLISECONDS } from './limits.ts';
+import { STATUS_PAUSE_MILLISECONDS } from './limits.ts';
+import { publishPause } from './publish-pause.ts';
 
 export interface StatusReporterDeps<Content> {
   readonly clock: Clock;
@@ -51,7 +52,7 @@ export class StatusReporter<Content extends object> {
     } catch (error) {
       // Nobody knows whether it was taken: what was there before may not be there any more.
       this.#published = undefined;
-      pause = retryPause(error);
+      pause = publishPause(error);
       this.#failures += 1;
       if (this.#failures === 1) this.#deps.logger.warn({ error: describeError(error), pause }, 'status was not published; trying again');
     } finally {
@@ -59,9 +60,4 @@ export class StatusReporter<Content extends object> {
     }
     if (this.#wanted !== this.#published) this.#later(pause);
   }
-}
-
-function retryPause(error: unknown): number {
-  const asked = error instanceof BureauError ? error.data['retryAfterMilliseconds'] : undefined;
-  return Math.max(STATUS_RETRY_MILLISECONDS, typeof asked === 'number' ? asked : 0);
 }
