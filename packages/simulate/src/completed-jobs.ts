@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { PrincipalName } from '@bureau/core';
 import type { ExitReport } from '@bureau/protocol';
-import type { LauncherDisk } from './fake-launcher.ts';
 import type { Payload, PayloadWatcher } from './fake-machine.ts';
 import type { Judge } from './judge.ts';
+import type { LauncherDisk } from './launcher-disk.ts';
 
 /** Keeps the books of what has ended for good, by the generation and the policy that its environment names. */
 export class CompletedJobs implements PayloadWatcher {

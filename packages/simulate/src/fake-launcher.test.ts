@@ -4,11 +4,12 @@ import { parsePrincipalName } from '@bureau/core';
 import { Chance } from './chance.ts';
 import { LAUNCHER_BEHAVIOURS, type LauncherUnderTest } from './compliance-launcher.ts';
 import { sealFake } from './fake-bundle.ts';
-import { FakeLauncher, LauncherDisk } from './fake-launcher.ts';
+import { FakeLauncher } from './fake-launcher.ts';
 import { FakeMachine } from './fake-machine.ts';
 import { FakeSocket } from './fake-socket.ts';
 import { calm } from './faults.ts';
 import { Judge } from './judge.ts';
+import { LauncherDisk } from './launcher-disk.ts';
 import { Life } from './life.ts';
 import { SimulatedTime } from './simulated-time.ts';
 

@@ -10,27 +10,12 @@ import {
   type launcherContract,
 } from '@bureau/protocol';
 import type { Chance } from './chance.ts';
-import { judgeFake, type FakeBundle } from './fake-bundle.ts';
+import { judgeFake } from './fake-bundle.ts';
 import type { FakeMachine, Payload } from './fake-machine.ts';
 import type { Mutation, Weather } from './faults.ts';
+import type { LauncherDisk, SandboxRecord } from './launcher-disk.ts';
 import type { Life } from './life.ts';
 import type { SimulatedTime } from './simulated-time.ts';
-
-/** What a launcher writes down of a sandbox; `exit` once it has ended. */
-interface SandboxRecord {
-  readonly principal: PrincipalName;
-  readonly id: string;
-  readonly startedAt: number;
-  readonly exit?: ExitReport;
-}
-
-/** What outlives a launcher and the power. */
-export class LauncherDisk {
-  readonly numbers = new Map<PrincipalName, number>();
-  readonly records = new Map<PrincipalName, SandboxRecord>();
-  readonly bundles = new Map<PrincipalName, FakeBundle>();
-  readonly authorizations = new Map<PrincipalName, AuthorizationList>();
-}
 
 export interface FakeLauncherDeps {
   readonly time: SimulatedTime;
