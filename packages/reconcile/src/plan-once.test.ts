@@ -17,7 +17,7 @@ for (const [name, job, exit, state] of [
     const id = firstId(job);
     const seen = planned(job, sandboxOf(id, 'exited', { exit }));
     assert.equal(seen.action?.action, 'record');
-    assert.equal(seen.status?.state, 'exited', 'not completed before it is written down');
+    assert.equal(seen.status?.state, 'stopping', 'not over before it is written down');
     const kept = seen.action.keep;
     assert.deepEqual(kept, { generation: 4, ended: { id, restarts: 0, exit } });
 

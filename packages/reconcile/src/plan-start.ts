@@ -141,7 +141,7 @@ function record(one: ReadyCase, ended: NonNullable<KeptMemory['ended']>, generat
       reason: 'it ended for good, which is written down',
       keep,
     },
-    status: say('exited', { id: ended.id, ...(ended.exit === undefined ? {} : { exit: ended.exit }) }),
+    status: say('stopping', { id: ended.id, ...(ended.exit === undefined ? {} : { exit: ended.exit }) }),
   };
 }
 

@@ -144,7 +144,7 @@ test('plan() leaves an ended one ended when its policy says so', () => {
   const never = { ...ASSIGNMENT, restart: 'never' };
   const { actions, statuses } = plan(input(never, { observed: [there(createdId(never), 'exited', { code: 3, signal: null })] }));
   assert.equal(actions[0]?.action, 'record');
-  assert.equal(statuses[0]?.state, 'exited');
+  assert.equal(statuses[0]?.state, 'stopping');
 });
 
 test('plan() runs a run only while its command line is there', () => {

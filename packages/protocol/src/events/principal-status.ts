@@ -10,7 +10,7 @@ export const PRINCIPAL_STATES = {
   waiting: 'its start condition does not hold; `message` says which',
   starting: 'its sandbox is being made, or waits for the one who runs it',
   running: 'its payload runs',
-  stopping: 'its payload was asked to end',
+  stopping: 'its payload was asked to end, or has ended for good and that is not on disk yet',
   stopped: 'its assignment says `stopped`, and nothing of it runs',
   completed: 'it ended with 0 and its restart policy wants no more; raise the generation to run it again',
   exited: 'it ended otherwise and its restart policy wants no more; raise the generation to run it again',
