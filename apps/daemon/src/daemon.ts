@@ -12,7 +12,7 @@ import {
 import { connect, serve } from '@bureau/ipc';
 import type { Logger } from '@bureau/log';
 import { MatrixClient } from '@bureau/matrix';
-import { MachineSync, type Invitation } from '@bureau/matrix-sync';
+import { MachineSync } from '@bureau/matrix-sync';
 import { systemClock } from '@bureau/process';
 import {
   EVENT_TYPES,
@@ -44,6 +44,7 @@ import {
 import { machineHandlers, type RoomCommands } from '@bureau/room-commands';
 import { startMachineReports } from './machine-reports.ts';
 import { machineRules } from './machine-rules.ts';
+import { isOwnInvitation } from './own-invitation.ts';
 import { takeCommands } from './take-commands.ts';
 import { watchRevocation } from './watch-revocation.ts';
 
@@ -95,7 +96,7 @@ export async function startDaemon({ instance, build, listener, logger }: DaemonS
       MACHINE_REVOCATION.type,
     ],
     messages: { types: ['m.room.message'], take: async (room, events) => commands.take(room, events) },
-    accepts: (invitation) => isOurInvitation(invitation, machine, conditionRooms(reconciler.desired())),
+    accepts: (invitation) => isOwnInvitation(invitation, machine, sync, conditionRooms(reconciler.desired())),
   });
   const homeserver = new MatrixClient({ homeserverUrl: machine.homeserverUrl, token: accessToken, clock });
   const revocation = watchRevocation({
@@ -196,11 +197,6 @@ export async function startDaemon({ instance, build, listener, logger }: DaemonS
 
 /** What is wanted of a revoked machine. */
 const NOTHING: Facts = { assignments: [], credentials: [], templates: [], look: () => ({ seen: 'nothing' }) };
-
-/** Into one of the rooms that are pinned or that a start condition names, from whoever made the config room: nobody else is known to be an operator by what is on this disk. */
-function isOurInvitation({ room, from }: Invitation, machine: MachineSettings, named: readonly RoomId[]): boolean {
-  return [machine.configRoom, machine.templateRoom, machine.agentsRoom, ...named].includes(room) && from === machine.configRoomCreator;
-}
 
 /** The pinned rooms as they are; `undefined` until the config room is known, or when it is not the one that was pinned. */
 function readFacts(sync: MachineSync, machine: MachineSettings, logger: Logger): Facts | undefined {

@@ -17,6 +17,7 @@ export type { Content, CreateRoom, Member, MessagesPage, MessagesQuery } from '.
 export type { AccessToken, CallOptions, MatrixHttpOptions } from './http.ts';
 export type { RoomEvent, StateEvent, SyncAnswer } from './schemas.ts';
 export type { Login, MatrixSession, Registration } from './session.ts';
+export { OPERATOR_LEVEL } from './power-levels.ts';
 export type { LowerLevel, PowerLevels, PowerRules } from './power-levels.ts';
 export { BUREAU_SPACE, STANDARD_ROOMS, aliasOfRoom } from './rooms.ts';
 export type { RoomKind, StandardRoom } from './rooms.ts';
