@@ -37,6 +37,7 @@ export type { PeerOutcome, PeerStep } from './peer.ts';
 export { forgeBundle } from './forged-bundle.ts';
 export type { ForgedBundle } from './forged-bundle.ts';
 export { callFrames } from './call-frames.ts';
+export { ClockBuild } from './clock-build.ts';
 export { FaultyBuild } from './faulty-build.ts';
 export { WriteFaults } from './write-faults.ts';
 export type { WriteFault } from './write-faults.ts';
