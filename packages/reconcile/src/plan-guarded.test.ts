@@ -72,10 +72,16 @@ test('plan() does not bring back what has ended for good', () => {
   const { action } = planned(until, info, { kept: keptGood() });
   assert.equal(action?.action, 'record');
   assert.deepEqual([action.keep.ended?.id, action.keep.good], [info.id, undefined]);
-  const soon = planned(NEW, sandboxOf(firstId(OLD), 'exited', { exit: OK }), { kept: keptGood() }).action;
-  assert.ok(soon?.action === 'record' && soon.keep.good === undefined, 'also when something newer was wanted at once');
   const next = { ...NEW, restart: 'on-failure' };
+  const soon = planned(next, sandboxOf(firstId(OLD), 'exited', { exit: OK }), { kept: keptGood() }).action;
+  assert.ok(soon?.action === 'record' && soon.keep.good === undefined, 'also when something newer was wanted at once');
   const exit = { id: firstId(next), at: NOW, quickExits: 1 };
   const failed = sandboxOf(firstId(next), 'exited', { exit: FAILED });
   assert.equal(planned(next, failed, { kept: action.keep, exit }).action?.action, 'wait', 'the newer one is tried again');
+});
+
+test('plan() of a guarded update whose old one ended with 0 when it was asked to still has it to go back to', () => {
+  const kept = keptGood();
+  const replaced = planned(NEW, sandboxOf(firstId(OLD), 'exited', { exit: { code: 0, signal: null } }), { kept });
+  assert.equal(replaced.action?.action === 'create' && replaced.action.id, firstId(NEW));
 });

@@ -86,8 +86,9 @@ export function planEnded(one: ReadyCase, info: SandboxInfo): Step {
 }
 
 /** What stayed up last has come to its own end with 0, and something newer is wanted: it is nothing to come back to. */
-function forgetDone({ desired, memory: { kept }, say }: ReadyCase, { id, exit }: SandboxInfo): Step | undefined {
-  if (kept?.good?.id !== id || exit?.code !== 0) return undefined;
+function forgetDone({ assignment, desired, memory: { kept }, say }: ReadyCase, { id, exit }: SandboxInfo): Step | undefined {
+  // What is to run always is never done: it ends with 0 because it was asked to, for the update.
+  if (assignment.restart === 'always' || kept?.good?.id !== id || exit?.code !== 0) return undefined;
   const { good: _good, refused: _refused, ...keep } = kept;
   const { principal, event } = desired;
   return { action: { action: 'record', principal, event, reason: 'what ran before has done its work', keep }, status: say('pending') };
