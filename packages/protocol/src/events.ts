@@ -34,6 +34,9 @@ export const EVENT_TYPES = {
   principalStatus: 'm.bureau.principal_status',
 } as const;
 
+/** When what ended is started again; see `assignmentContent`. */
+export const restartPolicy = v.picklist(['always', 'on-failure', 'never']);
+
 /** m.bureau.assignment. An empty content (`{}`) means that there is none. */
 export const assignmentContent = v.object({
   v: v.literal(1),
@@ -49,7 +52,7 @@ export const assignmentContent = v.object({
    * When it is started again after it ended. `always` · `on-failure`: until it ends with 0 · `never`: once for each generation, whatever comes
    * between. What has ended for good stays so until the generation is raised, over every restart of machine and daemon.
    */
-  restart: v.optional(v.picklist(['always', 'on-failure', 'never']), 'always'),
+  restart: v.optional(restartPolicy, 'always'),
   /** It is started only while this holds; what runs goes on when it holds no more. The event's content becomes `trigger.json`. */
   startWhen: v.optional(startCondition),
   /**

@@ -43,7 +43,7 @@ export { serviceStatus, standContract } from './stand-contract.ts';
 export type { ServiceStatus } from './stand-contract.ts';
 export { PAGE_MAX, REFUSED_SHOWN, daemonContract, plannedAction } from './daemon-contract.ts';
 export type { PlannedAction } from './daemon-contract.ts';
-export { EVENT_TYPES, assignmentContent, credentialsContent } from './events.ts';
+export { EVENT_TYPES, assignmentContent, credentialsContent, restartPolicy } from './events.ts';
 export type { AssignmentContent } from './events.ts';
 export { templateContent, templateName, templateVersion } from './events/template.ts';
 export type { TemplateContent } from './events/template.ts';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { PrincipalName } from '@bureau/core';
-import { exitReport, sandboxId, sandboxSpec } from '@bureau/protocol';
+import { exitReport, restartPolicy, sandboxId, sandboxSpec } from '@bureau/protocol';
 import * as v from 'valibot';
 
 /** What must be on disk before it counts: no crash may make a machine forget it. */
@@ -15,8 +15,8 @@ export const keptMemory = v.object({
   quarantined: v.exactOptional(v.object({ at: v.number(), exits: v.number(), exit: v.exactOptional(exitReport) })),
   /** Its assignment was taken away; this was the last one. With any other all of this is void. */
   removed: v.exactOptional(v.string()),
-  /** With guarded updates: what stayed up last, and how to bring it back. */
-  good: v.exactOptional(v.object({ id: sandboxId, spec: sandboxSpec })),
+  /** With guarded updates: what stayed up last, how to bring it back, and by which policy it ran (earlier daemons did not keep that). */
+  good: v.exactOptional(v.object({ id: sandboxId, spec: sandboxSpec, restart: v.exactOptional(restartPolicy) })),
   /** With guarded updates: the spec (its key) that did not stay up, and why. */
   refused: v.exactOptional(v.object({ key: v.string(), message: v.string() })),
 });

@@ -71,7 +71,8 @@ export function caseOf(desired: Desired, info: SandboxInfo | undefined, input: P
   const before = parseSandboxId(good.id);
   return {
     ...one,
-    assignment,
+    // Whether it is ever done is for the policy that it was started by to say, not for that of the newer one.
+    assignment: good.restart === undefined ? assignment : { ...assignment, restart: good.restart },
     rolledBack,
     // What it is told is as new as ever.
     target: {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { ExitReport } from '@bureau/protocol';
 import { GUARDED_SETTLE_MILLISECONDS } from './limits.ts';
 import type { KeptMemory } from './memory.ts';
+import { parseSandboxId } from './resolve.ts';
 import { ASSIGNMENT, FAILED, NOW, OK, firstId, planned, sandboxOf } from './testing/plan-fixture.ts';
 
 const OLD = { ...ASSIGNMENT, update: 'guarded' };
@@ -10,14 +12,14 @@ const NEW = { ...OLD, generation: 1, command: ['/bin/newer'] };
 const SETTLED = { startedAt: NOW - GUARDED_SETTLE_MILLISECONDS };
 
 /** What is kept once the old one has stayed up. */
-function keptGood(): KeptMemory {
-  const info = sandboxOf(firstId(OLD), 'running', SETTLED);
-  const early = planned(OLD, { ...info, startedAt: NOW - 1 });
+function keptGood(old: object = OLD): KeptMemory {
+  const info = sandboxOf(firstId(old), 'running', SETTLED);
+  const early = planned(old, { ...info, startedAt: NOW - 1 });
   assert.deepEqual(early.action?.action === 'wait' && early.action.until, NOW - 1 + GUARDED_SETTLE_MILLISECONDS);
-  const { action } = planned(OLD, info);
+  const { action } = planned(old, info);
   assert.equal(action?.action, 'record');
   assert.equal(action.keep.good?.id, info.id);
-  assert.equal(planned(OLD, info, { kept: action.keep }).action, undefined, 'once');
+  assert.equal(planned(old, info, { kept: action.keep }).action, undefined, 'once');
   return action.keep;
 }
 
@@ -73,15 +75,57 @@ test('plan() does not bring back what has ended for good', () => {
   assert.equal(action?.action, 'record');
   assert.deepEqual([action.keep.ended?.id, action.keep.good], [info.id, undefined]);
   const next = { ...NEW, restart: 'on-failure' };
-  const soon = planned(next, sandboxOf(firstId(OLD), 'exited', { exit: OK }), { kept: keptGood() }).action;
-  assert.ok(soon?.action === 'record' && soon.keep.good === undefined, 'also when something newer was wanted at once');
   const exit = { id: firstId(next), at: NOW, quickExits: 1 };
   const failed = sandboxOf(firstId(next), 'exited', { exit: FAILED });
   assert.equal(planned(next, failed, { kept: action.keep, exit }).action?.action, 'wait', 'the newer one is tried again');
 });
 
-test('plan() of a guarded update whose old one ended with 0 when it was asked to still has it to go back to', () => {
+const STOPPED: ExitReport = { code: null, signal: 'TERM', reason: 'stopped' };
+for (const [before, after, exit, isComeBackTo] of [
+  ['always', 'always', OK, true],
+  ['always', 'on-failure', OK, true],
+  ['always', 'never', OK, true],
+  ['on-failure', 'always', OK, false],
+  ['on-failure', 'on-failure', OK, false],
+  ['on-failure', 'always', STOPPED, true],
+  ['never', 'always', OK, false],
+  ['never', 'always', STOPPED, false],
+] as const) {
+  const how = `${before}, now ${after}, code ${exit.code}`;
+  test(`plan() of a guarded update goes back to what its own policy would start again, and to nothing else (${how})`, () => {
+    const old = { ...OLD, restart: before };
+    const next = { ...NEW, restart: after };
+    const kept = keptGood(old);
+    const ended = sandboxOf(firstId(old), 'exited', { exit });
+    const { action } = planned(next, ended, { kept });
+    if (isComeBackTo) {
+      assert.equal(action?.action === 'create' && action.id, firstId(next));
+      return;
+    }
+    assert.ok(action?.action === 'record' && action.keep.good === undefined);
+    const started = planned(next, ended, { kept: action.keep }).action;
+    assert.equal(started?.action === 'create' && started.id, firstId(next), 'the newer one is started all the same');
+  });
+}
+
+test('plan() writes down anew by which policy the one to come back to runs', () => {
   const kept = keptGood();
-  const replaced = planned(NEW, sandboxOf(firstId(OLD), 'exited', { exit: { code: 0, signal: null } }), { kept });
-  assert.equal(replaced.action?.action === 'create' && replaced.action.id, firstId(NEW));
+  const { action } = planned({ ...OLD, restart: 'on-failure' }, sandboxOf(firstId(OLD), 'running', SETTLED), { kept });
+  assert.equal(action?.action === 'record' && action.keep.good?.restart, 'on-failure');
+});
+
+test('plan() never comes back to what runs once, also when its end was lost', () => {
+  const kept = keptGood({ ...OLD, restart: 'never' });
+  const exit = { id: firstId(NEW), at: NOW, quickExits: 1 };
+  assert.equal(planned(NEW, sandboxOf(firstId(NEW), 'exited', { exit: FAILED }), { kept, exit }).action?.action, 'wait');
+});
+
+test('plan() of a job that was come back to and has completed does not run it once more, whatever the newer policy', () => {
+  const old = { ...OLD, restart: 'on-failure' };
+  const refused = { key: parseSandboxId(firstId(NEW)).key, message: 'it ended soon' };
+  const ended = sandboxOf(firstId(old).replace(/-0$/, '-1'), 'exited', { exit: OK });
+  const { action } = planned(NEW, ended, { kept: { ...keptGood(old), refused } });
+  assert.ok(action?.action === 'record' && action.keep.good === undefined);
+  const next = planned(NEW, ended, { kept: action.keep }).action;
+  assert.equal(next?.action === 'create' && next.id, firstId(NEW), 'the newer one is tried again');
 });

@@ -72,11 +72,15 @@ function replace(one: ReadyCase, info: SandboxInfo): Step {
 /** With guarded updates: watches a new sandbox until it counts as good, and writes that down. */
 function settle({ assignment, desired, input, memory, rolledBack, target }: ReadyCase, info: SandboxInfo): Action | undefined {
   const { principal, event } = desired;
-  if (!isGuarded(assignment) || info.state !== 'running' || memory.kept?.good?.id === info.id) return undefined;
+  const { restart } = assignment;
+  const before = memory.kept?.good;
+  const isKept = before?.id === info.id && before.restart === restart;
+  if (!isGuarded(assignment) || info.state !== 'running' || isKept) return undefined;
   const until = info.startedAt + GUARDED_SETTLE_MILLISECONDS;
   if (until > input.now && info.startedAt <= input.now)
     return { action: 'wait', principal, event, reason: 'it is new; it counts as good when it has stayed up', until };
-  const { refused, ...kept }: KeptMemory = keptWith(memory.kept, assignment.generation, { good: { id: info.id, spec: target.spec } });
+  const good = { id: info.id, spec: target.spec, restart };
+  const { refused, ...kept }: KeptMemory = keptWith(memory.kept, assignment.generation, { good });
   const keep = rolledBack && refused !== undefined ? { ...kept, refused } : kept;
   return { action: 'record', principal, event, reason: 'it has stayed up, which is written down', keep };
 }

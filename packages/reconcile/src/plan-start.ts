@@ -85,13 +85,16 @@ export function planEnded(one: ReadyCase, info: SandboxInfo): Step {
   };
 }
 
-/** What stayed up last has come to its own end with 0, and something newer is wanted: it is nothing to come back to. */
+/**
+ * What stayed up last has ended and would not be started again by its own policy, and something newer is wanted: it is nothing to come
+ * back to. What is to run always is never done, also when it ends with 0 because it was asked to; of a job nobody can tell that from its
+ * own end.
+ */
 function forgetDone({ assignment, desired, memory: { kept }, say }: ReadyCase, { id, exit }: SandboxInfo): Step | undefined {
-  // What is to run always is never done: it ends with 0 because it was asked to, for the update.
-  if (assignment.restart === 'always' || kept?.good?.id !== id || exit?.code !== 0) return undefined;
+  if (kept?.good?.id !== id || shallRestart(kept.good.restart ?? assignment.restart, exit)) return undefined;
   const { good: _good, refused: _refused, ...keep } = kept;
   const { principal, event } = desired;
-  return { action: { action: 'record', principal, event, reason: 'what ran before has done its work', keep }, status: say('pending') };
+  return { action: { action: 'record', principal, event, reason: 'what ran before has ended for good', keep }, status: say('pending') };
 }
 
 /** It has ended and its policy wants no more, in this generation or, when somebody turned that back, in a later one. */
@@ -151,6 +154,8 @@ function rollBack(one: ReadyCase, why: string): Step | undefined {
   const { assignment, desired, memory, rolledBack, say, target } = one;
   const good = memory.kept?.good;
   if (!isGuarded(assignment) || rolledBack || good === undefined) return undefined;
+  // At most once, also when the launcher has lost its end.
+  if (good.restart === 'never') return undefined;
   const before = parseSandboxId(good.id);
   if (before.key === target.key) return undefined;
   const message = plainText(why, MESSAGE_MAX);
