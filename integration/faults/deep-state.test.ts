@@ -172,7 +172,7 @@ test('the machine’s key is lost: agents say why they do not start, and a deplo
   const recipient = readFileSync(`${stand.paths.launcherStateDirectory}/recipient`, 'utf8');
   // In whichever store this host has: identity.tpm2, identity.cred or identity.age.
   for (const store of ['tpm2', 'cred', 'age']) rmSync(`${stand.paths.launcherStateDirectory}/identity.${store}`, { force: true });
-  await upAgain();
+  assert.match((await upAgain()).stderr, /its key is new/);
   assert.notEqual(readFileSync(`${stand.paths.launcherStateDirectory}/recipient`, 'utf8'), recipient);
   await until('it says so', BACK_MILLISECONDS, async () =>
     /fault\/kept +blocked, .*sealed to another machine; seal it again/.test((await stand.bureau(['agent', 'list'])).stdout),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DEFAULT_AUTHORIZATION, type ExitReport, type SandboxInfo } from '@bureau/protocol';
 import { backOffPause, isCrashLoop, restartReason, shallRestart } from './back-off.ts';
-import { MESSAGE_MAX } from './limits.ts';
+import { BACK_OFF_LONGEST, MESSAGE_MAX } from './limits.ts';
 import { keptWith, type KeptMemory } from './memory.ts';
 import { hold, isGuarded, type ReadyCase, type Step } from './plan-case.ts';
 import { plainText } from './plain-text.ts';
@@ -78,7 +78,9 @@ export function planEnded(one: ReadyCase, info: SandboxInfo): Step {
     };
   }
   const retryAt = exit.at + backOffPause(exit.quickExits);
-  if (retryAt <= input.now) return planStart(one, there.attempt + 1, restartReason(assignment.restart, info.exit));
+  // Far ahead: the clock was set back since.
+  if (retryAt <= input.now || retryAt > input.now + BACK_OFF_LONGEST)
+    return planStart(one, there.attempt + 1, restartReason(assignment.restart, info.exit));
   return {
     action: { action: 'wait', principal, event, reason: 'it ended and starts again after a pause', until: retryAt },
     status: say('backing_off', { retryAt }),

@@ -138,6 +138,8 @@ test('plan() waits out the back-off before it starts an ended one again, then co
   const [again] = plan(input(ASSIGNMENT, { observed, memory, now: NOW + 4_000 })).actions;
   assert.equal(again?.action, 'create');
   assert.equal(again.action === 'create' && again.id, id.replace(/-0$/, '-1'));
+  // A clock that was set back an hour does not make it wait for one.
+  assert.equal(plan(input(ASSIGNMENT, { observed, memory, now: NOW - 3_600_000 })).actions[0]?.action, 'create');
 });
 
 test('plan() leaves an ended one ended when its policy says so', () => {

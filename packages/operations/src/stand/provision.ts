@@ -67,17 +67,20 @@ export async function provisionMachine(
   requireWritable(MACHINE_KEY, await machineClient.state(roomId, MACHINE_KEY.type, user, { signal: context.signal }));
   const key = { v: 1, algorithm: 'age-x25519', recipient };
   await machineClient.setState(roomId, MACHINE_KEY.type, user, key, { signal: context.signal });
-  await pinOwnKey(client, { roomId, user, owner, recipient, machine: settings.machine }, context);
+  const former = await pinOwnKey(client, { roomId, user, owner, recipient, machine: settings.machine }, context);
   const same = pinned !== undefined && JSON.stringify(pinned) === JSON.stringify(machine);
   if (!same) writeMachine(paths, machine, uidsOf(settings.uidBase).daemon);
   return {
     outcome: same && !token.made ? 'there' : 'done',
-    message: `${user}, config room ${roomId}`,
+    message: `${user}, config room ${roomId}${former === undefined ? '' : `; its key is new (${recipient}, until now ${former}): seal its agents' credentials again ("lost machine key" in docs/operations.md)`}`,
     renewed: token.made || (pinned !== undefined && !same),
   };
 }
 
-/** The operator of this very host knows its machine's key, and pins it for the others. Throws `machine_key_changed`. */
+/**
+ * The operator of this very host knows its machine's key, and pins it for the others: also a new one, made because the former was lost.
+ * Resolves with the key that was pinned until now, when it was another.
+ */
 async function pinOwnKey(
   client: MatrixClient,
   own: {
@@ -88,21 +91,16 @@ async function pinOwnKey(
     readonly machine: MachineName;
   },
   { clock, signal }: OperationContext,
-): Promise<void> {
+): Promise<string | undefined> {
   const { roomId, user, owner, recipient, machine } = own;
   const stored = await client.state(roomId, MACHINE_PROVISION.type, '', { signal });
   requireWritable(MACHINE_PROVISION, stored);
   const before = readEvent(MACHINE_PROVISION, stored);
   const pinned = before.ok ? before.content.recipient : undefined;
-  if (pinned !== undefined && pinned !== recipient)
-    throw new BureauError(
-      'machine_key_changed',
-      `${machine} is pinned to the key ${pinned}, and its launcher has another: ${recipient}. Bring the former identity back, or provision it anew: bureau machine provision ${machine} --again`,
-      { data: { machine, pinned, found: recipient } },
-    );
-  if (pinned !== undefined && before.ok && before.content.decommissionedAt === undefined) return;
+  if (pinned === recipient && before.ok && before.content.decommissionedAt === undefined) return undefined;
   const content: MachineProvisionContent = { v: 1, machine, user, at: clock.now(), by: owner, recipient };
   await client.setState(roomId, MACHINE_PROVISION.type, '', content, { signal });
+  return pinned === recipient ? undefined : pinned;
 }
 
 async function ensureSession(
