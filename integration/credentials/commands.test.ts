@@ -23,7 +23,7 @@ before(async () => {
   stand = await startStand({ demo: false });
   // The first sandbox of a stand makes what stays for the next: trees for limits, warm processes.
   await stand.bureau(['run', 'team/first', '--', 'true']);
-  start = stand.leaks.snapshot();
+  start = await stand.leaks.atRest();
   writeFileSync(file('services.jsonc'), SERVICES);
   writeFileSync(file('key'), 'sk-first-key\n');
 });

@@ -51,7 +51,7 @@ const builds = new Set<string>();
 before(async () => {
   stand = await startStand();
   pulse = await startPulse(stand, 'fault/pulse', BACK_MILLISECONDS);
-  settled = stand.leaks.snapshot();
+  settled = await stand.leaks.atRest();
 });
 afterEach(async () => await assertSettled());
 after(async () => {

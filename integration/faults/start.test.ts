@@ -105,7 +105,7 @@ test('a homeserver’s port that somebody else has is named, and that somebody i
 
 test('a second stand beside the first has everything of its own, and purging it takes nothing from the first', async () => {
   const mine = living();
-  const footprint = stand.leaks.snapshot();
+  const footprint = await stand.leaks.atRest();
   await using second = await startStand({ demo: false, name: `${stand.name.slice(0, 11)}b` });
   assert.notEqual(second.facts.homeserver, JSON.parse((await up(stand.name)).stdout).homeserver);
   assert.ok(

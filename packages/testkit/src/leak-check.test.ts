@@ -139,3 +139,10 @@ test('LeakCheck takes a connection that ended for no leak, and anything else tha
   await check.assertUnchanged({ ...before, sockets: [`connected ${paths.daemonSocket}`] }, SOON);
   await assert.rejects(check.assertUnchanged({ ...before, sockets: [`listening ${paths.daemonSocket}`] }, SOON), { code: 'leaked' });
 });
+
+test('LeakCheck at rest waits until a command that is under way has ended', async () => {
+  const before = check.snapshot();
+  const child = spawn('/bin/sh', ['-c', 'sleep 0.5; :', 'sh', '--instance', paths.name], { stdio: 'ignore' });
+  await once(child, 'spawn');
+  assert.deepEqual(await check.atRest(), before);
+});

@@ -3,7 +3,7 @@ import { BureauError } from '@bureau/core';
 import type { InstancePaths } from '@bureau/instance';
 import { lookAt, type Footprint } from './footprint.ts';
 import { instanceProcesses, type InstanceProcess } from './instance-processes.ts';
-import { LOOK_MILLISECONDS, SETTLE_MILLISECONDS } from './limits.ts';
+import { LOOK_MILLISECONDS, REST_MILLISECONDS, SETTLE_MILLISECONDS } from './limits.ts';
 
 /** Compares what an instance holds of the machine with what it held at another moment. */
 export class LeakCheck {
@@ -18,6 +18,24 @@ export class LeakCheck {
   /** What the instance holds now. */
   snapshot(): Footprint {
     return lookAt(this.#paths, this.#uidBase).footprint;
+  }
+
+  /**
+   * What the instance holds at rest: when nothing of it has changed for a moment and no command of it is under way. What a test compares
+   * with later must not hold what was just about to end. After {@link SETTLE_MILLISECONDS} it is what there is.
+   */
+  async atRest(): Promise<Footprint> {
+    const deadline = performance.now() + SETTLE_MILLISECONDS;
+    let before = this.snapshot();
+    let since = performance.now();
+    for (;;) {
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MILLISECONDS));
+      const now = this.snapshot();
+      const moves = difference(before, now).length > 0 || now.processes.some((line) => line.startsWith('command '));
+      if (moves) since = performance.now();
+      if (performance.now() - since >= REST_MILLISECONDS || performance.now() >= deadline) return now;
+      before = now;
+    }
   }
 
   /** Ended processes that still have an entry; their parent has not noticed. PID 1 of some machines takes a minute. */

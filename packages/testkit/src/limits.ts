@@ -10,6 +10,8 @@ export const COMMAND_MILLISECONDS = 60_000;
 export const LOOK_MILLISECONDS = 20;
 /** What a leak check gives the machine to come to rest after the command line has ended. */
 export const SETTLE_MILLISECONDS = 10_000;
+/** How long nothing may change before an instance is said to be at rest. */
+export const REST_MILLISECONDS = 300;
 /** Most of an output that an error quotes. */
 export const QUOTED_BYTES = 2_000;
 /** Most output that is kept of a command or a terminal: a test that makes more has gone wrong. */

@@ -95,7 +95,7 @@ export async function startStand(options: StandOptions = {}): Promise<Stand> {
   const leaks = new LeakCheck(paths, uidBase);
   const words = (rest: readonly string[]): string[] => ['--instance', name, ...rest];
   const processes = (): InstanceProcess[] => instanceProcesses({ name, uidBase });
-  const start = leaks.snapshot();
+  const start = await leaks.atRest();
   return {
     name,
     facts,
