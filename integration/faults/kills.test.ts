@@ -106,11 +106,11 @@ function identity({ role, pid, startTime }: InstanceProcess): string {
   return `${role} ${pid} ${startTime}`;
 }
 
-/** All live processes of these kinds of roles; those that wait for an agent come and go with whoever takes them. */
-function identities(kinds: RegExp): string[] {
+/** All live processes of these kinds of roles; those that wait for an agent come and go with whoever takes them, and count when asked for. */
+function identities(kinds: RegExp, which: 'all' | 'taken' = 'taken'): string[] {
   return stand
     .processes()
-    .filter(({ role, zombie }) => !zombie && !role.endsWith(':waiting') && kinds.test(role))
+    .filter(({ role, zombie }) => !zombie && (which === 'all' || !role.endsWith(':waiting')) && kinds.test(role))
     .map(identity)
     .toSorted();
 }
@@ -254,7 +254,9 @@ test('kill -9 of everything: script/up recovers over stale sockets, locks and re
       assert.equal((error as NodeJS.ErrnoException).code, 'ESRCH', 'a sandbox ends with its relay');
     }
   }
-  await until('nothing alive', BACK_MILLISECONDS, () => !stand.processes().some(({ zombie }) => !zombie));
+  await until('nothing alive', BACK_MILLISECONDS, () => identities(/./, 'all').length === 0).catch((error: unknown) => {
+    throw new Error(`still alive: ${identities(/./, 'all').join(', ')}`, { cause: error });
+  });
   for (const path of [stand.paths.standSocket, stand.paths.launcherSocket, stand.paths.daemonSocket])
     assert.ok(existsSync(path), `${path} is stale`);
   assert.equal(readdirSync(stand.paths.principalsDir).length, 2, 'directories of two principals are stale');

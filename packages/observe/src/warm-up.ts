@@ -9,9 +9,16 @@ import { runRelay } from './relay.ts';
 
 /**
  * Does what bwrap does as far as its relay sees it, and runs nothing: names a child, waits for its release, puts something out, ends.
- * `head` is what ends after one byte of a pipe that never ends.
+ * `head` is what ends after one byte. bwrap's end of the gate is a writer of it too, so that it outwaits a relay that has gone, until it
+ * is killed with it; nobody kills this one, so it keeps a reader only and ends with its relay.
  */
-const STAND_IN = `printf '{ "child-pid": %s }\\n' $$ >&5; /usr/bin/head -c 1 <&6 >/dev/null; echo; printf '{ "exit-code": 0 }\\n' >&5`;
+const STAND_IN = [
+  'exec 7</proc/self/fd/6 6<&-',
+  `printf '{ "child-pid": %s }\\n' $$ >&5`,
+  '/usr/bin/head -c 1 <&7 >/dev/null',
+  'echo',
+  `printf '{ "exit-code": 0 }\\n' >&5`,
+].join('; ');
 const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined, debug: () => undefined };
 const NOBODY = 'nobody/nothing';
 /** As many words as a small sandbox has, so that what handles them is compiled for it. */
