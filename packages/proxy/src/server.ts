@@ -7,6 +7,7 @@ import { newTraceId, type Logger } from '@bureau/log';
 import { peerCredentials } from '@bureau/native';
 import type { AccessLog } from './access-log.ts';
 import type { AgentApi } from './agent-api.ts';
+import { AgentRequest } from './agent-request.ts';
 import { BODY_BROKEN } from './body.ts';
 import type { Tunnels } from './forward/tunnels.ts';
 import { isForwardTarget } from './upstreams/forward.ts';
@@ -57,7 +58,8 @@ export class AgentServer {
       requestTimeout: 0,
       connectionsCheckingInterval: limits.sweepMilliseconds,
       // Taken off the server only where it may be passed on; an ordinary request that is told so elsewhere.
-      shouldUpgradeCallback: (request) => isForwardTarget(request.url ?? ''),
+      shouldUpgradeCallback: (request) => request.socket.destroyed || isForwardTarget(request.url ?? ''),
+      IncomingMessage: AgentRequest,
       keepAlive: true,
       keepAliveTimeout: limits.idleMilliseconds,
     });
@@ -118,6 +120,7 @@ export class AgentServer {
     // "Expect: 100-continue" is answered when the body is wanted; another expectation is an ordinary request that says so.
     this.#server.on('checkContinue', handle);
     this.#server.on('connect', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      if (socket.destroyed) return;
       if (this.#running.get(socket)?.size) this.#cut(socket, 'CONNECT', 'pipelined_change');
       else void this.#options.tunnels.connect(request, socket as Socket, head);
     });
@@ -154,7 +157,7 @@ export class AgentServer {
   #handle(request: IncomingMessage, response: ServerResponse): void {
     const { socket } = request;
     // What came with a request that ends its connection.
-    if (socket.destroyed || this.#ending.has(socket)) return stopParsing(socket);
+    if (this.#ending.has(socket)) return;
     const running = this.#running.get(socket) ?? new Set<IncomingMessage>();
     if (running.size > this.#options.limits.pipelinedRequests) return this.#cut(socket, request.method ?? '-', 'too_many_pipelined');
     this.#running.set(socket, running.add(request));
@@ -165,6 +168,7 @@ export class AgentServer {
 
   /** A request that asks for WebSocket: its connection serves no other from now on, whatever it is told. */
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
+    if (socket.destroyed) return;
     if (this.#running.get(socket)?.size) return this.#cut(socket, request.method ?? '-', 'pipelined_change');
     this.#switched.add(socket);
     socket.once('close', () => this.#switched.delete(socket));
@@ -178,7 +182,6 @@ export class AgentServer {
 
   /** No answer: it would be read as that of a request before it on this connection. */
   #cut(socket: Duplex, method: string, code: string): void {
-    stopParsing(socket);
     socket.destroy();
     this.#record(method, 400, code, newTraceId());
   }
@@ -207,13 +210,4 @@ export class AgentServer {
   #record(method: string, status: number, code: string, traceId: string): void {
     this.#options.access.write(undefined, { service: '-', method, path: '-', status, code, milliseconds: 0, bytes: 0, traceId });
   }
-}
-
-/**
- * Leaves unread what has come on this connection. Node's parser would go on to the end of it, although the connection is gone: 64 KiB
- * hold 1,700 requests, and each becomes objects of kilobytes. The parser is Node's own, which says nothing of `pause` in its
- * documents; without it only the memory is lost (memory.test.ts).
- */
-function stopParsing(socket: Duplex): void {
-  (socket as Duplex & { readonly parser?: { pause?(): void } | null }).parser?.pause?.();
 }
