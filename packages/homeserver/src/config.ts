@@ -20,6 +20,8 @@ export interface HomeserverConfigOptions {
   readonly testing?: boolean;
   /** Another default room version, for tests of our own code with it. */
   readonly roomVersion?: string;
+  /** Who is there is tracked and told; absent or false: it is not. For tests of our own code with it. */
+  readonly presence?: boolean;
   /** The TURN server that clients are sent to, with credentials that the homeserver makes; absent: none. */
   readonly turn?: TurnSettings | undefined;
 }
@@ -76,7 +78,8 @@ export function homeserverConfig(options: HomeserverConfigOptions): Readonly<Rec
     user_directory: { enabled: false },
     limit_profile_requests_to_users_who_share_rooms: true,
     require_auth_for_profile_requests: true,
-    presence: { enabled: false },
+    // Each message and each sync would be told to everybody who shares a room; nothing of Bureau reads it (ADR 0025).
+    presence: { enabled: options.presence ?? false },
     // Sync says the state as it is after the timeline: without it a fork of the room can show an older state event as the newest.
     experimental_features: { msc4222_enabled: true },
     url_preview_enabled: false,

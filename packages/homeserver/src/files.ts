@@ -19,6 +19,7 @@ export interface HomeserverFilesOptions {
   readonly uid: number;
   readonly testing?: boolean;
   readonly roomVersion?: string;
+  readonly presence?: boolean;
 }
 
 /**

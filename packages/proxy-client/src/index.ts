@@ -13,6 +13,6 @@
  * ```
  */
 export { ProxyClient } from './proxy-client.ts';
-export type { CallOptions, Identity, ProxyAnswer, ProxyClientOptions } from './proxy-client.ts';
+export type { CallOptions, Identity, Presence, ProxyAnswer, ProxyClientOptions } from './proxy-client.ts';
 export type { ServerEvent } from './event-parser.ts';
 export { ProxyError } from './proxy-error.ts';

@@ -41,6 +41,32 @@ test('ProxyClient.json() sends objects as JSON and reads JSON', async (context) 
   assert.equal((await client.json<{ body: string }>('PUT', '/', { body: 'text' })).body, 'text');
 });
 
+test('ProxyClient: presence and display names, of a user and of the caller itself', async (context) => {
+  const asked: string[] = [];
+  const client = await clientOf(context, (request, response) => {
+    let body = '';
+    request.on('data', (piece: Buffer) => (body += piece.toString()));
+    request.once('end', () => {
+      asked.push(`${request.method} ${request.url} ${body}`);
+      response.end(JSON.stringify({ display_name: null, presence: 'online', status_msg: 'x' }));
+    });
+  });
+  assert.equal(await client.displayName('@iree/pm:b'), null);
+  assert.equal(await client.displayName(), null);
+  assert.equal((await client.presence('@iree/pm:b')).status_msg, 'x');
+  assert.equal((await client.presence()).presence, 'online');
+  await client.setPresence('unavailable');
+  await client.setPresence('online', 'x');
+  assert.deepEqual(asked, [
+    'GET /v1/matrix/display-name?user=%40iree%2Fpm%3Ab ',
+    'GET /v1/matrix/display-name ',
+    'GET /v1/matrix/presence?user=%40iree%2Fpm%3Ab ',
+    'GET /v1/matrix/presence ',
+    'POST /v1/matrix/presence {"presence":"unavailable"}',
+    'POST /v1/matrix/presence {"presence":"online","status_msg":"x"}',
+  ]);
+});
+
 test('ProxyClient: a refusal is a ProxyError with the proxy’s code and words; an upstream’s error is its own', async (context) => {
   const client = await clientOf(context, (request, response) => {
     const problem = request.url === '/problem';

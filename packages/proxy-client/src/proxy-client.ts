@@ -34,6 +34,16 @@ export interface Identity {
   readonly machine: string;
 }
 
+/** Whether a user is there, as the homeserver tells it. */
+export interface Presence {
+  /** `online`, `unavailable`, `offline`, or what else the homeserver knows. */
+  readonly presence: string;
+  readonly status_msg: string | null;
+  /** Milliseconds. */
+  readonly last_active_ago: number | null;
+  readonly currently_active: boolean | null;
+}
+
 /** One program's way to its proxy. Connections are kept; `close` ends them. */
 export class ProxyClient implements Disposable {
   readonly #socketPath: string;
@@ -94,6 +104,23 @@ export class ProxyClient implements Disposable {
     return this.json('GET', '/v1/grants', options);
   }
 
+  /** How a user calls itself, or this program's own account. */
+  async displayName(user?: string, options: CallOptions = {}): Promise<string | null> {
+    const answer = await this.json<{ display_name: string | null }>('GET', `/v1/matrix/display-name${queryOf(user)}`, options);
+    return answer.display_name;
+  }
+
+  /** Whether a user is there, or this program's own account. Throws `ProxyError` `presence_disabled` where the homeserver keeps none. */
+  presence(user?: string, options: CallOptions = {}): Promise<Presence> {
+    return this.json('GET', `/v1/matrix/presence${queryOf(user)}`, options);
+  }
+
+  /** Says whether this program is there, and what it does; resolves with what others see then. Throws as `presence` does. */
+  setPresence(presence: 'online' | 'unavailable' | 'offline', status?: string, options: Omit<CallOptions, 'body'> = {}): Promise<Presence> {
+    const body = { presence, ...(status === undefined ? {} : { status_msg: status }) };
+    return this.json('POST', '/v1/matrix/presence', { ...options, body });
+  }
+
   /**
    * The events of a stream, without an end: when it breaks it goes on after the last event that came, with pauses. Ends when the signal
    * is aborted or the loop is left. Throws `ProxyError` when the proxy refuses.
@@ -136,6 +163,10 @@ export class ProxyClient implements Disposable {
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+function queryOf(user: string | undefined): string {
+  return user === undefined ? '' : `?user=${encodeURIComponent(user)}`;
 }
 
 async function readText(body: IncomingMessage): Promise<string> {

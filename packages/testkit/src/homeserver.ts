@@ -29,6 +29,8 @@ export interface TestHomeserverOptions {
   readonly serverName?: string;
   /** Default room version, instead of the stand's. */
   readonly roomVersion?: string;
+  /** Presence as well, which the stand has not. */
+  readonly presence?: boolean;
 }
 
 export interface TestHomeserver extends AsyncDisposable {
@@ -59,6 +61,7 @@ export async function startHomeserver(options: TestHomeserverOptions): Promise<T
     testing,
     library: testLibrary(),
     ...(options.roomVersion === undefined ? {} : { roomVersion: options.roomVersion }),
+    ...(options.presence === undefined ? {} : { presence: options.presence }),
   });
   const { command, args, env, cwd } = homeserverCommand(layout);
   // As the service manager starts it; and it dies with the test's process, should that be killed.

@@ -3,11 +3,12 @@ import type { Route } from '../router.ts';
 import { grants } from './grants.ts';
 import { healthz } from './healthz.ts';
 import { identity } from './identity.ts';
-import { readAccount, readProfile, resolveAlias } from './matrix/account.ts';
+import { readAccount, readDisplayName, readProfile, resolveAlias } from './matrix/account.ts';
 import { sendEvent } from './matrix/events.ts';
 import { readMessages, readThread } from './matrix/history.ts';
 import { inviteToRoom, joinRoom, leaveRoom, listMembers } from './matrix/membership.ts';
 import { sendMessage } from './matrix/messages.ts';
+import { readPresence, writePresence } from './matrix/presence.ts';
 import { RAW_ROUTES } from './matrix/raw.ts';
 import { openapi } from './openapi.ts';
 import { createRoom, listRooms } from './matrix/rooms.ts';
@@ -17,7 +18,7 @@ import { services } from './services.ts';
 
 const DESCRIBED: readonly Route[] = [
   ...[healthz, identity, services, grants],
-  ...[readAccount, readProfile, resolveAlias],
+  ...[readAccount, readProfile, readDisplayName, readPresence, writePresence, resolveAlias],
   ...[listRooms, createRoom, joinRoom, leaveRoom, inviteToRoom, listMembers],
   ...[sendMessage, sendEvent, readMessages, readThread],
   ...[readAllState, readState, writeState],

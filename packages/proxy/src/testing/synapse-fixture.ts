@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { get, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startHomeserver, type TestHomeserver } from '@bureau/testkit/homeserver';
+import { startHomeserver, type TestHomeserver, type TestHomeserverOptions } from '@bureau/testkit/homeserver';
 import { ProxyFixture, type FixtureOptions } from './proxy-fixture.ts';
 
 /** One account of the test's homeserver, by plain fetch. */
@@ -31,10 +31,10 @@ export class SynapseFixture implements AsyncDisposable {
     this.#directory = directory;
   }
 
-  static async start(uid: number): Promise<SynapseFixture> {
+  static async start(uid: number, options: Pick<TestHomeserverOptions, 'presence'> = {}): Promise<SynapseFixture> {
     const directory = mkdtempSync(join(tmpdir(), 'bureau-proxy-synapse-'));
     chmodSync(directory, 0o711);
-    return new SynapseFixture(await startHomeserver({ directory: join(directory, 'homeserver'), uid }), directory);
+    return new SynapseFixture(await startHomeserver({ ...options, directory: join(directory, 'homeserver'), uid }), directory);
   }
 
   /** Registers an account by the registration token, as an operator does. */

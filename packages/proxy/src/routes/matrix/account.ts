@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { roomId } from '@bureau/protocol';
 import * as v from 'valibot';
+import { knownTarget } from '../../authorization.ts';
 import { parseRoom, withAccount } from '../../matrix/account.ts';
 import { anyUserId } from '../../matrix/schemas.ts';
 import { Problem } from '../../problem.ts';
@@ -52,11 +53,30 @@ export const readProfile = defineRoute({
   output: v.object({ display_name: v.nullable(v.string()), avatar_url: v.nullable(v.string()) }),
   handle: (call, services) => {
     const user = userOf(call.params['user'] ?? '');
+    services.authorization.require('matrix/read', knownTarget(user));
     return withAccount(call, services, async (account) => {
       const answer = await account.request(profile, { method: 'GET', path: ['profile', user], idempotent: true });
       return { status: 200, body: { display_name: answer.displayname ?? null, avatar_url: answer.avatar_url ?? null } };
     });
   },
+});
+
+/** How a user calls itself, and nothing else. */
+export const readDisplayName = defineRoute({
+  method: 'GET',
+  path: '/v1/matrix/display-name',
+  service: 'matrix',
+  summary: 'Gives the display name of a user, ?user=, or of the principal itself',
+  grant: 'matrix/read',
+  query: v.strictObject({ user: v.optional(anyUserId) }),
+  output: v.object({ display_name: v.nullable(v.string()) }),
+  handle: (call, services) =>
+    withAccount(call, services, async (account) => {
+      const user = call.query.user ?? account.userId;
+      services.authorization.require('matrix/read', knownTarget(user));
+      const { displayname } = await account.request(profile, { method: 'GET', path: ['profile', user, 'displayname'], idempotent: true });
+      return { status: 200, body: { display_name: displayname ?? null } };
+    }),
 });
 
 function userOf(text: string): string {
