@@ -223,7 +223,7 @@ test('dependencyFindings wants exact versions and a line for each, and no stale 
 test('forbiddenFindings refuses network modules and undeclared packages in the launcher', () => {
   const found = forbiddenFindings({
     modules: [],
-    builtins: ['node:http', 'node:net'],
+    builtins: ['node:http', 'node:net', 'node:sqlite'],
     packages: [
       { name: 'undici', version: '1.0.0', integrity: 'x' },
       { name: 'left-pad', version: '1.0.0', integrity: 'x', importedBy: 'packages/a/src/a.ts' },
@@ -233,7 +233,12 @@ test('forbiddenFindings refuses network modules and undeclared packages in the l
   });
   assert.deepEqual(
     found.map((finding) => finding.problem.split(':').slice(0, 2).join(':').split(': ')[0]),
-    ['node:http reaches the launcher', 'undici reaches the launcher', 'imports left-pad into the launcher'],
+    [
+      'node:http reaches the launcher',
+      'node:sqlite reaches the launcher',
+      'undici reaches the launcher',
+      'imports left-pad into the launcher',
+    ],
   );
 });
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Clock } from '@bureau/core';
+import { describeError, type Clock } from '@bureau/core';
 import type { MachineSettings } from '@bureau/instance';
 import type { Logger } from '@bureau/log';
 import type { MatrixClient } from '@bureau/matrix';
@@ -26,7 +26,7 @@ export function takeCommands(deps: TakeCommandsDeps): RoomCommands {
     logger,
     machine: machine.userId,
     configRoom: room,
-    ledger: new CommandLedger(deps.ledgerFile),
+    ledger: new CommandLedger(deps.ledgerFile, (what, error) => logger.error({ error: describeError(error) }, what)),
     rights: (event, sender, signal) => senderRights(homeserver, room, event, sender, { signal }),
     handlers,
     post: (content, key) => sync.post({ room, type: 'm.room.message', content, key }),

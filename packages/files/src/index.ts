@@ -23,4 +23,3 @@ export type { DirectoryOptions } from './directory.ts';
 export { cutLogFile, openLogFile } from './log-file.ts';
 export { settleFile } from './settle-file.ts';
 export { replaceSymlink } from './symlink.ts';
-export { isSqliteDamage } from './sqlite-damage.ts';

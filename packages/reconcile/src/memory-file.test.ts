@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -71,6 +71,16 @@ test('openMemoryFile() moves a damaged file aside and begins anew', (context) =>
   assert.equal(faults.length, 1);
   file.save(new Map([[PRINCIPAL, ENDED]]));
   assert.deepEqual([...file.load()], [[PRINCIPAL, ENDED]]);
+});
+
+test('openMemoryFile() goes on without a damaged file that it cannot move aside', (context) => {
+  const { path, faults, open } = place(context);
+  writeFileSync(path, 'no database at all, but long enough to look like one'.repeat(100));
+  mkdirSync(`${path}.damaged`);
+  const file = open();
+  assert.deepEqual([...file.load()], []);
+  assert.throws(() => file.save(new Map([[PRINCIPAL, ENDED]])));
+  assert.equal(faults.length, 2);
 });
 
 test('openMemoryFile() leaves a file alone that it cannot open, and saves when it can', (context) => {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, renameSync } from 'node:fs';
-import { DatabaseSync } from 'node:sqlite';
 import { parsePrincipalName, type PrincipalName } from '@bureau/core';
-import { isSqliteDamage } from '@bureau/files';
+import { isSqliteDamage, SqliteFile } from '@bureau/files/sqlite';
 import * as v from 'valibot';
 import { lastingMemory, type LastingMemory, type MemoryStore } from './memory.ts';
 
@@ -15,72 +13,51 @@ export interface MemoryFile extends MemoryStore {
   close(): void;
 }
 
-const SCHEMA =
-  'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE IF NOT EXISTS memory (principal TEXT PRIMARY KEY, memory TEXT NOT NULL) STRICT';
+const SCHEMA = 'CREATE TABLE IF NOT EXISTS memory (principal TEXT PRIMARY KEY, memory TEXT NOT NULL) STRICT';
 
 /**
  * A store on this file, which is made by the first use. One that is damaged is moved to `PATH.damaged` and a new one begun; one that
  * cannot be opened (a full disk) is left alone, and `save` throws until it can.
  */
 export function openMemoryFile(path: string, fault: MemoryFault): MemoryFile {
-  let database: DatabaseSync | undefined;
-  const open = (): DatabaseSync => (database ??= openDatabase(path));
-  const close = (): void => {
-    database?.close();
-    database = undefined;
-  };
+  const file = new SqliteFile({ path, schema: SCHEMA, afterPowerFailure: 'all' });
   const rows = (): { principal: unknown; memory: unknown }[] =>
-    open()
+    file
+      .open()
       .prepare('SELECT principal, memory FROM memory')
       .all()
       .map((row) => ({ principal: row['principal'], memory: row['memory'] }));
+  const putAside = (): void => {
+    try {
+      file.moveAside();
+    } catch (error) {
+      fault(`What is remembered of principals (${path}) cannot be moved aside; going on without it`, error);
+    }
+  };
   return {
     load: () => {
       try {
         return new Map(rows().flatMap((row) => readRow(row, fault)));
       } catch (error) {
-        close();
-        if (!isSqliteDamage(error)) {
-          fault(`What is remembered of principals (${path}) cannot be opened; going on without it`, error);
-          return new Map();
-        }
-        fault(`What is remembered of principals (${path}) cannot be read; it is moved aside`, error);
-        // With the log of what was not yet merged: SQLite would play it into the new file.
-        for (const suffix of ['', '-wal', '-shm'])
-          if (existsSync(`${path}${suffix}`)) renameSync(`${path}${suffix}`, `${path}.damaged${suffix}`);
+        file.close();
+        if (isSqliteDamage(error)) {
+          fault(`What is remembered of principals (${path}) cannot be read; it is moved aside`, error);
+          putAside();
+        } else fault(`What is remembered of principals (${path}) cannot be opened; going on without it`, error);
         return new Map();
       }
     },
-    save: (changes) => {
-      const file = open();
-      const write = file.prepare('INSERT INTO memory VALUES (?, ?) ON CONFLICT (principal) DO UPDATE SET memory = excluded.memory');
-      const remove = file.prepare('DELETE FROM memory WHERE principal = ?');
-      file.exec('BEGIN IMMEDIATE');
-      try {
+    save: (changes) =>
+      file.transaction((database) => {
+        const write = database.prepare('INSERT INTO memory VALUES (?, ?) ON CONFLICT (principal) DO UPDATE SET memory = excluded.memory');
+        const remove = database.prepare('DELETE FROM memory WHERE principal = ?');
         for (const [principal, memory] of changes) {
           if (memory === undefined) remove.run(principal);
           else write.run(principal, JSON.stringify(memory));
         }
-        file.exec('COMMIT');
-      } catch (error) {
-        // A full disk may have rolled it back already.
-        if (file.isTransaction) file.exec('ROLLBACK');
-        throw error;
-      }
-    },
-    close,
+      }),
+    close: () => file.close(),
   };
-}
-
-function openDatabase(path: string): DatabaseSync {
-  const database = new DatabaseSync(path);
-  try {
-    database.exec(SCHEMA);
-    return database;
-  } catch (error) {
-    database.close();
-    throw error;
-  }
 }
 
 function readRow({ principal, memory }: { principal: unknown; memory: unknown }, fault: MemoryFault): [PrincipalName, LastingMemory][] {

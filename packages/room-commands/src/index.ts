@@ -7,7 +7,7 @@
  * ```ts
  * import { CommandLedger } from '@bureau/room-commands';
  *
- * const ledger = new CommandLedger('/var/lib/bureau/daemon/commands.sqlite');
+ * const ledger = new CommandLedger('/var/lib/bureau/daemon/commands.sqlite', console.error);
  * ledger.knowsRequest('@bureau-admin:bureau.local', 'by-plain-curl'); // whether this sender has used that request ID before
  * ledger.close();
  * ```

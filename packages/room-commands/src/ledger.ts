@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, renameSync } from 'node:fs';
-import { DatabaseSync } from 'node:sqlite';
-import { isSqliteDamage } from '@bureau/files';
+import type { DatabaseSync } from 'node:sqlite';
+import { isSqliteDamage, SqliteFile } from '@bureau/files/sqlite';
 import { LEDGER_MAX } from './limits.ts';
 
 /** One command that was taken. */
@@ -18,22 +17,26 @@ export interface LedgerEntry {
 type LedgerState = 'received' | 'begun' | 'done';
 
 const SCHEMA = `
-  PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
   CREATE TABLE IF NOT EXISTS command (
     number INTEGER PRIMARY KEY, event TEXT NOT NULL UNIQUE, sender TEXT NOT NULL, request TEXT NOT NULL,
     command TEXT NOT NULL, parameters TEXT NOT NULL, at INTEGER NOT NULL, state TEXT NOT NULL, UNIQUE (sender, request)) STRICT;
 `;
 
+/** Told what went wrong with the file; nothing of it ends the daemon. */
+export type LedgerFault = (what: string, error: unknown) => void;
+
 /**
- * Which commands were taken, on disk before anything is done: none is carried out twice, whatever crashes. A damaged file is moved to
- * `PATH.damaged`; one that cannot be written makes every method throw, and what is not recorded is not carried out.
+ * Which commands were taken, on disk before anything is done: none is carried out twice, whatever crashes. A file that is damaged when
+ * it is opened is moved to `PATH.damaged`, which is told; one that cannot be written makes every method throw, and what is not recorded
+ * is not carried out.
  */
 export class CommandLedger {
-  readonly #path: string;
-  #database: DatabaseSync | undefined;
+  readonly #file: SqliteFile;
+  readonly #fault: LedgerFault;
 
-  constructor(path: string) {
-    this.#path = path;
+  constructor(path: string, fault: LedgerFault) {
+    this.#file = new SqliteFile({ path, schema: SCHEMA, afterPowerFailure: 'all' });
+    this.#fault = fault;
   }
 
   /** Whether this event was taken before. */
@@ -77,31 +80,17 @@ export class CommandLedger {
 
   /** Idempotent; a later use opens the file again. */
   close(): void {
-    this.#database?.close();
-    this.#database = undefined;
+    this.#file.close();
   }
 
   #open(): DatabaseSync {
-    if (this.#database !== undefined) return this.#database;
     try {
-      this.#database = openDatabase(this.#path);
+      return this.#file.open();
     } catch (error) {
       if (!isSqliteDamage(error)) throw error;
-      for (const suffix of ['', '-wal', '-shm'])
-        if (existsSync(`${this.#path}${suffix}`)) renameSync(`${this.#path}${suffix}`, `${this.#path}.damaged${suffix}`);
-      this.#database = openDatabase(this.#path);
+      this.#fault(`Which commands were taken (${this.#file.path}) cannot be read; it is moved aside`, error);
+      this.#file.moveAside();
+      return this.#file.open();
     }
-    return this.#database;
-  }
-}
-
-function openDatabase(path: string): DatabaseSync {
-  const database = new DatabaseSync(path);
-  try {
-    database.exec(SCHEMA);
-    return database;
-  } catch (error) {
-    database.close();
-    throw error;
   }
 }

@@ -82,7 +82,9 @@ export function machine(context: TestContext, directory = mkdtempSync(join(tmpdi
     },
     'agent.signal': look('agent.signal'),
   };
-  const ledger = new CommandLedger(join(directory, 'commands.sqlite'));
+  const ledger = new CommandLedger(join(directory, 'commands.sqlite'), (what, error) => {
+    throw new Error(what, { cause: error });
+  });
   const commands = new RoomCommands({
     clock,
     logger: auditLogger(audited),
