@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseRoomId } from '@bureau/core';
-import type { MachineSync } from './machine-sync.ts';
 import type { TimelineEvent } from './room-event.ts';
+import { known, liveSync } from './testing/live-sync.ts';
 import {
   ASSIGNMENT,
   MACHINE,
@@ -16,28 +16,8 @@ import {
   news,
   syncOf,
   until,
-  type Asked,
   type Reply,
 } from './testing/scripted-homeserver.ts';
-
-/** Keys of the assignments that the sync knows, each with its event. */
-function known(sync: MachineSync): string[] {
-  return sync
-    .state(ROOM, ASSIGNMENT)
-    .map(({ stateKey, eventId }) => `${stateKey} ${eventId}`)
-    .toSorted();
-}
-
-/** Answers syncs one after the other, and state by what the room really holds. */
-function scripted(server: ScriptedHomeserver, syncs: readonly Reply[], state: () => readonly unknown[]): { left: Reply[] } {
-  const script = { left: [...syncs] };
-  server.answer = (asked: Asked) => {
-    if (asked.path === '/sync') return script.left.shift();
-    if (asked.path === `/rooms/${ROOM}/state`) return state();
-    return undefined;
-  };
-  return script;
-}
 
 const HOSTILE: readonly [what: string, reply: Reply][] = [
   ['truncated JSON', (response) => void response.end('{"next_batch":"s9","rooms":{"jo')],
@@ -59,48 +39,35 @@ const HOSTILE: readonly [what: string, reply: Reply][] = [
 
 for (const [what, reply] of HOSTILE)
   test(`MachineSync keeps what it knows while the homeserver answers ${what}, and goes on from where it was`, async (context) => {
-    const server = await ScriptedHomeserver.start(context);
-    const state = [assignment('a/one', '$one')];
-    const script = scripted(server, [news('s1', state)], () => state);
-    const sync = syncOf(context, server.url, { directory: directory(context) });
-    sync.start();
-    await until(() => sync.health === 'live');
+    const live = await liveSync(context, [assignment('a/one', '$one')]);
+    const { sync } = live;
     assert.deepEqual(known(sync), ['a/one $one']);
-    script.left.push(reply);
-    server.look();
+    live.say(reply);
     await until(() => sync.health === 'offline');
     assert.deepEqual(known(sync), ['a/one $one']);
-    state.push(assignment('a/two', '$two'));
-    script.left.push(news('s2', [assignment('a/two', '$two')]));
-    server.look();
+    live.state = [assignment('a/one', '$one'), assignment('a/two', '$two')];
+    live.say(news('s2', [assignment('a/two', '$two')]));
     await until(() => sync.health === 'live');
     assert.deepEqual(known(sync), ['a/one $one', 'a/two $two']);
-    assert.equal(server.to('/sync').at(-2)?.query.get('since'), 's1', 'nothing is left out and nothing asked for twice');
+    assert.equal(live.server.to('/sync').at(-2)?.query.get('since'), 's1', 'nothing is left out and nothing asked for twice');
   });
 
 test('MachineSync ends a body that never ends at its bound, and keeps what it knows', async (context) => {
-  const server = await ScriptedHomeserver.start(context);
-  const state = [assignment('a/one', '$one')];
-  const script = scripted(server, [news('s1', state)], () => state);
-  const sync = syncOf(context, server.url, { directory: directory(context) });
-  sync.start();
-  await until(() => sync.health === 'live');
+  const { sync, say } = await liveSync(context, [assignment('a/one', '$one')]);
   let sent = 0;
-  script.left.push((response) => {
+  say((response) => {
     const more = (): void => {
       for (let room = true; room && !response.destroyed; sent += 1) room = response.write(' '.repeat(1_048_576));
       if (!response.destroyed) response.once('drain', more);
     };
     more();
   });
-  server.look();
   await until(() => sync.health === 'offline');
   assert.ok(sent > 60 && sent < 200, `${sent} MiB were taken`);
   assert.deepEqual(known(sync), ['a/one $one']);
 });
 
 test('MachineSync reads the good events of an answer whose others are wrong, and tells each wrong one once', async (context) => {
-  const server = await ScriptedHomeserver.start(context);
   const deep = `${'['.repeat(20_000)}${']'.repeat(20_000)}`;
   const bad: unknown[] = [
     null,
@@ -118,11 +85,8 @@ test('MachineSync reads the good events of an answer whose others are wrong, and
   ];
   const good = [assignment('a/one', '$one'), assignment('a/two', '$two')];
   const text = JSON.stringify(news('s1', [good[0], ...bad, 'DEEP', good[1]])).replace('"DEEP"', `{"content":${deep}}`);
-  scripted(server, [(response) => void response.end(text)], () => good);
   const logger = keepingLogger();
-  const sync = syncOf(context, server.url, { directory: directory(context), logger });
-  sync.start();
-  await until(() => sync.health === 'live');
+  const { sync } = await liveSync(context, good, { first: (response) => void response.end(text), logger });
   assert.deepEqual(known(sync), ['a/one $one', 'a/two $two']);
   assert.ok(sync.refused.count >= 9, `${sync.refused.count}`);
   const told = logger.lines.filter((line) => line.startsWith('an event cannot be read'));
@@ -131,50 +95,38 @@ test('MachineSync reads the good events of an answer whose others are wrong, and
 });
 
 test('MachineSync does not believe an old answer that is replayed: the room is read', async (context) => {
-  const server = await ScriptedHomeserver.start(context);
-  let state = [assignment('a/one', '$old', { v: 1, desired: 'stopped' })];
-  const first = news('s1', state);
-  const script = scripted(server, [first], () => state);
-  const sync = syncOf(context, server.url, { directory: directory(context) });
-  sync.start();
-  await until(() => sync.health === 'live');
-  state = [assignment('a/one', '$new')];
-  script.left.push(news('s2', state));
-  server.look();
+  const old = [assignment('a/one', '$old', { v: 1, desired: 'stopped' })];
+  const first = news('s1', old);
+  const live = await liveSync(context, old, { first });
+  const { sync } = live;
+  live.state = [assignment('a/one', '$new')];
+  live.say(news('s2', live.state));
   await until(() => known(sync)[0] === 'a/one $new');
   const seen: string[] = [];
-  script.left.push(first, first, news('s3', []));
-  const reads = server.to(`/rooms/${ROOM}/state`).length;
-  server.look();
+  const reads = live.reads();
+  live.say(first, first, news('s3', []));
   await until(() => {
     seen.push(...known(sync));
-    return server.to(`/rooms/${ROOM}/state`).length > reads && script.left.length === 0;
+    return live.reads() > reads && live.left.length === 0;
   });
   assert.deepEqual([...new Set(seen)], ['a/one $new']);
 });
 
 test('MachineSync reads a room again whose state event was redacted, and takes the redacted content', async (context) => {
-  const server = await ScriptedHomeserver.start(context);
-  let state = [assignment('a/one', '$one', { v: 1, principal: 'a/one' }), assignment('a/two', '$two', { v: 1 })];
-  const script = scripted(server, [news('s1', state)], () => state);
-  const sync = syncOf(context, server.url, { directory: directory(context) });
-  sync.start();
-  await until(() => sync.health === 'live');
-  state = [assignment('a/one', '$one', {}), assignment('a/two', '$two', { v: 1 })];
+  const before = [assignment('a/one', '$one', { v: 1, principal: 'a/one' }), assignment('a/two', '$two', { v: 1 })];
+  const live = await liveSync(context, before);
+  const { sync } = live;
+  live.state = [assignment('a/one', '$one', {}), assignment('a/two', '$two', { v: 1 })];
   const redaction = { type: 'm.room.redaction', sender: OPERATOR, event_id: '$r', origin_server_ts: 2, content: { redacts: '$one' } };
-  script.left.push(news('s2', [], { timeline: { events: [redaction] } }));
-  server.look();
+  live.say(news('s2', [], { timeline: { events: [redaction] } }));
   await until(() => Object.keys(sync.state(ROOM, ASSIGNMENT)[0]?.content ?? { v: 1 }).length === 0);
   assert.deepEqual(known(sync), ['a/one $one', 'a/two $two']);
 });
 
 test('MachineSync starts offline from the last good state, and says nothing is confirmed', async (context) => {
-  const server = await ScriptedHomeserver.start(context);
-  const state = [assignment('a/one', '$one')];
   const place = directory(context);
-  scripted(server, [news('s1', state), news('s2', [assignment('a/two', '$two')])], () => state);
-  const before = syncOf(context, server.url, { directory: place });
-  before.start();
+  const { server, sync: before, say } = await liveSync(context, [assignment('a/one', '$one')], { directory: place });
+  say(news('s2', [assignment('a/two', '$two')]));
   await until(() => known(before).length === 2);
   // The position is saved after what it brought was told, and before the next sync.
   await until(() => server.to('/sync').length === 3);
@@ -187,37 +139,27 @@ test('MachineSync starts offline from the last good state, and says nothing is c
 });
 
 test('MachineSync.confirm() reads the rooms where syncs do not say the state after the timeline, and not where they do', async (context) => {
-  const server = await ScriptedHomeserver.start(context);
   const state = [assignment('a/one', '$one')];
-  const script = scripted(server, [{ next_batch: 's1', rooms: { join: { [ROOM]: { state: { events: state } } } } }], () => state);
-  const sync = syncOf(context, server.url, { directory: directory(context) });
-  sync.start();
-  await until(() => sync.health === 'live');
-  const reads = (): number => server.to(`/rooms/${ROOM}/state`).length;
-  const before = reads();
-  state.length = 0;
+  const first = { next_batch: 's1', rooms: { join: { [ROOM]: { state: { events: state } } } } };
+  const live = await liveSync(context, state, { first });
+  const { sync } = live;
+  const before = live.reads();
+  live.state = [];
   await sync.confirm();
-  assert.equal(reads(), before + 1);
+  assert.equal(live.reads(), before + 1);
   assert.deepEqual(known(sync), [], 'and what was read stands');
-  script.left.push(news('s2', [assignment('a/two', '$two')]));
-  server.look();
+  live.say(news('s2', [assignment('a/two', '$two')]));
   await until(() => known(sync).length === 1);
   await sync.confirm();
-  assert.equal(reads(), before + 1);
+  assert.equal(live.reads(), before + 1);
 });
 
 test('MachineSync begins anew in place when the homeserver refuses its position', async (context) => {
-  const server = await ScriptedHomeserver.start(context);
-  let state = [assignment('a/one', '$one')];
-  const script = scripted(server, [news('s1', state)], () => state);
-  const sync = syncOf(context, server.url, { directory: directory(context) });
-  sync.start();
-  await until(() => sync.health === 'live');
-  state = [assignment('a/two', '$two')];
-  script.left.push((response) => void response.writeHead(400).end('{"errcode":"M_UNKNOWN","error":"Invalid since"}'), news('t1', state));
-  server.look();
-  await until(() => known(sync)[0] === 'a/two $two');
-  assert.equal(server.to('/sync').filter(({ query }) => !query.has('since')).length, 2);
+  const live = await liveSync(context, [assignment('a/one', '$one')]);
+  live.state = [assignment('a/two', '$two')];
+  live.say((response) => void response.writeHead(400).end('{"errcode":"M_UNKNOWN","error":"Invalid since"}'), news('t1', live.state));
+  await until(() => known(live.sync)[0] === 'a/two $two');
+  assert.equal(live.server.to('/sync').filter(({ query }) => !query.has('since')).length, 2);
 });
 
 test('MachineSync delivers others’ messages with those of a gap, once and in order, and not its own', async (context) => {
@@ -337,14 +279,11 @@ test('MachineSync waits for one room as long as the homeserver asks, and for no 
 });
 
 test('MachineSync follows further types from when it is told to: what is there is read, what comes is taken', async (context) => {
-  const server = await ScriptedHomeserver.start(context);
   const ready = (id: string, level: number): Record<string, unknown> => ({ ...assignment('', id, { level }), type: 'm.bureau.ready' });
-  const state = [assignment('a/one', '$one'), ready('$old', 1)];
-  const script = scripted(server, [news('s1', [assignment('a/one', '$one')])], () => state);
-  const options = { directory: directory(context) };
-  const sync = syncOf(context, server.url, options);
-  sync.start();
-  await until(() => sync.health === 'live');
+  const live = await liveSync(context, [assignment('a/one', '$one'), ready('$old', 1)], {
+    first: news('s1', [assignment('a/one', '$one')]),
+  });
+  const { server, sync } = live;
   assert.deepEqual(sync.state(ROOM, 'm.bureau.ready'), []);
   assert.deepEqual([sync.isMember(ROOM), sync.isMember(parseRoomId('!other:bureau.test'))], [true, false]);
 
@@ -352,11 +291,10 @@ test('MachineSync follows further types from when it is told to: what is there i
   await until(() => sync.state(ROOM, 'm.bureau.ready')[0]?.eventId === '$old');
   const isAsked = (): boolean => server.to('/sync').at(-1)?.query.get('filter')?.includes('m.bureau.ready') === true;
   await until(isAsked);
-  script.left.push(news('s2', [ready('$new', 2)]));
-  server.look();
+  live.say(news('s2', [ready('$new', 2)]));
   await until(() => sync.state(ROOM, 'm.bureau.ready')[0]?.eventId === '$new');
-  const reads = server.to(`/rooms/${ROOM}/state`).length;
+  const reads = live.reads();
   sync.follow(['m.bureau.ready']);
   await until(() => server.to('/sync').at(-1)?.query.get('since') === 's2');
-  assert.equal(server.to(`/rooms/${ROOM}/state`).length, reads, 'what is followed already is not read again');
+  assert.equal(live.reads(), reads, 'what is followed already is not read again');
 });

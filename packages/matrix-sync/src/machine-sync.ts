@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { BureauError, describeError, hasCode, sleep, type Clock, type RoomId, type UserId } from '@bureau/core';
 import type { Logger } from '@bureau/log';
+import { DoubtfulRooms } from './doubtful-rooms.ts';
 import { HomeserverLink } from './homeserver-link.ts';
 import { InvitationDesk } from './invitations.ts';
 import { POLL_MILLISECONDS } from './limits.ts';
@@ -10,7 +11,7 @@ import { RefusedEvents } from './refused-events.ts';
 import { retryPause } from './retry-pause.ts';
 import type { RefusedEvent, StateFact } from './room-event.ts';
 import { RoomQueues } from './room-queues.ts';
-import { readStateAnswer, readSyncAnswer, type Invitation, type RoomNews, type SyncNews } from './sync-answer.ts';
+import { readSyncAnswer, type Invitation, type RoomNews, type SyncNews } from './sync-answer.ts';
 import { SyncedState } from './synced-state.ts';
 import { TimelineDelivery, type TimelineReader } from './timeline-delivery.ts';
 
@@ -47,13 +48,12 @@ export class MachineSync {
   readonly #refused: RefusedEvents;
   readonly #invitations: InvitationDesk;
   readonly #timelines: TimelineDelivery;
+  readonly #doubtful: DoubtfulRooms;
   readonly #positions = new PositionHistory();
   readonly #ending = new AbortController();
   /** Ends the poll that is under way, so that rooms are read now. */
   #interrupt = new AbortController();
   readonly #followed: Set<string>;
-  #toRead = new Set<RoomId>();
-  #waiting: { resolve: () => void; reject: (error: unknown) => void }[] = [];
   /** Whether the homeserver says state after the timeline; unknown until it has said some. */
   #exact: boolean | undefined;
   #health: SyncHealth = 'starting';
@@ -72,6 +72,15 @@ export class MachineSync {
     const shared = { link: this.#link, logger, signal: this.#ending.signal };
     this.#invitations = new InvitationDesk({ ...shared, queues: this.#queues, accepts: options.accepts });
     this.#timelines = new TimelineDelivery({ ...shared, refused: this.#refused, userId: options.userId, reader: options.messages });
+    this.#doubtful = new DoubtfulRooms({
+      ...shared,
+      state: this.#state,
+      refused: this.#refused,
+      invitations: this.#invitations,
+      rooms: options.rooms,
+      followed: this.#followed,
+      onChange: () => this.#tellChange(),
+    });
     this.#outbox = new Outbox(`${directory}/outbox.sqlite`, fault, {
       clock,
       logger,
@@ -115,10 +124,9 @@ export class MachineSync {
   async confirm(): Promise<void> {
     if (this.#exact === true && this.#health === 'live') return;
     if (this.#health === 'logged_out') throw new BureauError('logged_out', 'The homeserver does not let the machine in any more');
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#waiting.push({ resolve, reject });
+    const settled = this.#doubtful.settled();
     this.#readAgain(this.#options.rooms);
-    await promise;
+    await settled;
   }
 
   /** Follows further types of state from now on, in every room that the machine is in; what is already there is read. */
@@ -176,8 +184,8 @@ export class MachineSync {
   async #step(): Promise<void> {
     this.#interrupt = new AbortController();
     const live = this.#health === 'live';
-    if (!live) this.#addToRead(this.#options.rooms);
-    else if (this.#toRead.size + this.#waiting.length > 0) await this.#readRooms();
+    if (!live) this.#doubtful.add(this.#options.rooms);
+    else if (this.#doubtful.isAny) await this.#doubtful.read({ live });
     const began = this.#options.clock.monotonic();
     const since = this.#state.position;
     const news = await this.#poll(since, live ? POLL_MILLISECONDS : 0);
@@ -203,7 +211,7 @@ export class MachineSync {
 
   async #take(news: SyncNews, since: string | undefined): Promise<void> {
     this.#refused.add(news.refused);
-    if (this.#positions.isOld(news.position)) this.#addToRead(this.#options.rooms);
+    if (this.#positions.isOld(news.position)) this.#doubtful.add(this.#options.rooms);
     const own = this.#options.userId;
     let changed = since === undefined && this.#state.keepOnly(news.rooms.map(({ room }) => room));
     for (const each of news.rooms) {
@@ -211,8 +219,8 @@ export class MachineSync {
       const change = this.#state.take(each.room, each.state, { whole: since === undefined });
       changed ||= change.set.some(({ sender }) => sender !== own);
       const inDoubt = change.old > 0 || (each.gapFrom !== undefined && !each.exact) || this.#redacts(each);
-      if (inDoubt) this.#addToRead([each.room]);
-      this.#noteTooMany(each.room, change.tooMany);
+      if (inDoubt) this.#doubtful.add([each.room]);
+      this.#refused.addSurplus(each.room, change.tooMany);
     }
     for (const room of news.left) changed = this.#state.drop(room) || changed;
     if (changed) {
@@ -237,7 +245,7 @@ export class MachineSync {
   /** The homeserver answers again: what it says now is compared with what it said before, since it may have been restored meanwhile. */
   async #becomeLive(news: SyncNews, began: number): Promise<void> {
     const { clock, logger } = this.#options;
-    await this.#readRooms();
+    await this.#doubtful.read({ live: false });
     this.#health = 'live';
     const events = news.rooms.reduce((sum, { state, timeline }) => sum + state.length + timeline.length, 0);
     const now = clock.monotonic();
@@ -246,53 +254,10 @@ export class MachineSync {
     this.#tellChange();
   }
 
-  async #readRooms(): Promise<void> {
-    for (const room of this.#toRead) {
-      // Taken out first: what comes into doubt meanwhile is read once more.
-      this.#toRead.delete(room);
-      try {
-        await this.#readRoom(room);
-      } catch (error) {
-        if (!hasCode(error, 'matrix_refused')) {
-          this.#toRead.add(room);
-          throw error;
-        }
-        // Not in it: an invitation that a lost answer told can still be taken up.
-        if (this.#options.rooms.includes(room)) await this.#invitations.join(room);
-        this.#options.logger.warn({ room, error: describeError(error) }, 'a room cannot be read; what is known of it stands');
-      }
-    }
-    for (const { resolve } of this.#waiting.splice(0)) resolve();
-  }
-
-  async #readRoom(room: RoomId): Promise<void> {
-    const { state, refused } = readStateAnswer(await this.#link.roomState(room, this.#ending.signal), room);
-    this.#refused.add(refused);
-    const followed = new Set(this.#followed);
-    const known = this.#state.knows(room);
-    const change = this.#state.take(
-      room,
-      state.filter(({ type }) => followed.has(type)),
-      { whole: true },
-    );
-    this.#noteTooMany(room, change.tooMany);
-    const differing = change.set.length + change.gone.length;
-    if (differing === 0) return;
-    if (known && this.#health === 'live')
-      this.#options.logger.info({ room, events: differing }, 'a room in doubt was read: it is other than it seemed');
-    else if (known)
-      this.#options.logger.error(
-        { room },
-        `the homeserver has other state than it told us (${differing} events differ): restored from an older copy?`,
-      );
-    this.#state.save();
-    this.#tellChange();
-  }
-
   /** Whether to try again. */
   #noteFailure(error: unknown): boolean {
     const { logger, clock } = this.#options;
-    for (const { reject } of this.#waiting.splice(0)) reject(error);
+    this.#doubtful.giveUp(error);
     if (hasCode(error, 'logged_out')) {
       this.#health = 'logged_out';
       logger.error({ error: describeError(error) }, 'the machine is logged out');
@@ -312,16 +277,8 @@ export class MachineSync {
     return true;
   }
 
-  #noteTooMany(room: RoomId, count: number): void {
-    if (count > 0) this.#refused.add([{ room, eventId: '?', reason: 'there is more state than a machine keeps' }]);
-  }
-
-  #addToRead(rooms: readonly RoomId[]): void {
-    for (const room of rooms) this.#toRead.add(room);
-  }
-
   #readAgain(rooms: readonly RoomId[]): void {
-    this.#addToRead(rooms);
+    this.#doubtful.add(rooms);
     this.#interrupt.abort();
   }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { RoomId } from '@bureau/core';
 import type { Logger } from '@bureau/log';
 import { REFUSED_KEPT } from './limits.ts';
 import type { RefusedEvent } from './room-event.ts';
@@ -21,6 +22,11 @@ export class RefusedEvents {
   /** The newest, oldest first. */
   get newest(): readonly RefusedEvent[] {
     return [...this.#kept.values()];
+  }
+
+  /** Adds what a room holds beyond the state that a machine keeps, if anything. */
+  addSurplus(room: RoomId, count: number): void {
+    if (count > 0) this.add([{ room, eventId: '?', reason: 'there is more state than a machine keeps' }]);
   }
 
   add(events: readonly RefusedEvent[]): void {
