@@ -14,6 +14,11 @@ const DEEP = /^integration\/faults\/deep-writes-/;
 /** Tests that let a quarter of an hour pass: by name only. */
 const SOAK = /^integration\/soak\//;
 
+/** Whether a file is a suite that runs by name only. */
+export function isDeep(file: string): boolean {
+  return DEEP.test(file) || SOAK.test(file);
+}
+
 /** Finds every `*.test.ts` of a checkout, sorted: beside the sources (unit), and below `integration/`. */
 export function findTestFiles(root: string): TestFile[] {
   const unit = ['packages', 'apps'].flatMap((group) =>

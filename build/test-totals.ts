@@ -26,6 +26,8 @@ export class TestTotals {
   readonly #root: string;
   readonly #testsOf = new Map<string, number>();
   readonly failures: TestFailure[] = [];
+  /** The tests that passed. */
+  readonly passes: { readonly file: string; readonly name: string; readonly seconds: number }[] = [];
   passed = 0;
   failed = 0;
   /** Of the suites that attack, whose tests say in their names which they are. */
@@ -49,6 +51,7 @@ export class TestTotals {
     if (end.details.type !== 'suite') this.#testsOf.set(file, (this.#testsOf.get(file) ?? 0) + 1);
     if (reason === undefined) {
       this.passed += 1;
+      this.passes.push({ file, name: end.name, seconds: Math.round((end.details.duration_ms ?? 0) / 1_000) });
     } else if (isCause || isWholeFile) {
       this.#fail({ file, ...(end.line === undefined ? {} : { line: end.line }), name: end.name, reason });
     } else if (end.details.type !== 'suite') {

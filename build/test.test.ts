@@ -139,6 +139,14 @@ test('runTests takes integration/proxy-x for proxy as well, and integration/soak
   assert.match(runOn(files, 'soak').out, /in 1 files/);
 });
 
+test('runTests --name=PATTERN runs the tests of that name only, and fails where there is none', () => {
+  const files = { 'packages/a/src/a.test.ts': `${PASSES}\ntest('breaks', () => { throw new Error('the reason'); });` };
+  const { code, out } = runOn(files, '--name=^(one|two)$');
+  assert.match(out, /\n2 passed, 0 failed\n$/);
+  assert.equal(code, 0);
+  assert.equal(runOn(files, '--name=nobody').code, 1);
+});
+
 test('runTests refuses an unknown option', () => {
   assert.equal(runOn({}, '--watch').code, 2);
 });

@@ -2,11 +2,13 @@
 /**
  * Runs test files through node:test, one process each: unit suites two at a time, integration one at a time; one line per
  * file, failures in full at once and again at the end, one summary for all. Fails on a file without a test and on a skipped test.
- *   test.ts [--json] [--each] [SUITE…]
+ *   test.ts [--json] [--each] [--record] [--name=PATTERN] [SUITE…]
  */
+import { spawnSync } from 'node:child_process';
 import { join, relative } from 'node:path';
 import { run } from 'node:test';
 import { nearestName } from './nearest-name.ts';
+import { recordPassedFaults, type PassedFault } from './passed-faults.ts';
 import { findTestFiles, selectTestFiles } from './test-suites.ts';
 import type { TestFile } from './test-suites.ts';
 import { TestTotals } from './test-totals.ts';
@@ -18,8 +20,13 @@ const TEST_MILLISECONDS = { unit: 120_000, integration: 600_000, deep: 1_200_000
 /** Files at a time. Integration: one, as each has whole stands and measures times. */
 const FILES_AT_A_TIME = { unit: 2, integration: 1, deep: 1 };
 
-/** `--json`: the last line on stdout is one object. `--each`: a line for each test as it ends, its failure with it. */
-const OPTIONS: readonly string[] = ['--json', '--each'];
+/**
+ * `--json`: the last line on stdout is one object. `--each`: a line for each test as it ends, its failure with it. `--record`: what
+ * passed of the deep suite is written down, for the table of faults.
+ */
+const OPTIONS: readonly string[] = ['--json', '--each', '--record'];
+/** Only tests whose names match this expression: a piece of a suite that takes long. */
+const NAME_OPTION = '--name=';
 
 async function runFiles(
   root: string,
@@ -27,13 +34,14 @@ async function runFiles(
   files: readonly string[],
   totals: TestTotals,
   print: (line: string) => void,
-  each: boolean,
+  { each, name }: { readonly each: boolean; readonly name: string | undefined },
 ): Promise<void> {
   const stream = run({
     files: files.map((file) => join(root, file)),
     cwd: root,
     concurrency: FILES_AT_A_TIME[kind],
     timeout: TEST_MILLISECONDS[kind],
+    ...(name === undefined ? {} : { testNamePatterns: [name] }),
   });
   let told = totals.failures.length;
   for await (const { type, data } of stream as AsyncIterable<{ type: string; data: unknown }>) {
@@ -65,6 +73,20 @@ async function runFiles(
   }
 }
 
+/** What passed of the deep suite, for docs/reference/faults.md. */
+function recordDeep(root: string, files: readonly TestFile[], totals: TestTotals): void {
+  const deep = new Set(files.filter(({ kind }) => kind === 'deep').map(({ file }) => file));
+  const commit = spawnSync('git', ['describe', '--always', '--dirty'], { cwd: root, encoding: 'utf8' }).stdout.trim();
+  const on = new Date().toISOString().slice(0, 10);
+  const passed = totals.passes.filter(({ file }) => deep.has(file));
+  const facts = passed.map(({ name, seconds }): [string, PassedFault] => [name, { on, commit, seconds }]);
+  recordPassedFaults(
+    root,
+    Object.fromEntries(facts),
+    totals.failures.map(({ name }) => name),
+  );
+}
+
 function describeEnd(end: TestEnd, isPass: boolean): string {
   const seconds = ((end.details.duration_ms ?? 0) / 1000).toFixed(1).padStart(6);
   return `  ${isPass ? 'passed' : 'FAILED'} ${seconds} s  ${end.name}`;
@@ -82,14 +104,16 @@ function describeFailure(failure: TestFailure): string {
 export async function runTests(root: string, args: readonly string[]): Promise<number> {
   const asJson = args.includes('--json');
   const print = asJson ? (line: string): void => console.error(line) : (line: string): void => console.log(line);
-  const unknownOption = args.find((argument) => argument.startsWith('-') && !OPTIONS.includes(argument));
+  const unknownOption = args.find(
+    (argument) => argument.startsWith('-') && !argument.startsWith(NAME_OPTION) && !OPTIONS.includes(argument),
+  );
   if (unknownOption !== undefined) {
-    console.error(`script/test: unknown option ${unknownOption}; expected ${OPTIONS.join(', ')} or names of suites`);
+    console.error(`script/test: unknown option ${unknownOption}; expected ${OPTIONS.join(', ')}, ${NAME_OPTION}PATTERN or names of suites`);
     return 2;
   }
   const selected = selectTestFiles(
     findTestFiles(root),
-    args.filter((argument) => !OPTIONS.includes(argument)),
+    args.filter((argument) => !argument.startsWith('-')),
   );
   if ('unknown' in selected) {
     console.error(
@@ -102,11 +126,16 @@ export async function runTests(root: string, args: readonly string[]): Promise<n
     root,
     selected.files.map((test) => test.file),
   );
+  const options = {
+    each: args.includes('--each'),
+    name: args.find((argument) => argument.startsWith(NAME_OPTION))?.slice(NAME_OPTION.length),
+  };
   for (const kind of ['unit', 'integration', 'deep'] as const) {
     const files = selected.files.filter((test) => test.kind === kind).map((test) => test.file);
-    if (files.length > 0) await runFiles(root, kind, files, totals, print, args.includes('--each'));
+    if (files.length > 0) await runFiles(root, kind, files, totals, print, options);
   }
   totals.finish();
+  if (args.includes('--record')) recordDeep(root, selected.files, totals);
   for (const failure of totals.failures) print(`\n${describeFailure(failure)}`);
   const { passed, failed, failures } = totals;
   const milliseconds = Math.round(performance.now() - began);

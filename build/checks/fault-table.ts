@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { readPassedFaults, type PassedFault } from '../passed-faults.ts';
+import { isDeep } from '../test-suites.ts';
 import { checkoutFiles } from './checkout-files.ts';
 import type { Check } from './finding.ts';
 
@@ -12,7 +14,10 @@ export const faultTableCheck: Check = {
   name: 'fault-table',
   run({ root, write }) {
     const files = checkoutFiles(root).filter((file) => TESTS.test(file));
-    const wanted = faultTable(files.map((file) => ({ file, text: readFileSync(join(root, file), 'utf8') })));
+    const wanted = faultTable(
+      files.map((file) => ({ file, text: readFileSync(join(root, file), 'utf8') })),
+      readPassedFaults(root),
+    );
     const path = join(root, DOCUMENT);
     if (write) {
       mkdirSync(dirname(path), { recursive: true });
@@ -31,14 +36,18 @@ export const faultTableCheck: Check = {
 
 /**
  * The page, from the titles `FAULT: RESULT` of tests and groups. A title made from parts has a row for each of what they are, where a loop over
- * a list of words says so; else their names in italics.
+ * a list of words says so; else their names in italics. Tests of the deep suite say when they passed last.
  */
-export function faultTable(files: readonly { readonly file: string; readonly text: string }[]): string {
+export function faultTable(
+  files: readonly { readonly file: string; readonly text: string }[],
+  passed: Readonly<Record<string, PassedFault>>,
+): string {
   const rows = files.flatMap(({ file, text }) =>
     titlesOf(text).map((title) => {
       const at = title.indexOf(': ');
       const [fault, result] = at < 0 ? [title, ''] : [title.slice(0, at), title.slice(at + 2)];
-      return `| ${cell(fault)} | ${cell(result)} | [${basename(file, '.test.ts')}](../../${file}) |`;
+      const last = isDeep(file) ? lastPassed(passed[title]) : 'with every `script/test`';
+      return `| ${cell(fault)} | ${cell(result)} | [${basename(file, '.test.ts')}](../../${file}) | ${last} |`;
     }),
   );
   return [
@@ -46,13 +55,18 @@ export function faultTable(files: readonly { readonly file: string; readonly tex
     '',
     'Written by `script/check --write fault-table` from the titles of the tests in `integration/faults`; `script/test integration/faults/`',
     'injects each of them into a real stand. What a person sees of them, and what to do:',
-    '[operations.md](../operations.md#faults-that-were-tried).',
+    '[operations.md](../operations.md#faults-that-were-tried). Those of the deep suite take long and run by name: `script/test deep --record`',
+    'writes down when each passed (`--name=PATTERN` for a part of them).',
     '',
-    '| fault | result | test |',
-    '| --- | --- | --- |',
+    '| fault | result | test | passed |',
+    '| --- | --- | --- | --- |',
     ...rows,
     '',
   ].join('\n');
+}
+
+function lastPassed(passed: PassedFault | undefined): string {
+  return passed === undefined ? 'not on record' : `${passed.on}, ${passed.commit}, ${passed.seconds} s`;
 }
 
 function titlesOf(text: string): string[] {
