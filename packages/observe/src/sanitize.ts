@@ -125,15 +125,21 @@ export class TerminalSanitizer {
     this.#enter('ground');
   }
 
-  #escape(byte: number): void {
-    if (byte === ESCAPE) return this.#enter('escape');
-    if (byte === 0x18 || byte === 0x1a) return this.#enter('ground');
-    if (byte < 0x20) return this.#c0(byte);
-    if (byte === 0x7f) return;
-    if (byte > 0x7f) {
+  /** Whether a byte is no part of an escape or control sequence; it has its own effect then, amid the sequence or instead of it. */
+  #interrupts(byte: number): boolean {
+    if (byte >= 0x20 && byte < 0x7f) return false;
+    if (byte === ESCAPE) this.#enter('escape');
+    else if (byte === 0x18 || byte === 0x1a) this.#enter('ground');
+    else if (byte < 0x20) this.#c0(byte);
+    else if (byte > 0x7f) {
       this.#enter('ground');
-      return this.#ground(byte);
+      this.#ground(byte);
     }
+    return true;
+  }
+
+  #escape(byte: number): void {
+    if (this.#interrupts(byte)) return;
     if (byte < 0x30) {
       if (this.#pending.length < SEQUENCE_MAX_BYTES) this.#pending.push(byte);
       return;
@@ -150,14 +156,7 @@ export class TerminalSanitizer {
   }
 
   #control(byte: number): void {
-    if (byte === ESCAPE) return this.#enter('escape');
-    if (byte === 0x18 || byte === 0x1a) return this.#enter('ground');
-    if (byte < 0x20) return this.#c0(byte);
-    if (byte === 0x7f) return;
-    if (byte > 0x7f) {
-      this.#enter('ground');
-      return this.#ground(byte);
-    }
+    if (this.#interrupts(byte)) return;
     if (this.#state === 'control') {
       this.#pending.push(byte);
       if (this.#pending.length >= SEQUENCE_MAX_BYTES) this.#enter('control-ignored');

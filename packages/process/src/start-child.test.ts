@@ -7,7 +7,8 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { text } from 'node:stream/consumers';
 import type { Readable } from 'node:stream';
 import { BureauError, hasCode } from '@bureau/core';
-import { CgroupTree, readProcesses, startChild, systemClock, type Child, type StartChildOptions } from './index.ts';
+import { CgroupTree, startChild, systemClock, type Child, type StartChildOptions } from './index.ts';
+import { markedProcesses, markedShell } from './marked-shell.testing.ts';
 
 let directory: string;
 beforeEach(() => {
@@ -17,30 +18,12 @@ afterEach(() => {
   rmSync(directory, { recursive: true });
 });
 
-/** A shell script with its readiness pipe at descriptor 3. */
 function shell(script: string, more: Partial<StartChildOptions> = {}): StartChildOptions {
-  const env = { PATH: '/usr/bin:/bin', MARK: directory };
-  return {
-    command: '/bin/sh',
-    args: ['-c', script],
-    env,
-    stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
-    readyFd: 3,
-    clock: systemClock,
-    ...more,
-  };
+  return markedShell(directory, script, more);
 }
 
-/** Live processes whose environment carries this test's mark: whatever the script started, wherever it hides. */
 function survivors(): number[] {
-  const marked = readProcesses().filter((entry) => {
-    try {
-      return !entry.zombie && readFileSync(`/proc/${entry.pid}/environ`, 'latin1').includes(`MARK=${directory}\0`);
-    } catch {
-      return false; // gone meanwhile
-    }
-  });
-  return marked.map((entry) => entry.pid);
+  return markedProcesses(directory);
 }
 
 function descriptors(): string[] {

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
-import { CgroupTree, readProcess, readProcesses, startChild, systemClock, type Child, type StartChildOptions } from './index.ts';
+import { CgroupTree, readProcess, startChild, type Child, type StartChildOptions } from './index.ts';
+import { markedProcesses, markedShell } from './marked-shell.testing.ts';
 
 let tree: CgroupTree;
 let directory: string;
@@ -20,28 +21,11 @@ afterEach(() => {
 });
 
 function start(script: string, more: Partial<StartChildOptions> = {}): Promise<Child> {
-  const env = { PATH: '/usr/bin:/bin', MARK: directory };
-  return startChild({
-    command: '/bin/sh',
-    args: ['-c', script],
-    env,
-    stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
-    readyFd: 3,
-    clock: systemClock,
-    ...more,
-  });
+  return startChild(markedShell(directory, script, more));
 }
 
-/** Live processes that carry this test's mark in their environment, wherever they hide. */
 function marked(): number[] {
-  const found = readProcesses().filter((entry) => {
-    try {
-      return !entry.zombie && readFileSync(`/proc/${entry.pid}/environ`, 'latin1').includes(`MARK=${directory}\0`);
-    } catch {
-      return false; // gone meanwhile
-    }
-  });
-  return found.map((entry) => entry.pid);
+  return markedProcesses(directory);
 }
 
 const READY = 'echo ready >&3; exec 3>&-';

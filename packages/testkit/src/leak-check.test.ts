@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, rmSync, rmdirSync } from 'node:fs';
+import { mkdirSync, readlinkSync, rmSync, rmdirSync, statSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { afterEach, beforeEach, test } from 'node:test';
 import { parseInstanceName } from '@bureau/core';
@@ -10,6 +10,7 @@ import { instancePaths } from '@bureau/instance';
 import { runCommand } from './command.ts';
 import { LeakCheck } from './leak-check.ts';
 import { standName } from './stand-name.ts';
+import { until } from './until.ts';
 
 /** A range that no stand of this machine has: below the first one's. */
 const UID_BASE = 110_000;
@@ -17,11 +18,20 @@ const paths = instancePaths(standName(process.pid, Date.now()));
 const check = new LeakCheck(paths, UID_BASE);
 /** Long enough to look twice. */
 const SOON = 100;
+const READY_MILLISECONDS = 10_000;
 
 beforeEach(async () => await check.assertNothing(SOON));
 afterEach(async () => await check.assertNothing());
 
-async function spawned(command: string, args: readonly string[]): Promise<AsyncDisposable & { readonly child: ChildProcess }> {
+/**
+ * Starts a process that is leaked; resolves when it is what it is to be. A program that changes itself after its start (`setpriv`) is
+ * for a moment what nobody looks for, and on a busy machine for longer than a look.
+ */
+async function spawned(
+  command: string,
+  args: readonly string[],
+  isReady: (pid: number) => boolean = () => true,
+): Promise<AsyncDisposable & { readonly child: ChildProcess }> {
   // A group of its own: a shell that is killed alone leaves its command behind.
   const child = spawn(command, args, { stdio: 'ignore', detached: true });
   await once(child, 'spawn');
@@ -30,6 +40,7 @@ async function spawned(command: string, args: readonly string[]): Promise<AsyncD
     if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
     await exited;
   };
+  await until(`${command} to be ready`, READY_MILLISECONDS, () => isReady(child.pid ?? 0));
   return { child, [Symbol.asyncDispose]: dispose };
 }
 
@@ -42,7 +53,8 @@ async function leaked(line: RegExp): Promise<void> {
 }
 
 test('LeakCheck sees a process by a uid of the instance', async () => {
-  await using _child = await spawned('/usr/bin/setpriv', ['--reuid', `${UID_BASE + 18}`, '--clear-groups', 'sleep', '1000']);
+  const args = ['--reuid', `${UID_BASE + 18}`, '--clear-groups', 'sleep', '1000'];
+  await using _child = await spawned('/usr/bin/setpriv', args, (pid) => statSync(`/proc/${pid}`).uid === UID_BASE + 18);
   await leaked(/^\+ processes: payload:1 sleep$|^\+ processes: payload:1 setpriv$/m);
 });
 
@@ -63,7 +75,9 @@ test('LeakCheck tells a longer name’s processes and paths apart', async () => 
 });
 
 test('LeakCheck sees a network namespace that only a leftover holds', async () => {
-  await using child = await spawned('/usr/bin/unshare', ['--net', '/bin/sh', '-c', 'echo; sleep 1000; :', 'sh', '--instance', paths.name]);
+  const args = ['--net', '/bin/sh', '-c', 'echo; sleep 1000; :', 'sh', '--instance', paths.name];
+  const host = readlinkSync('/proc/self/ns/net');
+  await using child = await spawned('/usr/bin/unshare', args, (pid) => readlinkSync(`/proc/${pid}/ns/net`) !== host);
   assert.ok(child.child.pid);
   await leaked(/^\+ networkNamespaces: command$/m);
 });
@@ -122,15 +136,7 @@ pid = os.fork()
 if pid == 0: os.setresuid(${UID_BASE}, ${UID_BASE}, ${UID_BASE}); os._exit(0)
 time.sleep(1000)`;
   await using _child = await spawned('/usr/bin/python3', ['-I', '-c', script]);
-  await new Promise<void>((resolve, reject) => {
-    const deadline = setTimeout(() => reject(new Error('expected a zombie within 10 s')), 10_000);
-    const look = (): void => {
-      if (check.zombies().length === 0) return void setImmediate(look);
-      clearTimeout(deadline);
-      resolve();
-    };
-    look();
-  });
+  await until('a zombie', READY_MILLISECONDS, () => check.zombies().length > 0);
   await leaked(/^\+ zombies: python3 \(pid \d+, parent \d+\)$/m);
 });
 

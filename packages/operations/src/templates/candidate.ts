@@ -19,6 +19,9 @@ export const CANDIDATE_FIELDS = {
   ...SESSION_FIELDS,
 };
 
+/** Of commands that do no more than that. */
+export const ON_CANDIDATE = { input: v.strictObject(CANDIDATE_ENTRIES), fields: CANDIDATE_FIELDS, positionals: ['source'] as const };
+
 /** A template that somebody has, looked at as one of a room. */
 export interface Candidate {
   readonly session: Session;

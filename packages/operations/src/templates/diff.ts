@@ -3,7 +3,7 @@ import { TEMPLATE, readEvent, type TemplateContent } from '@bureau/protocol';
 import { contentDifferences, layerDifferences } from '@bureau/templates';
 import * as v from 'valibot';
 import { defineOperation, type AnyOperation } from '../registry/operation.ts';
-import { CANDIDATE_ENTRIES, CANDIDATE_FIELDS, openCandidate } from './candidate.ts';
+import { ON_CANDIDATE, openCandidate } from './candidate.ts';
 import { differenceLines, shownDifference } from './differences-shape.ts';
 import { requireGood } from './refuse.ts';
 import type { TemplateRoom } from './template-reference.ts';
@@ -20,7 +20,7 @@ export const templateDiff: AnyOperation = defineOperation({
   summary: 'Show in what a template differs from the published one',
   description: 'Part by part, of the template itself (`own`) and of what comes of it with everything that it inherits (`resolved`).',
   grant: 'template/diff',
-  input: v.strictObject(CANDIDATE_ENTRIES),
+  ...ON_CANDIDATE,
   output: v.strictObject({
     name: v.string(),
     room_id: v.string(),
@@ -28,8 +28,6 @@ export const templateDiff: AnyOperation = defineOperation({
     own: v.array(shownDifference),
     resolved: v.array(shownDifference),
   }),
-  fields: CANDIDATE_FIELDS,
-  positionals: ['source'],
   examples: [{ command: 'bureau template diff ./tool.jsonc', shows: 'what a push would change' }],
   async handler(input, context) {
     const candidate = await openCandidate(input, context);

@@ -5,7 +5,7 @@ import * as v from 'valibot';
 import { allMachines } from '../machine/find-machine.ts';
 import { textTable } from '../matrix/text-table.ts';
 import { defineOperation, type AnyOperation } from '../registry/operation.ts';
-import { CANDIDATE_ENTRIES, CANDIDATE_FIELDS, openCandidate } from './candidate.ts';
+import { ON_CANDIDATE, openCandidate } from './candidate.ts';
 import { describeFindings, templateFinding } from './findings.ts';
 
 const agentEffect = v.strictObject({
@@ -24,7 +24,7 @@ export const templateImpact: AnyOperation = defineOperation({
   description:
     'Every agent whose template is this one or builds on it: replaced (ends and starts anew), told (another payload while it runs), starts (was blocked), blocked (what runs goes on), or untouched. Stopped agents and runs are left out. Nothing is changed; what is wrong with the template itself is told too.',
   grant: 'template/impact',
-  input: v.strictObject(CANDIDATE_ENTRIES),
+  ...ON_CANDIDATE,
   output: v.strictObject({
     source: v.string(),
     name: v.string(),
@@ -33,8 +33,6 @@ export const templateImpact: AnyOperation = defineOperation({
     agents: v.array(agentEffect),
     findings: v.array(templateFinding),
   }),
-  fields: CANDIDATE_FIELDS,
-  positionals: ['source'],
   examples: [{ command: 'bureau template impact ./tool.jsonc', shows: 'each agent that uses it, and what becomes of it' }],
   async handler(input, context) {
     const { session, label, name, room, checked } = await openCandidate(input, context);

@@ -5,7 +5,7 @@ import * as v from 'valibot';
 import { printableJson } from '../matrix/printable.ts';
 import { textTable } from '../matrix/text-table.ts';
 import { defineOperation, type AnyOperation } from '../registry/operation.ts';
-import { CANDIDATE_ENTRIES, CANDIDATE_FIELDS, openCandidate } from './candidate.ts';
+import { ON_CANDIDATE, openCandidate } from './candidate.ts';
 import { describeFindings } from './findings.ts';
 
 /** `bureau template resolve`. */
@@ -14,7 +14,7 @@ export const templateResolve: AnyOperation = defineOperation({
   summary: 'Show a template with everything that it inherits, and where each part comes from',
   description: 'What an assignment adds is laid over this by the same rules. A source of a room is resolved in its own room.',
   grant: 'template/resolve',
-  input: v.strictObject(CANDIDATE_ENTRIES),
+  ...ON_CANDIDATE,
   output: v.strictObject({
     name: v.string(),
     room_id: v.string(),
@@ -24,8 +24,6 @@ export const templateResolve: AnyOperation = defineOperation({
     fields: v.record(v.string(), v.unknown()),
     origins: v.array(v.strictObject({ path: v.string(), value: v.unknown(), from: v.array(v.string()), locked_by: v.array(v.string()) })),
   }),
-  fields: CANDIDATE_FIELDS,
-  positionals: ['source'],
   examples: [
     { command: 'bureau template resolve python', shows: 'each part with the template that says it and those that lock it' },
     { command: 'bureau template resolve ./tool.jsonc --json', shows: 'the same of a file that is not published' },

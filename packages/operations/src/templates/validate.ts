@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { EXIT_CODES } from '../registry/exit-codes.ts';
 import { defineOperation, type AnyOperation } from '../registry/operation.ts';
-import { CANDIDATE_ENTRIES, CANDIDATE_FIELDS, openCandidate } from './candidate.ts';
+import { ON_CANDIDATE, openCandidate } from './candidate.ts';
 import { describeFindings, hasErrors, templateFinding } from './findings.ts';
 
 /** `bureau template validate`. */
@@ -12,7 +12,7 @@ export const templateValidate: AnyOperation = defineOperation({
   description:
     'By the schema, merge rules, locks and sandbox planning that machines use. Every fault is told with its place, what was expected and the name that was probably meant. A warning is what this machine would refuse and another may allow. Nothing is changed.',
   grant: 'template/validate',
-  input: v.strictObject(CANDIDATE_ENTRIES),
+  ...ON_CANDIDATE,
   output: v.strictObject({
     source: v.string(),
     name: v.string(),
@@ -20,8 +20,6 @@ export const templateValidate: AnyOperation = defineOperation({
     ok: v.boolean(),
     findings: v.array(templateFinding),
   }),
-  fields: CANDIDATE_FIELDS,
-  positionals: ['source'],
   examples: [
     { command: 'bureau template validate ./tool.jsonc', shows: 'what is wrong, or that it can be pushed' },
     { command: 'bureau template validate https://example.org/tool.jsonc --as tool --json', shows: 'the same of a URL, as JSON' },
