@@ -86,6 +86,12 @@ test('TerminalSanitizer shows controls inside a sequence and still sees the sequ
   assert.equal(shown('\x1b[6\x7fn'), '');
 });
 
+test('TerminalSanitizer ends a sequence where CAN, SUB or a byte of another text ends it: what follows is text', () => {
+  for (const sequence of ['\x1b[31', '\x1b(', '\x1b'])
+    for (const end of ['\x18', '\x1a']) assert.equal(shown(`${sequence}${end}mB`), 'mB', JSON.stringify(sequence + end));
+  assert.equal(sanitize(Buffer.from('\x1b[31ümB')).toString(), 'ümB');
+});
+
 test('TerminalSanitizer does not let a nested string open again', () => {
   assert.equal(shown('\x1bP\x1b]52;c;aa\x07x'), 'x');
   assert.equal(shown('\x1b]0;\x1bP+q00\x1b\\x'), 'x');
