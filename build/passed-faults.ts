@@ -6,16 +6,17 @@ import { join } from 'node:path';
 export interface PassedFault {
   /** `2026-11-21`. */
   readonly on: string;
-  /** As `git describe --always --dirty` says it. */
+  /** The commit that was checked out; `, changed` when something else lay beside it. */
   readonly commit: string;
   readonly seconds: number;
 }
 
-const FILE = 'docs/reference/faults-passed.json';
+/** The record, relative to the root. */
+export const PASSED_FAULTS_FILE = 'docs/reference/faults-passed.json';
 
 /** What is on record, by the title of the test; empty where nothing is. */
 export function readPassedFaults(root: string): Readonly<Record<string, PassedFault>> {
-  const path = join(root, FILE);
+  const path = join(root, PASSED_FAULTS_FILE);
   return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Record<string, PassedFault>) : {};
 }
 
@@ -23,5 +24,5 @@ export function readPassedFaults(root: string): Readonly<Record<string, PassedFa
 export function recordPassedFaults(root: string, passed: Readonly<Record<string, PassedFault>>, failed: readonly string[]): void {
   const all = Object.entries({ ...readPassedFaults(root), ...passed }).filter(([title]) => !failed.includes(title));
   const sorted = Object.fromEntries(all.toSorted(([a], [b]) => (a < b ? -1 : 1)));
-  writeFileSync(join(root, FILE), `${JSON.stringify(sorted, undefined, 2)}\n`);
+  writeFileSync(join(root, PASSED_FAULTS_FILE), `${JSON.stringify(sorted, undefined, 2)}\n`);
 }

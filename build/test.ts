@@ -8,7 +8,7 @@ import { spawnSync } from 'node:child_process';
 import { join, relative } from 'node:path';
 import { run } from 'node:test';
 import { nearestName } from './nearest-name.ts';
-import { recordPassedFaults, type PassedFault } from './passed-faults.ts';
+import { PASSED_FAULTS_FILE, recordPassedFaults, type PassedFault } from './passed-faults.ts';
 import { findTestFiles, selectTestFiles } from './test-suites.ts';
 import type { TestFile } from './test-suites.ts';
 import { TestTotals } from './test-totals.ts';
@@ -76,7 +76,10 @@ async function runFiles(
 /** What passed of the deep suite, for docs/reference/faults.md. */
 function recordDeep(root: string, files: readonly TestFile[], totals: TestTotals): void {
   const deep = new Set(files.filter(({ kind }) => kind === 'deep').map(({ file }) => file));
-  const commit = spawnSync('git', ['describe', '--always', '--dirty'], { cwd: root, encoding: 'utf8' }).stdout.trim();
+  const git = (...args: string[]): string => spawnSync('git', args, { cwd: root, encoding: 'utf8' }).stdout.trim();
+  // What it writes itself is no change of what ran.
+  const isChanged = git('status', '--porcelain', '--', '.', `:!${PASSED_FAULTS_FILE}`) !== '';
+  const commit = `${git('rev-parse', '--short', 'HEAD')}${isChanged ? ', changed' : ''}`;
   const on = new Date().toISOString().slice(0, 10);
   const passed = totals.passes.filter(({ file }) => deep.has(file));
   const facts = passed.map(({ name, seconds }): [string, PassedFault] => [name, { on, commit, seconds }]);
