@@ -10,7 +10,7 @@ export interface TestFile {
 }
 
 /** Tests that walk hundreds of faults, each with a whole command: by name only, since they take longer than all others together. */
-const DEEP = /^integration\/faults\/deep-writes-/;
+const DEEP = /^integration\/faults\/deep-(writes-|upgrade)/;
 /** Tests that let a quarter of an hour pass: by name only. */
 const SOAK = /^integration\/soak\//;
 

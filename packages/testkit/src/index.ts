@@ -15,6 +15,7 @@
  * });
  * ```
  */
+export { standName } from './stand-name.ts';
 export { startStand } from './stand.ts';
 export type { Stand, StandFacts, StandOptions } from './stand.ts';
 export { difference } from './leak-check.ts';
