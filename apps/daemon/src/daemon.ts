@@ -142,6 +142,7 @@ export async function startDaemon({ instance, build, listener, logger }: DaemonS
       publisher.report(principals);
       reporter.report({ v: 2, build, startedAt, counts: countStates(principals) });
     },
+    probe: (subject, probe) => relays.probe(subject, probe),
     notify: async ({ content, key }) => sync.post({ room: machine.configRoom, type: 'm.room.message', content, key }),
   });
   const commands: RoomCommands = takeCommands({
@@ -187,6 +188,7 @@ export async function startDaemon({ instance, build, listener, logger }: DaemonS
     commands.stop();
     revocation.close();
     reports.stop();
+    reconciler.close();
     publisher.close();
     sync.stop();
     launcher.close();

@@ -48,6 +48,10 @@ export const STRING_MAX_BYTES = 1024 * 1024;
 export const GONE_CHECK_MILLISECONDS = 2;
 /** After a stop an observer may take this long between two chunks: the launcher kills a relay 3 s after the payload's grace. */
 export const FINISH_STOPPED_MILLISECONDS = 1_500;
+/** What is read of an agent's answer to a health probe: a status line, or a line of JSON with a reason. */
+export const HEALTH_ANSWER_MAX_BYTES = 4_096;
+/** Probes of one payload that are under way; the daemon makes one at a time. */
+export const HEALTH_PROBES_MAX = 4;
 /** Between two looks for the sandbox's own file systems after the command was released; bubblewrap mounts them in 5 ms. */
 export const SCRATCH_LOOK_MILLISECONDS = 20;
 /** Looks for them before the relay gives up: they are there by then or never. */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { BureauError } from '@bureau/core';
 import type { Handlers } from '@bureau/ipc';
-import type { ExitReport, relayContract } from '@bureau/protocol';
+import type { ExitReport, HealthFinding, HealthProbe, relayContract } from '@bureau/protocol';
+import { HEALTH_PROBES_MAX } from './limits.ts';
 import type { OutputHub } from './output-hub.ts';
 import type { PayloadInput } from './payload-input.ts';
 import type { PayloadStdio } from './payload-stdio.ts';
@@ -15,6 +16,8 @@ export interface RelayParts {
   /** Resolves when the last byte of output was published. Never rejects. */
   readonly ended: Promise<ExitReport>;
   readonly signal: (name: NodeJS.Signals) => void;
+  /** Asks the payload how it is; never rejects but for a payload that does not run. */
+  readonly probe: (probe: HealthProbe, signal: AbortSignal) => Promise<HealthFinding>;
   readonly stop: (graceMilliseconds: number) => Promise<ExitReport>;
 }
 
@@ -25,6 +28,7 @@ export function relayHandlers(parts: RelayParts): Handlers<typeof relayContract>
     stdio.resize(size);
     if (stdio.terminal) hub.resized(size);
   };
+  let probes = 0;
   return {
     status: () => ({ ...parts.status(), terminal: stdio.terminal, observers: hub.observers }),
     attach: async function* ({ mode, replay, columns, rows }, context) {
@@ -51,6 +55,16 @@ export function relayHandlers(parts: RelayParts): Handlers<typeof relayContract>
     signal: ({ signal }) => {
       parts.signal(signal);
       return {};
+    },
+    probe: async (probe, context) => {
+      if (probes >= HEALTH_PROBES_MAX)
+        throw new BureauError('too_busy', `Already ${probes} health probes are under way; ask again when one has ended`);
+      probes += 1;
+      try {
+        return await parts.probe(probe, context.signal);
+      } finally {
+        probes -= 1;
+      }
     },
     stop: ({ graceMilliseconds }) => parts.stop(graceMilliseconds),
   };

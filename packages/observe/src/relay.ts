@@ -6,6 +6,7 @@ import { limitProcess } from '@bureau/native';
 import { relayContract, type ExitReport, type RelayConfig } from '@bureau/protocol';
 import type { BwrapOptions } from './bwrap-process.ts';
 import { failureText, oneLine } from './failure-text.ts';
+import { probeHealth } from './health-probe.ts';
 import type { LauncherPipe } from './launcher-pipe.ts';
 import * as limits from './limits.ts';
 import { OutputHub } from './output-hub.ts';
@@ -169,6 +170,8 @@ class Relay {
       }),
       ended: this.#exit.promise,
       signal: (name) => this.#running().signal(name),
+      probe: (probe, abort) =>
+        probeHealth(probe, { init: this.#running().pid, uid: process.getuid?.() ?? -1, clock: this.#options.clock, signal: abort }),
       stop: (graceMilliseconds) => this.#stop(graceMilliseconds),
     });
     const { build, allowedUids } = this.#config;

@@ -2,6 +2,7 @@
 import * as v from 'valibot';
 import { call, stream } from './contract.ts';
 import { RESOURCE_FINDINGS_MAX, resourceFinding } from './launcher-contract.ts';
+import { healthCheck } from './health-check.ts';
 import { principalState, principalStatus } from './events/principal-status.ts';
 import { assignmentContent } from './events.ts';
 import { attachInput, outputChunk, TERMINAL_CHUNK_MAX } from './relay-contract.ts';
@@ -88,6 +89,8 @@ export const daemonContract = {
         status: v.nullable(principalStatus),
         step: v.nullable(plannedAction),
         assignment: v.nullable(v.object({ event: text(255), content: v.nullable(assignmentContent) })),
+        /** How it is asked whether it is well, template and assignment in one; absent (as from an earlier daemon) or `null`: it is not. */
+        healthCheck: v.optional(v.nullable(healthCheck), null),
         /** Whether its start condition holds, in words; `null` without one. */
         condition: v.nullable(v.strictObject({ holds: v.boolean(), message: text(1_000) })),
       }),

@@ -2,6 +2,7 @@
 import * as v from 'valibot';
 import { authorizationList } from './authorization.ts';
 import { startCondition } from './events/start-condition.ts';
+import { healthCheck } from './health-check.ts';
 import { jsonObject } from './json-object.ts';
 import { BUNDLE_MAX_BYTES } from './launcher-contract.ts';
 import { ARGUMENTS_MAX, ARGUMENT_MAX, environmentName } from './sandbox-spec.ts';
@@ -60,6 +61,8 @@ export const assignmentContent = v.object({
    * is judged before the old one ends, and the old one comes back when the new one does not stay up (ADR 0018).
    */
   update: v.optional(v.picklist(['replace', 'guarded'])),
+  /** How the machine finds out whether it is well; instead of the template's, whole. */
+  healthCheck: v.optional(healthCheck),
   /** Ends in a row, each soon after its start, before it is left alone. */
   quarantineAfter: v.optional(integer(1, 100)),
   /** What it is told to do; a running one is told anew, not started afresh. */

@@ -34,6 +34,8 @@ export { ARGUMENT_MAX, environmentName, exitReport, sandboxProfile, sandboxResou
 export type { ExitReport, SandboxProfile, SandboxResources, SandboxSpec } from './sandbox-spec.ts';
 export { BUNDLE_MAX_BYTES, launcherContract, sandboxId } from './launcher-contract.ts';
 export type { ResourceFinding, SandboxInfo } from './launcher-contract.ts';
+export { HEALTH_REASON_MAX, healthCheck } from './health-check.ts';
+export type { HealthCheck, HealthFinding, HealthProbe, HealthState } from './health-check.ts';
 export { MOUNT_SOURCE_FD, TERMINAL_CHUNK_MAX, relayConfig, relayContract, relayReport } from './relay-contract.ts';
 export type { MountSource, OutputChunk, OverlayPlan, RelayConfig, RelayReport } from './relay-contract.ts';
 export type { Mount } from './sandbox-mounts.ts';

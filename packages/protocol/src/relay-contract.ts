@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from 'valibot';
 import { call, stream } from './contract.ts';
+import { healthFinding, healthProbe } from './health-check.ts';
 import { exitReport } from './sandbox-spec.ts';
 import { absolutePath, bytes, integer, principalName, signalName, terminalSize, text, timestamp } from './scalars.ts';
 
@@ -51,6 +52,8 @@ export const relayContract = {
     resize: call(v.strictObject({ columns: terminalSize, rows: terminalSize }), v.strictObject({})),
     /** To the payload's foreground process group (terminal) or its first process. */
     signal: call(v.strictObject({ signal: signalName }), v.strictObject({})),
+    /** Asks the payload once how it is (`packages/observe/src/health-probe.ts`). `not_running` before its command runs and after its end. */
+    probe: call(healthProbe, healthFinding),
     /** TERM to the payload, grace, then KILL of everything; answers with the exit report. */
     stop: call(v.strictObject({ graceMilliseconds: integer(0, 600_000) }), exitReport),
   },

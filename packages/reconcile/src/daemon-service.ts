@@ -70,6 +70,7 @@ export function daemonHandlers(deps: DaemonServiceDeps): Handlers<typeof daemonC
         status: statuses.of(principal) ?? null,
         step: reconciler.preview().find((each) => each.principal === principal) ?? null,
         assignment: desired === undefined ? null : { event: desired.event, content: desired.assignment ?? null },
+        healthCheck: desired?.target?.healthCheck ?? null,
         condition:
           condition === undefined
             ? null

@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import { parsePrincipalName, type PrincipalName } from '@bureau/core';
-import { ASSIGNMENT, CREDENTIALS, readEvent, type AssignmentContent, type EventDefinition, type SandboxSpec } from '@bureau/protocol';
+import {
+  ASSIGNMENT,
+  CREDENTIALS,
+  readEvent,
+  type AssignmentContent,
+  type EventDefinition,
+  type HealthCheck,
+  type SandboxSpec,
+} from '@bureau/protocol';
 import { describeFault, noTemplate, type TemplateLibrary } from '@bureau/templates';
 import { judgeCondition, type ConditionFinding, type LookIntoRoom, type RoomLook } from './condition.ts';
 import { ASSIGNMENTS_MAX } from './limits.ts';
@@ -33,7 +41,7 @@ export interface Desired {
   readonly generation?: number;
   readonly assignment?: AssignmentContent;
   /** Template and assignment in one, with the name of what a running sandbox cannot take over (`specKey`); absent with a fault. */
-  readonly target?: { readonly spec: SandboxSpec; readonly key: string };
+  readonly target?: { readonly spec: SandboxSpec; readonly key: string; readonly healthCheck?: HealthCheck };
   readonly bundle?: { readonly event: string; readonly bytes: Uint8Array };
   /** Absent: it has no start condition. */
   readonly condition?: ConditionFinding;
@@ -128,7 +136,8 @@ export class DesiredReader {
     const resolved = resolveSpec(assignment, template.template);
     if ('fault' in resolved) return { ...assigned, fault: resolved.fault };
     const spec = condition?.holds === true ? { ...resolved.spec, trigger: condition.trigger } : resolved.spec;
-    const whole = { ...assigned, target: { spec, key: specKey(assignment, spec) } };
+    const { healthCheck } = resolved;
+    const whole = { ...assigned, target: { spec, key: specKey(assignment, spec), ...(healthCheck === undefined ? {} : { healthCheck }) } };
 
     const given = rooms.credentials;
     if (given === undefined) return whole;

@@ -14,6 +14,7 @@ export type { Plan } from './plan.ts';
 export type { LastingMemory, Memory, MemoryStore } from './memory.ts';
 export { openMemoryFile } from './memory-file.ts';
 export type { MemoryFile } from './memory-file.ts';
+export type { HealthSubject } from './health-monitor.ts';
 export { LauncherLink } from './launcher-link.ts';
 export type { LauncherConnection } from './launcher-link.ts';
 export { RelayRoutes } from './relay-routes.ts';

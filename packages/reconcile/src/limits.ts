@@ -36,6 +36,12 @@ export const FAILURES_TOLD = 3;
 export const QUARANTINE_EXITS = 10;
 /** With guarded updates: up this long, a new sandbox counts as good. */
 export const GUARDED_SETTLE_MILLISECONDS = 10_000;
+/** Who has not answered well yet is asked this often, or by its own interval if that is shorter. */
+export const HEALTH_FIRST_MILLISECONDS = 1_000;
+/** Agents that are asked how they are at the same time: each is a connection to a relay. */
+export const HEALTH_PROBES_SIDE_BY_SIDE = 16;
+/** What a relay gets beyond the time that its agent has to answer. */
+export const HEALTH_PROBE_MARGIN_MILLISECONDS = 5_000;
 /** Actions that are carried out side by side: the launcher and the service manager start processes for each. */
 export const EXECUTORS_MAX = 32;
 /** What people are told must hold this long: a first sync brings rooms one after the other. */

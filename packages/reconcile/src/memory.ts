@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { PrincipalName } from '@bureau/core';
-import { exitReport, restartPolicy, sandboxId, sandboxSpec } from '@bureau/protocol';
+import { exitReport, healthCheck, restartPolicy, sandboxId, sandboxSpec, type SandboxInfo } from '@bureau/protocol';
 import * as v from 'valibot';
 
 /** What must be on disk before it counts: no crash may make a machine forget it. */
@@ -13,10 +13,22 @@ export const keptMemory = v.object({
   ended: v.exactOptional(v.object({ id: sandboxId, restarts: v.number(), exit: v.exactOptional(exitReport) })),
   /** It ended so many times in a row, each soon after its start. */
   quarantined: v.exactOptional(v.object({ at: v.number(), exits: v.number(), exit: v.exactOptional(exitReport) })),
+  /**
+   * This sandbox is ended for what it did not answer, written before: its end is a failure, however it then ends. Its start is part of its
+   * name: after a power failure attempts are counted anew.
+   */
+  unhealthy: v.exactOptional(v.object({ id: sandboxId, startedAt: v.number(), message: v.string(), wasHealthy: v.boolean() })),
   /** Its assignment was taken away; this was the last one. With any other all of this is void. */
   removed: v.exactOptional(v.string()),
   /** With guarded updates: what stayed up last, how to bring it back, and by which policy it ran (earlier daemons did not keep that). */
-  good: v.exactOptional(v.object({ id: sandboxId, spec: sandboxSpec, restart: v.exactOptional(restartPolicy) })),
+  good: v.exactOptional(
+    v.object({
+      id: sandboxId,
+      spec: sandboxSpec,
+      restart: v.exactOptional(restartPolicy),
+      healthCheck: v.exactOptional(healthCheck),
+    }),
+  ),
   /** With guarded updates: the spec (its key) that did not stay up, and why. */
   refused: v.exactOptional(v.object({ key: v.string(), message: v.string() })),
 });
@@ -55,6 +67,11 @@ export interface MemoryStore {
   load(): ReadonlyMap<PrincipalName, LastingMemory>;
   /** Keeps all of it or none; `undefined` removes. On disk when it returns. Throws when the disk does not take it. */
   save(changes: ReadonlyMap<PrincipalName, LastingMemory | undefined>): void;
+}
+
+/** Whether something was said of this very sandbox. */
+export function isAbout(said: { readonly id: string; readonly startedAt: number } | undefined, { id, startedAt }: SandboxInfo): boolean {
+  return said?.id === id && said.startedAt === startedAt;
 }
 
 /** The part of a memory that outlives the daemon. */

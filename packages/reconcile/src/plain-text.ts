@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
+/** Control and format characters (bidirectional ones among them), line and paragraph separators, halves of pairs; not tab and newline. */
+const UNSEEN = /(?![\t\n])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
+
 /**
- * A text from elsewhere (an event of a room, what bubblewrap said) as statuses and plans may carry it: control characters shown as
- * `?`, cut to `longest` UTF-16 units. Without this one assignment with an escape in it makes the whole machine's status unreadable.
+ * A text from elsewhere (an event of a room, what bubblewrap or an agent said) as statuses and plans may carry it: what cannot be seen is
+ * shown as `?`, cut to `longest` UTF-16 units. Without this one assignment with an escape in it makes the whole machine's status unreadable.
  */
 export function plainText(text: string, longest: number): string {
-  // oxlint-disable-next-line no-control-regex -- these are what must not get through
-  return text.replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f]/g, '?').slice(0, longest);
+  return text.slice(0, longest).replaceAll(UNSEEN, '?');
 }

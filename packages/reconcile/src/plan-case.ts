@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { AssignmentContent, PrincipalState, PrincipalStatus, SandboxInfo, SandboxSpec } from '@bureau/protocol';
+import type {
+  AssignmentContent,
+  ExitReport,
+  HealthCheck,
+  PrincipalState,
+  PrincipalStatus,
+  SandboxInfo,
+  SandboxSpec,
+} from '@bureau/protocol';
 import type { Action } from './actions.ts';
 import type { Desired } from './desired.ts';
-import { MESSAGE_MAX } from './limits.ts';
-import type { Memory } from './memory.ts';
+import type { HealthSubject } from './health-monitor.ts';
+import { MESSAGE_MAX, REASON_MAX } from './limits.ts';
+import { isAbout, type Memory } from './memory.ts';
 import type { Notice } from './notice.ts';
 import { plainText } from './plain-text.ts';
 import type { PlanInput } from './plan-input.ts';
@@ -14,6 +23,8 @@ export interface Step {
   readonly action?: Action;
   readonly status?: PrincipalStatus;
   readonly notice?: Notice;
+  /** Its sandbox, as long as its agent is to be asked how it is. */
+  readonly watch?: HealthSubject;
 }
 
 /** What a principal's sandbox is to be made of. */
@@ -23,6 +34,7 @@ export interface Target {
   readonly generation: number;
   /** The number of its first attempt. */
   readonly firstAttempt: number;
+  readonly healthCheck?: HealthCheck;
 }
 
 /** Everything that is known of one principal when its part of the plan is made. */
@@ -61,7 +73,7 @@ export function caseOf(desired: Desired, info: SandboxInfo | undefined, input: P
       ...(desired.generation === undefined ? {} : { generation: desired.generation }),
       ...(observed === undefined ? {} : { observedGeneration: observed }),
       ...(assignment?.run === undefined ? {} : { run: assignment.run.id }),
-      ...(info === undefined ? {} : { id: info.id, startedAt: info.startedAt, ...(info.exit === undefined ? {} : { exit: info.exit }) }),
+      ...(info === undefined ? {} : { id: info.id, startedAt: info.startedAt, ...endShown(memory, info) }),
       ...aside,
       ...more,
     }),
@@ -80,6 +92,7 @@ export function caseOf(desired: Desired, info: SandboxInfo | undefined, input: P
       key: before.key,
       generation: before.generation ?? 0,
       firstAttempt: before.attempt + 1,
+      ...(good.healthCheck === undefined ? {} : { healthCheck: good.healthCheck }),
     },
   };
 }
@@ -96,6 +109,19 @@ export function isGuarded(assignment: AssignmentContent | undefined): boolean {
 
 export function isLive(info: SandboxInfo | undefined): info is SandboxInfo {
   return info !== undefined && info.state !== 'exited';
+}
+
+/** How a sandbox ended: what was ended because it was unhealthy has failed, whatever it answered to TERM. */
+export function exitOf({ kept }: Memory, info: SandboxInfo): ExitReport | undefined {
+  const { exit } = info;
+  if (exit === undefined || kept?.unhealthy === undefined || !isAbout(kept.unhealthy, info)) return exit;
+  const limits = exit.limits === undefined ? {} : { limits: exit.limits };
+  return { code: null, signal: null, reason: plainText(`unhealthy: ${kept.unhealthy.message}`, REASON_MAX), ...limits };
+}
+
+function endShown(memory: Memory, info: SandboxInfo): { readonly exit?: ExitReport } {
+  const exit = exitOf(memory, info);
+  return exit === undefined ? {} : { exit };
 }
 
 /** Wrong as it is. What runs goes on: a wrong edit does not take down what worked. */

@@ -2,6 +2,7 @@
 import type { PrincipalName } from '@bureau/core';
 import type { SandboxInfo } from '@bureau/protocol';
 import type { Desired } from './desired.ts';
+import type { Health } from './health-monitor.ts';
 import type { Memory } from './memory.ts';
 
 /** What operators say of the machine itself. */
@@ -21,6 +22,8 @@ export interface PlanInput {
   readonly memory: ReadonlyMap<PrincipalName, Memory>;
   /** Ids of the sandboxes that the launcher is being asked to make right now. */
   readonly creating?: ReadonlySet<string>;
+  /** Of those that have a health check; absent: nobody was asked yet. */
+  readonly health?: ReadonlyMap<PrincipalName, Health>;
   /** Absent: neither. */
   readonly machine?: MachineRules;
   readonly now: number;

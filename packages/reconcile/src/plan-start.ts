@@ -3,7 +3,7 @@ import { DEFAULT_AUTHORIZATION, type ExitReport, type SandboxInfo } from '@burea
 import { backOffPause, isCrashLoop, restartReason, shallRestart } from './back-off.ts';
 import { BACK_OFF_LONGEST, MESSAGE_MAX } from './limits.ts';
 import { keptWith, type KeptMemory } from './memory.ts';
-import { hold, isGuarded, type ReadyCase, type Step } from './plan-case.ts';
+import { exitOf, hold, isGuarded, type ReadyCase, type Step } from './plan-case.ts';
 import { plainText } from './plain-text.ts';
 import { parseSandboxId, sandboxIdOf } from './resolve.ts';
 
@@ -46,12 +46,13 @@ export function planEnded(one: ReadyCase, info: SandboxInfo): Step {
   const { principal, event } = desired;
   const there = parseSandboxId(info.id);
   const same = there.key === target.key;
+  const end = exitOf(memory, info);
   if (assignment.run !== undefined && same) return { status: say('exited') };
   const over = endedForGood(one) ?? leftAlone(one);
   if (over !== undefined) return over;
   const ofThis = same || (there.generation !== undefined && there.generation >= assignment.generation);
-  if (assignment.run === undefined && ofThis && !shallRestart(assignment.restart, info.exit))
-    return record(one, { id: info.id, restarts: there.attempt, ...(info.exit === undefined ? {} : { exit: info.exit }) }, there.generation);
+  if (assignment.run === undefined && ofThis && !shallRestart(assignment.restart, end))
+    return record(one, { id: info.id, restarts: there.attempt, ...(end === undefined ? {} : { exit: end }) }, there.generation);
   const done = same ? undefined : forgetDone(one, info);
   if (done !== undefined) return done;
   if (!same) {
@@ -62,10 +63,10 @@ export function planEnded(one: ReadyCase, info: SandboxInfo): Step {
   }
 
   const exit = memory.exit?.id === info.id ? memory.exit : { at: input.now, quickExits: 0 };
-  const back = rollBack(one, `it ended soon: ${describeEnd(info.exit)}`);
+  const back = rollBack(one, `it ended soon: ${describeEnd(end)}`);
   if (back !== undefined) return back;
   if (isCrashLoop(exit.quickExits, assignment)) {
-    const quarantined = { at: exit.at, exits: exit.quickExits, ...(info.exit === undefined ? {} : { exit: info.exit }) };
+    const quarantined = { at: exit.at, exits: exit.quickExits, ...(end === undefined ? {} : { exit: end }) };
     return {
       action: {
         action: 'quarantine',
@@ -80,7 +81,7 @@ export function planEnded(one: ReadyCase, info: SandboxInfo): Step {
   const retryAt = exit.at + backOffPause(exit.quickExits);
   // Far ahead: the clock was set back since.
   if (retryAt <= input.now || retryAt > input.now + BACK_OFF_LONGEST)
-    return planStart(one, there.attempt + 1, restartReason(assignment.restart, info.exit));
+    return planStart(one, there.attempt + 1, restartReason(assignment.restart, end));
   return {
     action: { action: 'wait', principal, event, reason: 'it ended and starts again after a pause', until: retryAt },
     status: say('backing_off', { retryAt }),
@@ -92,8 +93,9 @@ export function planEnded(one: ReadyCase, info: SandboxInfo): Step {
  * back to. What is to run always is never done, also when it ends with 0 because it was asked to; of a job nobody can tell that from its
  * own end.
  */
-function forgetDone({ assignment, desired, memory: { kept }, say }: ReadyCase, { id, exit }: SandboxInfo): Step | undefined {
-  if (kept?.good?.id !== id || shallRestart(kept.good.restart ?? assignment.restart, exit)) return undefined;
+function forgetDone({ assignment, desired, memory, say }: ReadyCase, info: SandboxInfo): Step | undefined {
+  const { kept } = memory;
+  if (kept?.good?.id !== info.id || shallRestart(kept.good.restart ?? assignment.restart, exitOf(memory, info))) return undefined;
   const { good: _good, refused: _refused, ...keep } = kept;
   const { principal, event } = desired;
   return { action: { action: 'record', principal, event, reason: 'what ran before has ended for good', keep }, status: say('pending') };

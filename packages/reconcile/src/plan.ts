@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { PrincipalStatus } from '@bureau/protocol';
 import { actionKey, type Action } from './actions.ts';
+import type { HealthSubject } from './health-monitor.ts';
 import { ACTION_RETRY_LONGEST_MILLISECONDS, FAILURES_TOLD } from './limits.ts';
 import type { Notice } from './notice.ts';
 import type { Step } from './plan-case.ts';
@@ -12,6 +13,8 @@ export interface Plan {
   readonly actions: readonly Action[];
   readonly statuses: readonly PrincipalStatus[];
   readonly notices: readonly Notice[];
+  /** Whose agents are to be asked how they are. */
+  readonly watches: readonly HealthSubject[];
 }
 
 /** Decides. Pure: reads no clock, no room, no socket. At most one action for each principal, in the order of their names. */
@@ -20,10 +23,12 @@ export function plan(input: PlanInput): Plan {
   const actions: Action[] = [];
   const statuses: PrincipalStatus[] = [];
   const notices: Notice[] = [];
+  const watches: HealthSubject[] = [];
   const take = (planned: Step, cause?: string): void => {
     const step = held(planned, input);
     if (step.action !== undefined) actions.push(step.action);
     if (step.status !== undefined) statuses.push(step.status);
+    if (planned.watch !== undefined) watches.push(planned.watch);
     if (step.notice !== undefined) notices.push(cause === undefined ? step.notice : { cause, ...step.notice });
   };
   for (const desired of input.desired) {
@@ -32,7 +37,7 @@ export function plan(input: PlanInput): Plan {
     take(planPrincipal(desired, info, input), desired.event);
   }
   for (const info of observed.values()) take(clear(info, { reason: 'it has no assignment', decidedBy: 'rooms' }));
-  return { actions, statuses, notices };
+  return { actions, statuses, notices, watches };
 }
 
 /** An action that has just failed waits before it is tried again, whatever it was; what lasts is told. */

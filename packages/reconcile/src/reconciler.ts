@@ -7,10 +7,11 @@ import { countQuickExits } from './back-off.ts';
 import { Departures } from './departures.ts';
 import { DesiredReader, type Desired, type Facts } from './desired.ts';
 import { Executors } from './executors.ts';
+import { HealthMonitor, type HealthMonitorDeps } from './health-monitor.ts';
 import type { LauncherLink } from './launcher-link.ts';
 import { ACTION_RETRY_MILLISECONDS, REASON_MAX } from './limits.ts';
 import { MemoryKeeper } from './memory-keeper.ts';
-import type { MemoryStore } from './memory.ts';
+import { isAbout, type MemoryStore } from './memory.ts';
 import { Notifier, type Notification } from './notifier.ts';
 import { plainText } from './plain-text.ts';
 import type { MachineRules } from './plan-input.ts';
@@ -30,6 +31,8 @@ export interface ReconcilerDeps {
   readonly facts: () => Facts | undefined;
   /** Resolves when `facts` says what the rooms say now; throws while that cannot be known. Asked before state ends what runs. */
   readonly confirm: () => Promise<void>;
+  /** Asks an agent how it is; see `HealthMonitorDeps`. */
+  readonly probe: HealthMonitorDeps['probe'];
   /** What operators say of the machine itself; absent: nothing. */
   readonly machine?: () => MachineRules;
   /** After each round: what is to be said of each principal. */
@@ -46,6 +49,7 @@ export class Reconciler {
   readonly #reader = new DesiredReader();
   readonly #notifier: Notifier;
   readonly #departures: Departures;
+  readonly #health: HealthMonitor;
   #timer: Timer | undefined;
   #scheduled = false;
   /** The disk did not take the memory; told once. */
@@ -64,6 +68,7 @@ export class Reconciler {
       isCertain: (action) => this.#isCertain(action),
       onDone: () => this.poke(),
     });
+    this.#health = new HealthMonitor({ clock, logger, probe: deps.probe, onChange: () => this.poke() });
     this.#departures = new Departures({
       memory: this.#memory,
       logger,
@@ -97,6 +102,11 @@ export class Reconciler {
     }));
   }
 
+  /** Asks nobody any more. */
+  close(): void {
+    this.#health.close();
+  }
+
   /** Something has changed; many changes in one turn are one round. */
   poke(): void {
     if (this.#scheduled) return;
@@ -122,6 +132,7 @@ export class Reconciler {
       runs: this.#deps.runs.ids(),
       memory: this.#memory.all,
       creating: this.#executors.creating,
+      health: this.#health.all,
       ...(machine === undefined ? {} : { machine }),
       now: this.#deps.clock.now(),
     });
@@ -145,6 +156,7 @@ export class Reconciler {
     this.#statuses = now.statuses;
     this.#deps.onStatuses(now.statuses);
     this.#notifier.update(now.notices, now.statuses);
+    this.#health.watch(now.watches);
     this.#timer?.clear();
     const waits = now.actions.flatMap((action) => (action.action === 'wait' ? [action.until] : []));
     if (!this.#keep()) waits.push(this.#deps.clock.now() + ACTION_RETRY_MILLISECONDS);
@@ -178,7 +190,8 @@ export class Reconciler {
   /** Remembers when each end was first seen, which the back-off counts from. */
   #noteExits(): void {
     const now = this.#deps.clock.now();
-    for (const { principal, id, state, startedAt } of this.#deps.launcher.observed ?? []) {
+    for (const info of this.#deps.launcher.observed ?? []) {
+      const { principal, id, state, startedAt } = info;
       const memory = this.#memory.of(principal);
       if (state !== 'exited') continue;
       if (memory.exit?.id === id) {
@@ -188,7 +201,10 @@ export class Reconciler {
       }
       // Another spec or generation is another story.
       const row = memory.exit !== undefined && parseSandboxId(memory.exit.id).key === parseSandboxId(id).key ? memory.exit.quickExits : 0;
-      const quickExits = countQuickExits(row, now - startedAt);
+      // One that was never well has not lived, however long it ran.
+      const { unhealthy } = memory.kept ?? {};
+      const wasNeverWell = unhealthy?.wasHealthy === false && isAbout(unhealthy, info);
+      const quickExits = countQuickExits(row, wasNeverWell ? 0 : now - startedAt);
       this.#memory.set(principal, { ...memory, exit: { id, at: now, quickExits } });
     }
   }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { BureauError, type Clock, type PrincipalName } from '@bureau/core';
 import { connect, type IpcClient } from '@bureau/ipc';
-import { relayContract, type SandboxInfo } from '@bureau/protocol';
+import { relayContract, type HealthFinding, type HealthProbe, type SandboxInfo } from '@bureau/protocol';
+import type { HealthSubject } from './health-monitor.ts';
+import { HEALTH_PROBE_MARGIN_MILLISECONDS } from './limits.ts';
 
 export interface RelayRoutesDeps {
   readonly build: string;
@@ -42,6 +44,12 @@ export class RelayRoutes {
       )
       .then(drop, drop);
     return fresh;
+  }
+
+  /** Asks the agent of a sandbox once how it is, as `HealthMonitorDeps.probe`. */
+  async probe({ principal }: HealthSubject, probe: HealthProbe): Promise<HealthFinding> {
+    const relay = await this.to(principal);
+    return relay.call('probe', probe, { deadlineMilliseconds: probe.milliseconds + HEALTH_PROBE_MARGIN_MILLISECONDS });
   }
 
   #connect({ relaySocket, number }: SandboxInfo): Promise<RelayClient> {

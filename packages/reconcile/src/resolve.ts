@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from 'node:crypto';
-import type { AssignmentContent, SandboxSpec } from '@bureau/protocol';
+import type { AssignmentContent, HealthCheck, SandboxSpec } from '@bureau/protocol';
 import { describeSpecFaults, specOf, type ResolvedTemplate } from '@bureau/templates';
 
-/** A spec, or why there is none. */
-export type Resolved = { readonly spec: SandboxSpec } | { readonly fault: string };
+/** A spec and how its payload is asked whether it is well, or why there is none. */
+export type Resolved = { readonly spec: SandboxSpec; readonly healthCheck?: HealthCheck } | { readonly fault: string };
 
 /** Template and assignment into one spec, as `specOf` lays them over each other, as far as this machine has what it needs. */
 export function resolveSpec(assignment: AssignmentContent, template: ResolvedTemplate): Resolved {
@@ -12,7 +12,8 @@ export function resolveSpec(assignment: AssignmentContent, template: ResolvedTem
   if (!result.ok) return { fault: `template "${template.name}" and its assignment make no sandbox: ${describeSpecFaults(result.faults)}` };
   const [service] = result.spec.requiredServices ?? [];
   if (service !== undefined) return { fault: `it needs a service of the role "${service}", and none is known on this machine` };
-  return { spec: result.spec };
+  const { spec, healthCheck } = result;
+  return healthCheck === undefined ? { spec } : { spec, healthCheck };
 }
 
 /**

@@ -21,12 +21,14 @@ export interface PayloadWatcher {
 
 interface Running {
   readonly payload: Payload;
+  /** From when on it is not well; by simulated time. */
+  readonly sickFrom: number;
   readonly ends: Timer | undefined;
 }
 
 /**
- * The part of a machine that outlives its daemons: payloads and their exit reports. A command is `serve` (until it is stopped) or
- * `exit CODE MILLISECONDS`.
+ * The part of a machine that outlives its daemons: payloads and their exit reports. A command is `serve` (until it is stopped),
+ * `serve sick MILLISECONDS` (is well for so long, and then never again) or `exit CODE MILLISECONDS`.
  */
 export class FakeMachine {
   readonly #time: SimulatedTime;
@@ -69,7 +71,8 @@ export class FakeMachine {
     const [name, code, milliseconds] = spec.command;
     const ends =
       name === 'exit' ? this.#time.after(Number(milliseconds), () => this.end(payload, { code: Number(code), signal: null })) : undefined;
-    this.#running.add({ payload, ends });
+    const sickFrom = isSickly(spec.command) ? this.#time.now + Number(spec.command[2]) : Infinity;
+    this.#running.add({ payload, ends, sickFrom });
     this.#watcher.started(payload);
     return payload;
   }
@@ -86,10 +89,21 @@ export class FakeMachine {
     this.onEnd(payload, exit);
   }
 
+  /** What a payload answers when it is asked how it is; `undefined`: nobody is there. */
+  isWell(principal: PrincipalName, id: string): boolean | undefined {
+    const running = [...this.#running].find(({ payload }) => payload.principal === principal && payload.id === id);
+    return running === undefined ? undefined : this.#time.now < running.sickFrom;
+  }
+
   /** Everything that is not on disk is gone. */
   powerCut(): void {
     for (const { ends } of this.#running) ends?.clear();
     this.#running.clear();
     this.#reports.clear();
   }
+}
+
+/** Whether a command is of one that does not stay well. */
+export function isSickly(command: readonly string[]): boolean {
+  return command[1] === 'sick';
 }

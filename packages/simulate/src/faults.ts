@@ -14,6 +14,8 @@ export interface Weather {
   answersLost: number;
   /** A sync brings whole rooms, in any order, instead of what is new. */
   syncGaps: number;
+  /** A relay cannot be reached when its agent is to be asked how it is. */
+  probesLost: number;
   /** The daemon's disk takes nothing. */
   diskFull: boolean;
 }
@@ -27,6 +29,7 @@ export function calm(): Weather {
     homeserverDown: false,
     answersLost: 0,
     syncGaps: 0,
+    probesLost: 0,
     diskFull: false,
   };
 }
@@ -42,6 +45,9 @@ export const MUTATIONS = {
   'ended sandboxes are not listed, and the disk forgets': 'completed stays completed',
   'an assignment that says "stopped" is read as "running"': 'ends what is not wanted',
   'rooms that were read at an older position are believed': 'ends only what is not wanted',
+  'a health check that could not be made counts as failed': 'ends only what is not wanted',
+  'agents that are not well say that they are': 'ends what is not wanted',
+  'nobody is asked how they are': 'converges',
   'the watch does not tell ends': 'converges',
   'each reading of the rooms has new event ids': 'empty plan',
   'a status leaves one principal out': 'nothing forgotten',

@@ -25,6 +25,8 @@ export function judgeEnd({ judge, machine, operators, server, time }: EndJudgeme
   const payload = machine.of(principal);
   if (wish === undefined || payload?.id !== id || wish.desired === 'stopped' || wish.update === 'guarded' || operators.rules.draining)
     return;
+  // Its health check has failed, or was asked for when it did.
+  if (machine.isWell(principal, id) === false) return;
   const isWanted =
     isDeepStrictEqual(payload.spec.command, wish.command) && isDeepStrictEqual(payload.spec.environment, operators.environmentOf(wish));
   const edited = server.events.findLast(

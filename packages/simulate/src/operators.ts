@@ -21,12 +21,22 @@ export interface Wish {
   readonly isGated: boolean;
   readonly update?: 'replace' | 'guarded';
   readonly quarantineAfter?: number;
+  readonly isChecked?: boolean;
   /** The content is written so that no machine can read it. */
   readonly isBroken: boolean;
 }
 
 /** What an operator chooses when deploying. */
-export type Deployment = Pick<Wish, 'command' | 'restart' | 'isGated'> & Partial<Pick<Wish, 'update' | 'quarantineAfter'>>;
+export type Deployment = Pick<Wish, 'command' | 'restart' | 'isGated'> & Partial<Pick<Wish, 'isChecked' | 'update' | 'quarantineAfter'>>;
+
+const CHECK = {
+  type: 'socket',
+  endpoint: '/workspace/health.sock',
+  intervalSeconds: 6,
+  timeoutSeconds: 1,
+  failureThreshold: 2,
+  gracePeriodSeconds: 2,
+};
 
 /** State key of what start conditions look at. */
 const GATE = 'gate';
@@ -134,7 +144,7 @@ export class Operators {
     if (before !== undefined) this.#before.set(principal, before);
     this.#wishes.set(principal, wish);
     this.#generations.set(principal, Math.max(wish.generation, this.#generations.get(principal) ?? 0));
-    const { generation, command, restart, desired, payload, authorization, isBroken, isGated, update, quarantineAfter } = wish;
+    const { generation, command, restart, desired, payload, authorization, isBroken, isGated, update, quarantineAfter, isChecked } = wish;
     this.#server.set('assignments', principal, {
       v: 1,
       principal,
@@ -147,6 +157,7 @@ export class Operators {
       ...(isGated ? { startWhen: WHEN } : {}),
       ...(update === undefined ? {} : { update }),
       ...(quarantineAfter === undefined ? {} : { quarantineAfter }),
+      ...(isChecked === true ? { healthCheck: CHECK } : {}),
       ...(payload === undefined ? {} : { payload }),
       ...(authorization === undefined ? {} : { authorization }),
     });

@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { PrincipalName } from '@bureau/core';
 import { DEFAULT_AUTHORIZATION, type PrincipalStatus } from '@bureau/protocol';
-import type { Payload } from './fake-machine.ts';
+import { isSickly, type Payload } from './fake-machine.ts';
 import { PRINCIPALS, type Wish } from './operators.ts';
 import type { World } from './world.ts';
 
@@ -49,6 +49,7 @@ function judgePrincipal(world: World, principal: PrincipalName, status: Principa
   }
   if (status.state === 'quarantined' && !quarantines.isTold(principal))
     judge.violated('one notification', `${principal} is in quarantine, and nobody was told`);
+  if (payload !== undefined) judgeHealth(world, payload, wish, status);
   if (payload !== undefined) judgePayload(world, payload, wish);
   else if (mayStart(world, principal, wish) && status.state !== 'quarantined') judgeAbsent(world, principal, wish, status);
 }
@@ -60,12 +61,22 @@ function judgeAbsent(
   { command, restart }: Wish,
   { state, message = '' }: PrincipalStatus,
 ): void {
-  if (command[0] === 'serve') judge.violated('converges', `${principal} is to serve and is "${state}": ${message}`);
+  if (command[0] === 'serve' && !(isSickly(command) && restart === 'never'))
+    judge.violated('converges', `${principal} is to serve and is "${state}": ${message}`);
   // Once is at most once: what was interrupted is not repeated.
   else if (restart === 'never' && state !== 'exited' && state !== 'completed')
     judge.violated('converges', `${principal} is to run once and is "${state}": ${message}`);
   else if (restart === 'always') judge.violated('converges', `${principal} keeps ending and is "${state}", not in quarantine: ${message}`);
   else if (restart === 'on-failure') judge.violated('converges', `${principal} is to run until it succeeds and is "${state}": ${message}`);
+}
+
+/** Who has a health check and runs is known to be well; who is not does not run on. */
+function judgeHealth({ judge, machine, operators }: World, { principal, id, spec }: Payload, wish: Wish, status: PrincipalStatus): void {
+  // What is of an older spec has no check of this wish, and what could not be started again is not ended.
+  const isNewest = isDeepStrictEqual([spec.command, spec.environment], [wish.command, operators.environmentOf(wish)]);
+  if (wish.isChecked !== true || !isNewest || operators.rules.cordoned) return;
+  if (machine.isWell(principal, id) === false) judge.violated('ends what is not wanted', `${principal} is not well and runs on`);
+  else if (status.health !== 'healthy') judge.violated('converges', `${principal} is well, and what is said of it is "${status.health}"`);
 }
 
 /** What runs is what was asked for, to the last edit. */

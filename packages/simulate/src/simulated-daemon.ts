@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { BureauError, type PrincipalName } from '@bureau/core';
 import type { Logger } from '@bureau/log';
-import type { MachineStatusContent, PlannedAction, PrincipalStatus } from '@bureau/protocol';
+import type { HealthFinding, MachineStatusContent, PlannedAction, PrincipalStatus } from '@bureau/protocol';
 import {
   LauncherLink,
   Reconciler,
@@ -10,12 +10,14 @@ import {
   StatusReporter,
   countStates,
   type Facts,
+  type HealthSubject,
   type MachineRules,
   type Notification,
 } from '@bureau/reconcile';
 import type { Chance } from './chance.ts';
 import { quotesBundle } from './fake-bundle.ts';
 import type { FakeHomeserver } from './fake-homeserver.ts';
+import type { FakeMachine } from './fake-machine.ts';
 import { fakeMemoryStore, type MemoryDisk } from './fake-memory.ts';
 import type { FakeSocket } from './fake-socket.ts';
 import { FakeSync, type SyncDisk } from './fake-sync.ts';
@@ -33,6 +35,7 @@ export interface SimulatedDaemonDeps {
   readonly mutations: ReadonlySet<Mutation>;
   readonly server: FakeHomeserver;
   readonly socket: FakeSocket;
+  readonly machine: FakeMachine;
   readonly quarantines: Quarantines;
   readonly memory: MemoryDisk;
   readonly syncDisk: SyncDisk;
@@ -83,6 +86,7 @@ export class SimulatedDaemon {
       confirm: async () => {
         if (!mutations.has('rooms that were read at an older position are believed')) await sync.confirm();
       },
+      probe: (subject) => this.#probe(deps, subject),
       facts: () => mutated(sync.facts(), mutations, time.now),
       machine: () => (sync.of('machine')[0]?.content ?? { cordoned: false, draining: false }) as MachineRules,
       onStatuses: (statuses: readonly PrincipalStatus[]) => {
@@ -124,6 +128,22 @@ export class SimulatedDaemon {
       quarantines.tell(content);
     };
     time.after(chance.delay(50, 1_000), send);
+  }
+
+  #probe({ time, chance, machine, mutations, weather }: SimulatedDaemonDeps, { principal, id }: HealthSubject): Promise<HealthFinding> {
+    if (!this.life.acts() || mutations.has('nobody is asked how they are')) return new Promise(() => undefined);
+    return new Promise((resolve, reject) => {
+      time.after(chance.delay(20, 900), () => {
+        if (!this.life.alive) return;
+        const isLost = chance.happens(weather.probesLost);
+        const isWell = isLost ? undefined : machine.isWell(principal, id);
+        if (isWell === true || (isWell === false && mutations.has('agents that are not well say that they are')))
+          return resolve({ healthy: true });
+        if (isWell === false || mutations.has('a health check that could not be made counts as failed'))
+          return resolve({ healthy: false, reason: 'it says that it is not well' });
+        reject(new BureauError('connection_lost', 'The relay does not answer'));
+      });
+    });
   }
 
   #publish({ time, chance, judge, weather, server }: SimulatedDaemonDeps, key: string, content: object): Promise<void> {

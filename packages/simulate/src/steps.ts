@@ -3,6 +3,7 @@ import type { PrincipalName } from '@bureau/core';
 import type { MachineRules } from '@bureau/reconcile';
 import type { Chance } from './chance.ts';
 import { calm, type Weather } from './faults.ts';
+import { isSickly } from './fake-machine.ts';
 import { PRINCIPALS, type Deployment, type Wish } from './operators.ts';
 import type { World } from './world.ts';
 
@@ -24,7 +25,10 @@ const STEPS = [3, 12] as const;
 /** How often a step follows close on another, and is about the same principal. */
 const BURST = 0.6;
 /** How often something breaks just when a step is being carried out; half the time the operator then has second thoughts. */
-const TROUBLE = 0.35;
+const TROUBLE = 0.45;
+
+/** How often an agent does not stay well. */
+const SICKLY = 0.12;
 
 const SERVES: readonly string[] = ['serve'];
 
@@ -50,6 +54,7 @@ export function stepsOf(chance: Chance): Step[] {
 
 const deploy: Maker = (chance, principal) => {
   const soon = String(chance.integer(100, 15_000));
+  const sick = String(chance.happens(0.3) ? 0 : chance.integer(1_000, 20_000));
   const [command, restart] = chance.pick<readonly [readonly string[], Wish['restart']]>([
     [SERVES, 'always'],
     [SERVES, 'on-failure'],
@@ -58,18 +63,23 @@ const deploy: Maker = (chance, principal) => {
     [['exit', '0', soon], 'on-failure'],
     [['exit', '1', String(chance.integer(100, 3_000))], 'always'],
   ]);
+  return deployment(chance, principal, chance.happens(SICKLY) ? ['serve', 'sick', sick] : command, restart);
+};
+
+function deployment(chance: Chance, principal: PrincipalName, command: readonly string[], restart: Wish['restart']): Deed {
   const how: Deployment = {
     command,
     restart,
     isGated: chance.happens(0.15),
     ...(chance.happens(0.15) ? { update: 'guarded' } : {}),
-    ...(command[1] === '1' ? { quarantineAfter: chance.integer(2, 4) } : {}),
+    isChecked: isSickly(command) || chance.happens(0.3),
+    ...(command[1] === '1' || isSickly(command) ? { quarantineAfter: chance.integer(2, 4) } : {}),
   };
   return {
-    what: `deploys ${principal}: ${command.join(' ')}, restart ${restart}${how.isGated ? ', when the gate is open' : ''}${how.update === undefined ? '' : ', guarded'}`,
+    what: `deploys ${principal}: ${command.join(' ')}, restart ${restart}${how.isGated ? ', when the gate is open' : ''}${how.update === undefined ? '' : ', guarded'}${how.isChecked === true ? ', checked' : ''}`,
     run: ({ operators }) => operators.deploy(principal, how),
   };
-};
+}
 
 /** An edit of one principal's assignment. */
 function edit(what: (principal: PrincipalName) => string, change: (chance: Chance) => (wish: Wish) => Partial<Wish>): Maker {
@@ -108,7 +118,7 @@ const DENIED = { grants: [], denials: [{ actions: ['**'], targets: ['**'] }] };
 
 /** What breaks in a moment: how often each kind is taken, and the kind. */
 const BREAKS: readonly (readonly [number, Maker])[] = [
-  [6, () => ({ what: 'the daemon is killed', run: ({ daemon }) => daemon?.life.end() })],
+  [9, () => ({ what: 'the daemon is killed', run: ({ daemon }) => daemon?.life.end() })],
   [
     6,
     (chance) => {
@@ -203,6 +213,14 @@ const MAKERS: readonly (readonly [number, Maker])[] = [
       };
     },
   ],
+  [
+    1,
+    edit(
+      (principal) => `adds or drops the health check of ${principal}`,
+      () =>
+        ({ isChecked = false }) => ({ isChecked: !isChecked }),
+    ),
+  ],
   [2, takeBack],
   [3, () => ({ what: 'opens the gate', run: ({ operators }) => operators.setGate(true) })],
   [2, () => ({ what: 'closes the gate', run: ({ operators }) => operators.setGate(false) })],
@@ -223,6 +241,7 @@ const MAKERS: readonly (readonly [number, Maker])[] = [
   [2, weather('homeserverDown', true)],
   [2, weather('answersLost', 0.5)],
   [2, weather('syncGaps', 0.5)],
+  [3, weather('probesLost', 0.7)],
   [2, weather('diskFull', true)],
   ...BREAKS,
 ];

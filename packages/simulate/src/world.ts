@@ -133,6 +133,7 @@ export class World {
         chance: this.#chance.of(`daemon ${time.now}`),
         mutations: this.#mutations,
         socket: this.#socket,
+        machine: this.machine,
         memory: this.#memory,
         syncDisk: this.#syncDisk,
         wall: () => this.#wall,

@@ -6,7 +6,7 @@ import { noTemplate, type TemplateLibrary } from './library.ts';
 import { describeSpecFaults, specOf, type SpecResult } from './spec.ts';
 
 /**
- * What becomes of an agent when templates change. `untouched`: nothing · `told`: it gets another payload while it runs · `replaced`: it ends and
+ * What becomes of an agent when templates change. `untouched`: nothing · `told`: it gets another payload or health check while it runs · `replaced`: it ends and
  * starts anew · `starts`: it could not be until now · `blocked`: it cannot be started any more; what runs goes on.
  */
 export type Effect = 'untouched' | 'told' | 'replaced' | 'starts' | 'blocked';
@@ -22,7 +22,7 @@ export function effectOf(
   if (!was.ok) return { effect: 'starts' };
   const [{ payload: earlier, ...one }, { payload: later, ...other }] = [was.spec, now.spec];
   if (!same(one, other)) return { effect: 'replaced' };
-  return { effect: same(earlier, later) ? 'untouched' : 'told' };
+  return { effect: same(earlier, later) && same(was.healthCheck, now.healthCheck) ? 'untouched' : 'told' };
 }
 
 /** Whether a template, or one that it is made of, is `name`. */

@@ -59,6 +59,7 @@ export const TEMPLATE_FIELDS: { readonly [Field in FieldName]-?: FieldRule } = {
     },
   },
   secretFiles: { merge: 'union', tighter: 'same', absent: [] },
+  healthCheck: { merge: 'replace', tighter: 'same' },
   payload: { merge: 'entries', tighter: 'same' },
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { sandboxSpec, type AssignmentContent, type SandboxSpec } from '@bureau/protocol';
+import { sandboxSpec, type AssignmentContent, type HealthCheck, type SandboxSpec } from '@bureau/protocol';
 import * as v from 'valibot';
 import { describePlace, type TemplateFault } from './fault.ts';
 import type { Layer } from './fields.ts';
@@ -8,11 +8,11 @@ import { lockFaults } from './locks.ts';
 import { overlay } from './overlay.ts';
 
 /** What of an assignment becomes part of the sandbox. */
-export type AssignedFields = Pick<AssignmentContent, 'command' | 'environment' | 'payload' | 'run'>;
+export type AssignedFields = Pick<AssignmentContent, 'command' | 'environment' | 'healthCheck' | 'payload' | 'run'>;
 
-/** A spec, or why there is none: as much as one template and one assignment can say about it. */
+/** A spec (and how its payload is asked whether it is well), or why there is none: as much as one template and one assignment can say about it. */
 export type SpecResult =
-  | { readonly ok: true; readonly spec: SandboxSpec }
+  | { readonly ok: true; readonly spec: SandboxSpec; readonly healthCheck?: HealthCheck }
   | { readonly ok: false; readonly faults: readonly [SpecFault, ...SpecFault[]] };
 export type SpecFault = Omit<TemplateFault, 'template'>;
 
@@ -25,8 +25,10 @@ export function specOf(assignment: AssignedFields, template: ResolvedTemplate): 
     const message = `there is no command: template "${template.name}" has none, so the assignment must give one`;
     return { ok: false, faults: [{ path: 'command', message, expected: 'a command' }] };
   }
-  const parsed = v.safeParse(sandboxSpec, { v: 1, ...fields, terminal: assignment.run?.terminal ?? true });
-  if (parsed.success) return { ok: true, spec: parsed.output };
+  // The machine's own business: no sandbox is made otherwise for it.
+  const { healthCheck, ...ofSandbox } = fields;
+  const parsed = v.safeParse(sandboxSpec, { v: 1, ...ofSandbox, terminal: assignment.run?.terminal ?? true });
+  if (parsed.success) return { ok: true, spec: parsed.output, ...(healthCheck === undefined ? {} : { healthCheck }) };
   const faults = parsed.issues.map((issue) => ({ path: v.getDotPath(issue) ?? '', message: issue.message }));
   return { ok: false, faults: faults as [SpecFault, ...SpecFault[]] };
 }
@@ -36,10 +38,11 @@ export function describeSpecFaults(faults: readonly SpecFault[]): string {
   return faults.map(describePlace).join('; ');
 }
 
-function assignedLayer({ command, environment, payload }: AssignedFields): Layer {
+function assignedLayer({ command, environment, healthCheck, payload }: AssignedFields): Layer {
   return {
     ...(command.length > 0 ? { command } : {}),
     ...(Object.keys(environment).length > 0 ? { environment } : {}),
+    ...(healthCheck === undefined ? {} : { healthCheck }),
     ...(payload === undefined ? {} : { payload }),
   };
 }

@@ -43,6 +43,7 @@ export const someFields = fc.record(
     profile: fc.constantFrom('strict', 'default', 'debug'),
     resources: fc.record({ memory: fc.constantFrom(2 ** 24, 2 ** 30), pids: resource, openFiles: resource }, { requiredKeys: [] }),
     secretFiles: fc.uniqueArray(fc.constantFrom('ONE', 'TWO')),
+    healthCheck: fc.constantFrom({ type: 'socket', endpoint: '/tmp/a' }, { type: 'http', endpoint: '/tmp/a', path: '/b' }),
     payload: fc.dictionary(word, fc.jsonValue({ maxDepth: 1 }), { noNullPrototype: true }),
   },
   { requiredKeys: [] },

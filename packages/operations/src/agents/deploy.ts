@@ -9,6 +9,7 @@ import { ensurePrincipal } from '../principals.ts';
 import { defineOperation, type AnyOperation } from '../registry/operation.ts';
 import { parseAuthorization } from './authorization.ts';
 import { describeStatus } from './describe.ts';
+import { parseHealthCheck } from './health-check.ts';
 import { waitRunning } from './wait.ts';
 import { parseWhen } from './when.ts';
 
@@ -50,6 +51,7 @@ export const agentDeploy: AnyOperation = defineOperation({
     deny: v.optional(v.array(v.string()), []),
     when: v.optional(v.string()),
     update: v.optional(v.picklist(['replace', 'guarded'])),
+    health_check: v.optional(v.string()),
     quarantine_after: v.optional(v.pipe(v.string(), v.regex(/^[0-9]{1,3}$/, 'expected a number such as 10'))),
     wait: v.optional(v.boolean(), true),
   }),
@@ -70,6 +72,10 @@ export const agentDeploy: AnyOperation = defineOperation({
       help: 'guarded: a later change is judged before what runs ends, and taken back when it does not stay up',
       placeholder: 'replace|guarded',
     },
+    health_check: {
+      help: 'how the machine finds out whether it is well, instead of the template’s way',
+      placeholder: 'JSON',
+    },
     quarantine_after: { help: 'leave it alone after so many ends in a row soon after its start; default 10', placeholder: 'N' },
     wait: { help: 'wait until it runs, or waits for its condition', negatable: true },
   },
@@ -80,11 +86,16 @@ export const agentDeploy: AnyOperation = defineOperation({
       command: `bureau agent deploy demo/job --restart never --when '{"room": "#iree/general:server", "type": "m.bureau.example", "match": {"ready": true}}' -- make`,
       shows: 'a job that runs once, when the event is there',
     },
+    {
+      command: `bureau agent deploy demo/web --health-check '{"type": "http", "endpoint": "/workspace/health.sock", "path": "/health"}' -- python3 serve.py`,
+      shows: 'an agent that is started again when it answers no more',
+    },
     { command: 'bureau agent deploy demo/clock -- sh -c "while date; do sleep 60; done"', shows: 'an agent that prints the time' },
   ],
   async handler(input, context) {
     const environment = parseEnvironment(input.env);
     const authorization = parseAuthorization(input.allow, input.deny);
+    const healthCheck = input.health_check === undefined ? undefined : parseHealthCheck(input.health_check);
     using daemon = await connectDaemon(context);
     const operator = openOperator(context);
     const startWhen = input.when === undefined ? undefined : await parseWhen(input.when, operator, context.signal);
@@ -103,6 +114,7 @@ export const agentDeploy: AnyOperation = defineOperation({
         ...(authorization === undefined ? {} : { authorization }),
         ...(startWhen === undefined ? {} : { startWhen }),
         ...(input.update === undefined ? {} : { update: input.update }),
+        ...(healthCheck === undefined ? {} : { healthCheck }),
         ...(input.quarantine_after === undefined ? {} : { quarantineAfter: Number(input.quarantine_after) }),
         generation,
       },

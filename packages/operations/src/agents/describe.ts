@@ -5,11 +5,18 @@ import type { ExitReport, PlannedAction, PrincipalStatus } from '@bureau/protoco
 /** One line for a person. Texts that came from elsewhere are already without control characters by their schema. */
 export function describeStatus(status: PrincipalStatus): string {
   const parts: string[] = [`${status.principal} ${status.state}`];
+  if (status.health !== undefined) parts.push(HEALTH[status.health]);
   if (status.restarts > 0) parts.push(`started again ${status.restarts}×`);
   if (status.exit !== undefined) parts.push(describeExit(status.exit));
   if (status.message !== undefined) parts.push(status.message);
   return parts.join(', ');
 }
+
+const HEALTH: Readonly<Record<NonNullable<PrincipalStatus['health']>, string>> = {
+  checking: 'has not answered its health check yet',
+  healthy: 'healthy',
+  unhealthy: 'unhealthy',
+};
 
 const LIMITS: Readonly<Record<NonNullable<ExitReport['limits']>[number], string>> = {
   memory: 'out of memory: the kernel killed a process of it',

@@ -35,7 +35,7 @@ export const agentShow: AnyOperation = defineOperation({
 });
 
 /** Some lines for a person. */
-function describePrincipal(principal: string, { status, step, assignment, condition }: Shown, now: number): string {
+function describePrincipal(principal: string, { status, step, assignment, condition, healthCheck: check }: Shown, now: number): string {
   const lines: string[] = [status === null ? `${principal}: the machine says nothing of it` : describeStatus(status)];
   const add = (what: string, text: string | undefined): void => {
     if (text !== undefined) lines.push(`  ${what.padEnd(11)} ${text}`);
@@ -59,8 +59,14 @@ function describePrincipal(principal: string, { status, step, assignment, condit
   add('template', wanted?.template);
   add('command', wanted === undefined || wanted.command.length === 0 ? undefined : wanted.command.join(' ').slice(0, 500));
   add('restart', wanted?.restart);
+  add('health', check === null ? undefined : describeCheck(check));
   add('condition', condition?.message);
   add('next', step === null ? 'nothing to do' : describeStep(step, now));
   add('assignment', assignment?.event);
   return lines.join('\n');
+}
+
+function describeCheck({ type, endpoint, path, ...every }: NonNullable<Shown['healthCheck']>): string {
+  const what = type === 'http' ? `http ${endpoint} ${path ?? '/'}` : `socket ${endpoint}`;
+  return `${what}, every ${every.intervalSeconds} s, ${every.failureThreshold}× within ${every.timeoutSeconds} s each, after ${every.gracePeriodSeconds} s of grace`;
 }

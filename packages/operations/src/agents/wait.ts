@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { BureauError, UsageError, parseDuration, type PrincipalName } from '@bureau/core';
+import { BureauError, UsageError, parseDuration, type PrincipalName, type Timer } from '@bureau/core';
 import { principalName, principalStatus, type PrincipalStatus } from '@bureau/protocol';
 import * as v from 'valibot';
 import { readAssignment } from '../assignments.ts';
@@ -8,7 +8,7 @@ import { openOperator } from '../operator.ts';
 import type { OperationContext } from '../registry/context.ts';
 import { defineOperation, type AnyOperation } from '../registry/operation.ts';
 import { describeStatus } from './describe.ts';
-import { judgeGoal, type Goal } from './goal.ts';
+import { healthyIn, judgeGoal, type Goal } from './goal.ts';
 
 /** A deployed agent that does not run by then is reported as it is: a first start includes a proxy and a sandbox. */
 const DEPLOY_WAIT_MILLISECONDS = 30_000;
@@ -24,7 +24,7 @@ export const agentWait: AnyOperation = defineOperation({
   grant: 'agent/wait',
   input: v.strictObject({
     principal: principalName,
-    for: v.optional(v.picklist(['running', 'exited', 'completed', 'stopped', 'absent']), 'running'),
+    for: v.optional(v.picklist(['running', 'healthy', 'exited', 'completed', 'stopped', 'absent']), 'running'),
     generation: v.optional(v.pipe(v.string(), v.regex(/^[0-9]{1,15}$/, 'expected a number such as 3'))),
     timeout: v.optional(v.string(), DEFAULT_TIMEOUT),
   }),
@@ -32,8 +32,8 @@ export const agentWait: AnyOperation = defineOperation({
   fields: {
     principal: { help: 'the name of the agent' },
     for: {
-      help: 'what to wait for; exited: it has ended, however, and may start again',
-      placeholder: 'running|exited|completed|stopped|absent',
+      help: 'what to wait for; healthy: its health check says so, or it has stayed up for 10 s if it has none; exited: it has ended, however, and may start again',
+      placeholder: 'running|healthy|exited|completed|stopped|absent',
     },
     generation: { help: 'the generation that is meant; default: the assignment’s', placeholder: 'N' },
     timeout: { help: `how long at most; default ${DEFAULT_TIMEOUT}`, placeholder: 'DURATION' },
@@ -41,6 +41,7 @@ export const agentWait: AnyOperation = defineOperation({
   positionals: ['principal'],
   examples: [
     { command: 'bureau agent wait demo/hello --for running', shows: 'the agent as soon as it runs by its newest assignment' },
+    { command: 'bureau agent wait demo/web --for healthy', shows: 'the agent when it has answered its health check' },
     { command: 'bureau agent wait demo/job --for completed --timeout 10m --json', shows: 'how a job ended, for a script' },
   ],
   async handler({ principal, for: state, generation, timeout }, context) {
@@ -99,16 +100,25 @@ async function waitFor(
   context.signal.addEventListener('abort', onAbort, { once: true });
   let last: PrincipalStatus | undefined;
   const timer = context.clock.setTimer(milliseconds, () => over.abort(late(principal, goal, milliseconds, last)));
+  // What counts as healthy by its age alone becomes so without a word from the machine.
+  const aged = new AbortController();
+  let birthday: Timer | undefined;
+  const judge = (): boolean => judgeGoal(principal, last, goal, context.clock.now()) === 'reached';
   try {
     context.signal.throwIfAborted();
-    for await (const { status } of daemon.stream('follow', { principal }, { signal: over.signal })) {
+    for await (const { status } of daemon.stream('follow', { principal }, { signal: AbortSignal.any([over.signal, aged.signal]) })) {
       last = status ?? undefined;
-      if (judgeGoal(principal, last, goal) === 'reached') return last;
+      if (judge()) return last;
+      birthday?.clear();
+      const left = goal.state === 'healthy' ? healthyIn(last, context.clock.now()) : undefined;
+      if (left !== undefined) birthday = context.clock.setTimer(left, () => aged.abort());
     }
     throw new BureauError('connection_lost', 'The daemon went away; ask again in a moment');
   } catch (error) {
+    if (aged.signal.aborted && !over.signal.aborted) return last;
     throw over.signal.aborted ? over.signal.reason : error;
   } finally {
+    birthday?.clear();
     timer.clear();
     context.signal.removeEventListener('abort', onAbort);
   }
@@ -116,8 +126,11 @@ async function waitFor(
 
 function late(principal: string, goal: Goal, milliseconds: number, last: PrincipalStatus | undefined): BureauError {
   const which = goal.generation === undefined ? '' : ` by generation ${goal.generation} of its assignment`;
+  const health = last?.health === undefined ? '' : `, its health "${last.health}"`;
   const now =
-    last === undefined ? 'the machine says nothing of it' : `it is "${last.state}"${last.message === undefined ? '' : `: ${last.message}`}`;
+    last === undefined
+      ? 'the machine says nothing of it'
+      : `it is "${last.state}"${health}${last.message === undefined ? '' : `: ${last.message}`}`;
   return new BureauError('deadline_exceeded', `"${principal}" is not "${goal.state}"${which} after ${milliseconds / 1_000} s; ${now}`, {
     data: { principal },
   });

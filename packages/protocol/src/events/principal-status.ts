@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from 'valibot';
+import { healthState } from '../health-check.ts';
 import { sandboxId } from '../launcher-contract.ts';
 import { exitReport } from '../sandbox-spec.ts';
 import { integer, principalName, text, timestamp } from '../scalars.ts';
@@ -32,6 +33,8 @@ export const principalStatus = v.object({
   run: v.optional(v.string()),
   startedAt: v.optional(timestamp),
   exit: v.optional(exitReport),
+  /** Of one that runs and has a health check. Without this field a payload that has stayed up for ten seconds counts as healthy. */
+  health: v.optional(healthState),
   restarts: integer(0, 1_000_000),
   /** When the machine goes on by itself. */
   retryAt: v.optional(timestamp),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from 'valibot';
+import { healthCheck } from '../health-check.ts';
 import { jsonObject } from '../json-object.ts';
 import { argument, environmentName, sandboxSpec, withoutLists } from '../sandbox-spec.ts';
 import { text } from '../scalars.ts';
@@ -69,6 +70,8 @@ export const templateContent = v.pipe(
     environment: v.optional(v.pipe(withoutLists<string | null>(), v.record(environmentName, v.nullable(argument))), {}),
     mounts: sandboxSpec.entries.mounts,
     ...sameAsSpec.entries,
+    /** How a machine finds out whether an agent is well. */
+    healthCheck: v.optional(healthCheck),
     /** What an agent is told unless its assignment says otherwise. */
     payload: v.optional(jsonObject),
     signature: v.optional(v.string()),

@@ -6,8 +6,9 @@ import type { TestContext } from 'node:test';
 import { BureauError, parsePrincipalName, type Clock, type PrincipalName, type Timer } from '@bureau/core';
 import { connect, serve } from '@bureau/ipc';
 import { createLogger, type Logger } from '@bureau/log';
-import { launcherContract, type PrincipalStatus, type SandboxInfo } from '@bureau/protocol';
+import { launcherContract, type HealthFinding, type PrincipalStatus, type SandboxInfo } from '@bureau/protocol';
 import type { Facts } from '../desired.ts';
+import type { HealthSubject } from '../health-monitor.ts';
 import { LauncherLink } from '../launcher-link.ts';
 import type { LastingMemory } from '../memory.ts';
 import { Reconciler } from '../reconciler.ts';
@@ -89,6 +90,8 @@ export interface Bench {
   facts: Facts | undefined;
   /** What the rooms answer when they are asked again. */
   confirm: () => Promise<void>;
+  /** What an agent answers when it is asked how it is. */
+  probe: (subject: HealthSubject) => Promise<HealthFinding>;
   /** Throws in the launcher's place. */
   refuse: (what: string) => void;
   statuses: readonly PrincipalStatus[];
@@ -114,6 +117,7 @@ export async function bench(context: TestContext): Promise<Bench> {
     sandboxes: [] as SandboxInfo[],
     facts: undefined as Facts | undefined,
     confirm: (): Promise<void> => Promise.resolve(),
+    probe: (_subject: HealthSubject): Promise<HealthFinding> => Promise.resolve({ healthy: true }),
     refuse: (): void => undefined,
     statuses: [] as readonly PrincipalStatus[],
     told: [] as string[],
@@ -154,6 +158,7 @@ export async function bench(context: TestContext): Promise<Bench> {
     nextTurn: setImmediate,
     facts: () => self.facts,
     confirm: () => self.confirm(),
+    probe: (subject) => self.probe(subject),
     onStatuses: (statuses) => void (self.statuses = statuses),
     notify: async (notification) => void self.told.push(notification.content.body),
   });
