@@ -245,6 +245,24 @@ describe('bureau matrix on a real homeserver', () => {
     await refused(contentOf('!nowhere:bureau.test', type), 'not_in_room');
   });
 
+  test('state set writes over no event of ours that a newer Bureau wrote, unless it is told to', async () => {
+    const room = '#bureau/service:bureau.test';
+    const type = 'm.bureau.service';
+    const write = (content: object, more = {}): Promise<unknown> =>
+      call('state set', { room, type, key: 'test/newer', content: JSON.stringify(content), ...more });
+    await write({ v: 1, name: 'first' });
+    await write({ v: 99, name: 'newer', kept: true });
+    const error = await refused(write({ v: 1, name: 'older' }), 'event_newer');
+    assert.match(error.message, /newer Bureau \(version 99\).*--force/);
+    await refused(write({}), 'event_newer');
+    assert.deepEqual(await contentOf(room, type, 'test/newer'), { v: 99, name: 'newer', kept: true });
+    await write({ v: 1, name: 'older' }, { force: true });
+    assert.deepEqual(await contentOf(room, type, 'test/newer'), { v: 1, name: 'older' });
+    // What is not ours has its own versions.
+    await call('state set', { room, type: 'org.example.other', content: '{"v":99}' });
+    await call('state set', { room, type: 'org.example.other', content: '{"v":1}' });
+  });
+
   test('inspect: facts, members with their power, state by kind, a pattern', async () => {
     interface Inspected {
       readonly room_version: string;

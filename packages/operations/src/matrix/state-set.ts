@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-import { UsageError, hasCode } from '@bureau/core';
+import { BureauError, UsageError, hasCode, type RoomId } from '@bureau/core';
+import { EVENTS, requireWritable } from '@bureau/protocol';
 import * as v from 'valibot';
 import type { OperationContext } from '../registry/context.ts';
 import { defineOperation, type AnyOperation } from '../registry/operation.ts';
 import { CONTENT_MAX_BYTES, parseContent } from './event-content.ts';
 import { eventType, stateKey } from './event-type.ts';
 import { ROOM_HELP, resolveRoom, roomArgument } from './room-argument.ts';
-import { SESSION_ENTRIES, SESSION_FIELDS, openSession } from './session.ts';
+import { SESSION_ENTRIES, SESSION_FIELDS, openSession, type Session } from './session.ts';
 
 /** `bureau matrix state set`. */
 export const matrixStateSet: AnyOperation = defineOperation({
   name: 'matrix state set',
   summary: 'Write a state event',
   description:
-    'The content is a JSON object, as an argument or from stdin. It replaces what was there; the same content again changes nothing.',
+    'The content is a JSON object, as an argument or from stdin. It replaces what was there; the same content again changes nothing. An event of ours that a newer Bureau wrote is not written over.',
   grant: 'matrix/state/set',
   input: v.strictObject({
     room: roomArgument,
@@ -21,6 +22,7 @@ export const matrixStateSet: AnyOperation = defineOperation({
     content: v.optional(v.string()),
     key: v.optional(stateKey, ''),
     stdin: v.optional(v.boolean(), false),
+    force: v.optional(v.boolean(), false),
     ...SESSION_ENTRIES,
   }),
   output: v.strictObject({ event_id: v.string(), room_id: v.string() }),
@@ -30,6 +32,7 @@ export const matrixStateSet: AnyOperation = defineOperation({
     content: { help: 'the content, a JSON object' },
     key: { help: 'the state key; default: the empty one', placeholder: 'KEY' },
     stdin: { help: 'read the content from stdin' },
+    force: { help: 'write over what a newer Bureau wrote, too: what it said and this one does not know is lost' },
     ...SESSION_FIELDS,
   },
   positionals: ['room', 'type', 'content'],
@@ -39,13 +42,14 @@ export const matrixStateSet: AnyOperation = defineOperation({
       shows: 'the event ID',
     },
   ],
-  async handler({ room, type, content, key, stdin, ...input }, context) {
+  async handler({ room, type, content, key, stdin, force, ...input }, context) {
     if ((content === undefined) !== stdin)
       throw new UsageError('invalid_input', 'Expected the content either as an argument or, with --stdin, on stdin');
     const value = parseContent(content ?? (await readAll(context)));
     const { signal } = context;
     const session = await openSession(input, context);
     const roomId = await resolveRoom(session, room, signal);
+    if (!force) await refuseNewer(session, roomId, type, key, signal);
     try {
       return { event_id: await session.client.setState(roomId, type, key, value, { signal }), room_id: roomId };
     } catch (error) {
@@ -63,6 +67,21 @@ export const matrixStateSet: AnyOperation = defineOperation({
   },
   render: ({ event_id }) => event_id,
 });
+
+/** Throws `event_newer` when what is there is of our types and of a version that this Bureau does not know. */
+async function refuseNewer({ client }: Session, room: RoomId, type: string, key: string, signal: AbortSignal): Promise<void> {
+  const definition = EVENTS.find((each) => each.type === type && each.stateKey !== 'none');
+  if (definition === undefined) return;
+  try {
+    requireWritable(definition, await client.state(room, type, key, { signal }));
+  } catch (error) {
+    if (!(error instanceof BureauError) || error.code !== 'event_newer') throw error;
+    throw new BureauError('event_newer', `${error.message}, or write over it all the same with --force`, {
+      data: error.data,
+      cause: error,
+    });
+  }
+}
 
 async function readAll({ input, signal }: OperationContext): Promise<string> {
   const pieces: Buffer[] = [];
