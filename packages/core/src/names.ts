@@ -91,11 +91,7 @@ export function parseServerName(text: string): ServerName {
 
 /** `@localpart:server` with a localpart of ours. Throws `invalid_name`. */
 export function parseUserId(text: string): UserId {
-  const at = text.indexOf(':');
-  if (!text.startsWith('@') || at < 0) refuse('user ID', text, 'expected "@name:server"');
-  if (utf8Length(text) > MATRIX_ID_MAX_BYTES) refuse('user ID', text, `it is longer than ${MATRIX_ID_MAX_BYTES} bytes`);
-  parseLocalpart(text.slice(1, at));
-  parseServerName(text.slice(at + 1));
+  checkMatrixId('user ID', '@', text);
   return text as UserId;
 }
 
@@ -109,12 +105,17 @@ export function parseRoomId(text: string): RoomId {
 
 /** `#localpart:server` with a localpart of ours (room aliases share the grammar of names). Throws `invalid_name`. */
 export function parseRoomAlias(text: string): RoomAlias {
+  checkMatrixId('room alias', '#', text);
+  return text as RoomAlias;
+}
+
+/** Throws `invalid_name` unless the text is the sigil, a localpart of ours, `:` and a server name. */
+function checkMatrixId(what: string, sigil: '@' | '#', text: string): void {
   const at = text.indexOf(':');
-  if (!text.startsWith('#') || at < 0) refuse('room alias', text, 'expected "#name:server"');
-  if (utf8Length(text) > MATRIX_ID_MAX_BYTES) refuse('room alias', text, `it is longer than ${MATRIX_ID_MAX_BYTES} bytes`);
+  if (!text.startsWith(sigil) || at < 0) refuse(what, text, `expected "${sigil}name:server"`);
+  if (utf8Length(text) > MATRIX_ID_MAX_BYTES) refuse(what, text, `it is longer than ${MATRIX_ID_MAX_BYTES} bytes`);
   parseLocalpart(text.slice(1, at));
   parseServerName(text.slice(at + 1));
-  return text as RoomAlias;
 }
 
 /** The user ID of a principal on a server. */

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { BureauError, matchGlob } from '@bureau/core';
 import type { UpstreamRule } from '@bureau/protocol';
-import { CREDENTIAL_HEADERS, HOP_HEADERS } from './upstreams/header-rules.ts';
+import { CREDENTIAL_HEADERS, MESSAGE_HEADERS } from './upstreams/header-rules.ts';
 
 /** True for a header that a bundle must not inject into. */
 export function forbiddenInjection(header: string): boolean {
-  return HOP_HEADERS.includes(header.toLowerCase());
+  return MESSAGE_HEADERS.includes(header.toLowerCase());
 }
 
 /**
@@ -75,6 +75,6 @@ export function outgoingHeaders(
         .split(',')
         .map((part) => part.trim()),
     );
-  const kept = lowered.filter(([name]) => !HOP_HEADERS.includes(name) && !CREDENTIAL_HEADERS.includes(name) && !named.includes(name));
+  const kept = lowered.filter(([name]) => !MESSAGE_HEADERS.includes(name) && !CREDENTIAL_HEADERS.includes(name) && !named.includes(name));
   return { ...Object.fromEntries(kept), ...injected };
 }

@@ -1,19 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-
-/** Headers of one hop only (RFC 9110, 7.6.1, and what clients of proxies add). */
-const HOP_HEADERS: ReadonlySet<string> = new Set([
-  'connection',
-  'http2-settings',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authentication-info',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]);
+import { HOP_HEADERS } from '../hop-headers.ts';
 
 /** Headers that tell where a message ends; `Connection` cannot take them away. */
 const FRAMING: ReadonlySet<string> = new Set(['content-length', 'host']);
@@ -33,7 +19,7 @@ export function endToEndHeaders(raw: readonly string[], without: readonly string
   );
   return pairs.flatMap(([name, value]) => {
     const lower = name.toLowerCase();
-    return HOP_HEADERS.has(lower) || named.has(lower) || without.includes(lower) ? [] : [name, value];
+    return HOP_HEADERS.includes(lower) || named.has(lower) || without.includes(lower) ? [] : [name, value];
   });
 }
 

@@ -12,7 +12,7 @@ import { Dialler } from './dial.ts';
 import { tokenEndpoint } from './fetch-once.ts';
 import { H1Pool } from './h1-pool.ts';
 import { H2Client } from './h2-client.ts';
-import { ANSWER_HOP_HEADERS, CREDENTIAL_HEADERS, HOP_HEADERS, ORIGIN_HEADERS, OVERRIDE_HEADERS } from './header-rules.ts';
+import { ANSWER_HOP_HEADERS, CREDENTIAL_HEADERS, MESSAGE_HEADERS, ORIGIN_HEADERS, OVERRIDE_HEADERS } from './header-rules.ts';
 
 export interface ServiceOptions {
   readonly name: string;
@@ -78,7 +78,7 @@ export class Service implements Disposable {
     this.ownHeaders = this.redactsBodies ? ['accept-encoding', 'identity'] : [];
     const lowered = (names: readonly string[] | undefined): readonly string[] => (names ?? []).map((name) => name.toLowerCase());
     this.droppedHeaders = new Set([
-      ...HOP_HEADERS,
+      ...MESSAGE_HEADERS,
       ...CREDENTIAL_HEADERS,
       ...ORIGIN_HEADERS,
       ...(rule.methods === undefined && rule.paths === undefined ? [] : OVERRIDE_HEADERS),
@@ -91,7 +91,7 @@ export class Service implements Disposable {
       'traceparent',
     ]);
     this.strippedHeaders = new Set([...ANSWER_HOP_HEADERS, ...lowered(rule.strip_response)]);
-    this.droppedTrailers = new Set([...HOP_HEADERS, ...this.strippedHeaders]);
+    this.droppedTrailers = new Set([...MESSAGE_HEADERS, ...this.strippedHeaders]);
     this.headersMilliseconds = rule.timeouts?.headers ?? limits.serviceHeadersMilliseconds;
     this.idleMilliseconds = rule.timeouts?.idle ?? 0;
     const connectMilliseconds = rule.timeouts?.connect ?? limits.upstreamConnectMilliseconds;
