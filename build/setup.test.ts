@@ -104,6 +104,14 @@ test('script/setup fails when what npm installed is not what is locked', () => {
   assert.equal(calls(), 'npm\nnpm\n');
 });
 
+test('script/setup on a full disk says so before it begins a step', () => {
+  symlinkSync('/dev/full', join(root, '.toolchain/lock'));
+  const { code, out, err } = setup();
+  assert.deepEqual({ code, out }, { code: 1, out: '' });
+  assert.match(err, /^setup: expected to write to .*\n {2}do: .*make room on it; then run script\/setup again\n$/);
+  assert.equal(calls(), '');
+});
+
 test('two runs at once do the work once', async () => {
   // The first npm waits until the second run has found the lock taken.
   write(
