@@ -96,6 +96,22 @@ test('script/setup says which step failed, what to do and where the log is; the 
   assert.match(setup().out, /done in/);
 });
 
+test('script/setup begins with nothing where an install was cut short, and keeps what is whole', () => {
+  const works = readFileSync(join(root, 'script/npm'), 'utf8');
+  write(
+    'script/npm',
+    '#!/bin/sh\ncd "$(dirname "$0")/.."; mkdir -p node_modules packages/a/node_modules; : > node_modules/half; : > packages/a/node_modules/half\nexit 1\n',
+  );
+  assert.equal(setup().code, 1);
+  write('script/npm', works);
+  assert.equal(setup().code, 0);
+  assert.deepEqual([existsSync(join(root, 'node_modules/half')), existsSync(join(root, 'packages/a/node_modules/half'))], [false, false]);
+  write('node_modules/whole', '');
+  write('package-lock.json', '{ }');
+  assert.equal(setup().code, 0);
+  assert.ok(existsSync(join(root, 'node_modules/whole')));
+});
+
 test('script/setup fails when what npm installed is not what is locked', () => {
   write('build/verify-installed.ts', "console.error('left-pad is not locked'); process.exitCode = 1;");
   const { code, err } = setup();

@@ -55,7 +55,7 @@ function setup(words = ''): Promise<CommandResult> {
 /** Room on the disk beside what is on it now, MiB. */
 async function leaveRoom(megabytes: number): Promise<void> {
   const used = Number(await succeeds(`df --output=used --block-size=1K ${checkout} | tail -n 1`));
-  await succeeds(`mount -o remount,size=${used + megabytes * 1_024}k ${checkout}`);
+  await succeeds(`mount -o remount,size=${used + Math.round(megabytes * 1_024)}k ${checkout}`);
 }
 
 function stamps(): Promise<string> {
@@ -115,7 +115,7 @@ test('a disk that fills up in each step of script/setup, or is read-only: told, 
 
 test('a full disk under the compiler of script/setup: the native part is not marked as done, and is made when there is room', async (t) => {
   await succeeds(`rm -rf ${checkout}/.toolchain/stamps/native ${checkout}/packages/observe/node_modules/node-pty/build`);
-  await leaveRoom(0);
+  await leaveRoom(0.1);
   assert.equal(await assertTold(await setup(), t), 'native');
   await leaveRoom(AMPLE);
   assert.match((await setup()).stdout, /node-pty's native part \.\.\. \d+ s\nsetup: done/);
