@@ -36,7 +36,8 @@ export function planStart(one: ReadyCase, attempt: number, reason: string): Step
       holdForObserver: assignment.run !== undefined,
       ...(once ? { keep: keptWith(memory.kept, assignment.generation, { started: id }) } : {}),
     },
-    status: say(input.creating?.has(id) === true ? 'starting' : 'pending'),
+    // Who holds a run attaches at "starting": there must be a sandbox that the launcher has told of.
+    status: say(assignment.run === undefined && input.creating?.has(id) === true ? 'starting' : 'pending'),
   };
 }
 

@@ -157,6 +157,17 @@ test('plan() runs a run only while its command line is there', () => {
   assert.equal(plan(input(run, { observed: [there(createdId(run), 'running')] })).actions[0]?.action, 'destroy');
 });
 
+test('plan() tells who holds a run that it is starting only when the launcher has told of the sandbox: it attaches then', () => {
+  const run = { ...ASSIGNMENT, run: { id: 'abcdefgh', terminal: false } };
+  const runs = new Set(['abcdefgh']);
+  const id = createdId(run);
+  // Another principal's event makes it plan again while the launcher is at work.
+  assert.equal(plan(input(run, { runs, creating: new Set([id]) })).statuses[0]?.state, 'pending');
+  assert.equal(plan(input(run, { runs, creating: new Set([id]), observed: [there(id, 'creating')] })).statuses[0]?.state, 'starting');
+  // Control: nobody attaches to an agent because of it.
+  assert.equal(plan(input(ASSIGNMENT, { creating: new Set([createdId(ASSIGNMENT)]) })).statuses[0]?.state, 'starting');
+});
+
 test('plan() does not run a run twice', () => {
   const run = { ...ASSIGNMENT, run: { id: 'abcdefgh', terminal: false } };
   const observed = [there(createdId(run), 'exited', { code: 1, signal: null })];
