@@ -78,11 +78,13 @@ test('limitsOfPrincipal: a bundle sets what it names and nothing else', () => {
 });
 
 test('limits, race: of a hundred requests at the last units exactly those units are let in', async () => {
-  // So slow that none is given back while the test runs.
+  // So slow that at most one is given back for each second that the test takes.
   await using fixture = await ProxyFixture.start({ bundle: { header: { limits: { requests_per_second: 1, requests_burst: 1 } } } });
   await fixture.configure({ header: { limits: { requests_per_second: 1, requests_burst: 7, concurrent_requests: 10_000 } } });
+  const started = performance.now();
   const statuses = await Promise.all(Array.from({ length: 100 }, async () => (await fixture.request('GET', '/v1/identity')).status));
+  const givenBack = Math.ceil((performance.now() - started) / 1_000);
   const passed = statuses.filter((status) => status === 200).length;
-  assert.ok(passed >= 7 && passed <= 9, `${passed} of 100 passed a burst of 7 at 1/s`);
+  assert.ok(passed >= 7 && passed <= 7 + givenBack, `${passed} of 100 passed a burst of 7 at 1/s in ${givenBack} s`);
   assert.ok(statuses.every((status) => status === 200 || status === 429));
 });
