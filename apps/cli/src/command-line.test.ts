@@ -40,6 +40,19 @@ for (const [why, words] of [
   });
 }
 
+for (const [words, hint] of [
+  [['fly'], 'bureau --help'],
+  [['matrix', 'whoami'], 'bureau matrix --help'],
+  [['matrix', 'user', 'fly'], 'bureau matrix user --help'],
+  [['agent', 'list', '--fast'], 'bureau agent list --help'],
+  [['agent', 'stop'], 'bureau agent stop --help'],
+  [['agent', 'list', '--', 'x'], 'bureau agent list --help'],
+] as const) {
+  test(`runCommandLine() says where help is for "${words.join(' ')}"`, async () => {
+    assert.ok((await bureau(...words)).error.endsWith(`see "${hint}"\n`), (await bureau(...words)).error);
+  });
+}
+
 for (const [why, words] of [
   ['an unknown option', ['run', 'a/b', '--fast', '--', 'id']],
   ['a name that is none', ['run', 'Bad/Name', '--', 'id']],

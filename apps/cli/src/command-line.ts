@@ -6,7 +6,7 @@ import { instancePaths } from '@bureau/instance';
 import { EXIT_CODES, OPERATIONS, type AnyOperation, type OperationContext } from '@bureau/operations';
 import { systemClock } from '@bureau/process';
 import { Command, CommanderError } from 'commander';
-import { addOperation } from './commands.ts';
+import { addOperation, helpHint } from './commands.ts';
 
 export interface Surroundings {
   readonly buildDirectory: string;
@@ -29,6 +29,7 @@ export async function runCommandLine(words: readonly string[], surroundings: Sur
     .exitOverride()
     .configureOutput({ writeOut: (text) => output.write(text), writeErr: (text) => error.write(text) })
     .showSuggestionAfterError(true)
+    .showHelpAfterError(helpHint(''))
     .addHelpText(
       'after',
       `\nExample:\n  bureau run probe/one -- id\n\nExit codes: 0 done · 1 failed · 2 wrong command line · run: the command's, 124 time up, 125 Bureau failed`,

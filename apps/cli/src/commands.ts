@@ -17,6 +17,7 @@ export function addOperation(program: Command, operation: AnyOperation, rest: re
   const parent = words.slice(0, -1).reduce((group, word) => groupOf(group, word, operation.examples[0]), program);
   const command = parent
     .command(words.at(-1) ?? operation.name)
+    .showHelpAfterError(helpHint(operation.name))
     .summary(operation.summary)
     .description(operation.description === undefined ? operation.summary : `${operation.summary}.\n\n${operation.description}`)
     .option('--json', 'print the result as one JSON object on stdout; errors stay text on stderr, and stdout empty');
@@ -47,7 +48,13 @@ function groupOf(parent: Command, word: string, example: Example): Command {
     .command(word)
     .description(`${word} commands`)
     .showSuggestionAfterError(true)
+    .showHelpAfterError(helpHint(parent.parent === null ? word : `${parent.name()} ${word}`))
     .addHelpText('after', `\nExample:\n  ${example.command}\n      ${example.shows}`);
+}
+
+/** What to do about a wrong command line. */
+export function helpHint(command: string): string {
+  return `see "bureau ${command}${command === '' ? '' : ' '}--help"`;
 }
 
 function optionsOf(name: string, surface: FieldSurface, operation: AnyOperation): Option[] {
@@ -77,7 +84,7 @@ function readInput(
   for (const [at, name] of operation.positionals.entries()) if (given[at] !== undefined) input[name] = given[at];
   if (operation.rest !== undefined) input[operation.rest] = rest;
   else if (rest.length > 0)
-    throw new UsageError('invalid_input', `"bureau ${operation.name}" takes nothing after "--"; see "bureau ${operation.name} --help"`);
+    throw new UsageError('invalid_input', `"bureau ${operation.name}" takes nothing after "--"; ${helpHint(operation.name)}`);
   for (const name of Object.keys(operation.fields)) {
     const value = options[camelCase(name)];
     if (!(name in input) && value !== undefined)
@@ -89,7 +96,7 @@ function readInput(
   const path = v.getDotPath(issue);
   throw new UsageError(
     'invalid_input',
-    `${path === null ? '' : `${path.replaceAll('_', '-')}: `}${issue.message}; see "bureau ${operation.name} --help"`,
+    `${path === null ? '' : `${path.replaceAll('_', '-')}: `}${issue.message}; ${helpHint(operation.name)}`,
   );
 }
 
