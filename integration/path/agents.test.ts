@@ -179,6 +179,14 @@ describe('what cannot be is told at once', () => {
   }
 });
 
+test('what was refused has left nothing: no assignment, no account', async () => {
+  const { stdout } = await succeeds(['agent', 'list']);
+  assert.doesNotMatch(stdout, /team\/bad/);
+  const free = async (name: string): Promise<boolean> =>
+    (await stand.matrix(`/_matrix/client/v3/register/available?username=${encodeURIComponent(name)}`)).status === 200;
+  assert.deepEqual([await free('team/bad'), await free('bureau-admin')], [true, false]);
+});
+
 test('removing what is not there is no failure', async () => {
   await succeeds(['agent', 'remove', 'team/nobody']);
 });

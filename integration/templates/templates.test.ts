@@ -149,6 +149,8 @@ describe('what is wrong in the room', () => {
     await push('good', { command: ['sh', '-c', STEADY] });
     await push('bad', { command: ['sh', '-c', STEADY] });
     const [good, bad] = [await deploy('team/good', 'good'), await deploy('team/bad', 'bad')];
+    await deploy('team/late', 'bad');
+    assert.equal((await stand.bureau(['agent', 'stop', 'team/late'])).code, 0);
     const wrong = { v: 2, description: 'bad', inherits: ['godo'] };
     await writeState('m.bureau.template', 'bad', wrong);
     const message = 'template "bad" is wrong: inherits[0]: there is no template "godo"; did you mean "good"?';
@@ -162,10 +164,16 @@ describe('what is wrong in the room', () => {
     assert.equal(validated.code, 1);
     assert.ok(validated.stdout.includes('inherits[0]: there is no template "godo"; did you mean "good"?'), validated.stdout);
 
-    const late = await stand.bureau(['agent', 'deploy', 'team/late', '--template', 'bad']);
-    assert.equal(late.code, 1);
-    assert.ok(late.stderr.includes(message), late.stderr);
+    for (const words of [
+      ['restart', 'team/late'],
+      ['deploy', 'team/new', '--template', 'bad'],
+    ]) {
+      const refused = await stand.bureau(['agent', ...words]);
+      assert.equal(refused.code, 1);
+      assert.ok(refused.stderr.includes(message), refused.stderr);
+    }
     assert.equal((await statusOf('team/late'))?.state, 'blocked');
+    assert.equal(await statusOf('team/new'), undefined, 'nothing was assigned');
     await push('bad', { command: ['sh', '-c', STEADY] });
     await inState('team/late', 'running');
   });

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { BureauError, UsageError, type PrincipalName } from '@bureau/core';
 import { ASSIGNMENT, EVENT_TYPES, assignmentContent, readEvent, type AssignmentContent } from '@bureau/protocol';
+import { assignedSpec } from '@bureau/templates';
 import * as v from 'valibot';
 import type { Operator } from './operator.ts';
+import { readTemplates } from './templates/template-reference.ts';
 
 /** Matrix carries events of 65,536 bytes; some of them are the envelope's (ids, hashes, signatures). */
 const ASSIGNMENT_MAX_BYTES = 60_000;
@@ -45,12 +47,11 @@ export async function requireAssignment(operator: Operator, principal: Principal
   return assignment;
 }
 
-/** Writes the assignment; answers with the event's ID. Throws `invalid_assignment` for one that no machine would take: it would block its principal. */
-export async function writeAssignment(
-  operator: Operator,
-  content: v.InferInput<typeof assignmentContent>,
-  signal: AbortSignal,
-): Promise<string> {
+/** An assignment as it is written. */
+export type WrittenAssignment = v.InferInput<typeof assignmentContent>;
+
+/** The assignment as machines read it. Pure. Throws `invalid_assignment`, `assignment_too_large` for one that none would take. */
+function parseAssignment(content: WrittenAssignment): AssignmentContent {
   const parsed = v.safeParse(assignmentContent, content);
   if (!parsed.success) {
     const [issue] = parsed.issues;
@@ -63,6 +64,24 @@ export async function writeAssignment(
     const message = `Cannot assign "${content.principal}": its command and environment make ${bytes} bytes, a Matrix event carries ${ASSIGNMENT_MAX_BYTES}; put what is long into a file of its workspace`;
     throw new UsageError('assignment_too_large', message, { data: { principal: content.principal, bytes } });
   }
+  return parsed.output;
+}
+
+/**
+ * Refuses an assignment of which this machine's templates make no sandbox: in the room it would block its principal. Throws what
+ * {@link parseAssignment} throws, and `blocked` in the machine's own words.
+ */
+export async function requireSpec(operator: Operator, content: WrittenAssignment, signal: AbortSignal): Promise<void> {
+  const assignment = parseAssignment(content);
+  const { library } = await readTemplates(operator.client, operator.machine.templateRoom, signal);
+  const made = assignedSpec(assignment, library);
+  if (made.ok) return;
+  throw new BureauError('blocked', `"${assignment.principal}" cannot run: ${made.message}`, { data: { principal: assignment.principal } });
+}
+
+/** Writes the assignment; answers with the event's ID. Throws what {@link parseAssignment} throws: it would block its principal. */
+export async function writeAssignment(operator: Operator, content: WrittenAssignment, signal: AbortSignal): Promise<string> {
+  parseAssignment(content);
   return await operator.client.setState(operator.machine.configRoom, EVENT_TYPES.assignment, content.principal, content, { signal });
 }
 

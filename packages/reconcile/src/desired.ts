@@ -9,7 +9,7 @@ import {
   type HealthCheck,
   type SandboxSpec,
 } from '@bureau/protocol';
-import { describeFault, noTemplate, type TemplateLibrary } from '@bureau/templates';
+import type { TemplateLibrary } from '@bureau/templates';
 import { judgeCondition, type ConditionFinding, type LookIntoRoom, type RoomLook } from './condition.ts';
 import { ASSIGNMENTS_MAX } from './limits.ts';
 import { resolveSpec, specKey } from './resolve.ts';
@@ -129,11 +129,7 @@ export class DesiredReader {
       assignment.startWhen === undefined || rooms.look === undefined ? undefined : judgeCondition(assignment.startWhen, rooms.look);
     const assigned = { ...base, generation: assignment.generation, assignment, ...(condition === undefined ? {} : { condition }) };
 
-    const name = assignment.template;
-    const template = rooms.templates.get(name);
-    if (template === undefined) return { ...assigned, fault: noTemplate(name, rooms.templates) };
-    if (!template.ok) return { ...assigned, fault: describeFault(template.faults[0]) };
-    const resolved = resolveSpec(assignment, template.template);
+    const resolved = resolveSpec(assignment, rooms.templates);
     if ('fault' in resolved) return { ...assigned, fault: resolved.fault };
     const spec = condition?.holds === true ? { ...resolved.spec, trigger: condition.trigger } : resolved.spec;
     const { healthCheck } = resolved;

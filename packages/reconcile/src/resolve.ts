@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from 'node:crypto';
 import type { AssignmentContent, HealthCheck, SandboxSpec } from '@bureau/protocol';
-import { describeSpecFaults, specOf, type ResolvedTemplate } from '@bureau/templates';
+import { assignedSpec, type TemplateLibrary } from '@bureau/templates';
 
 /** A spec and how its payload is asked whether it is well, or why there is none. */
 export type Resolved = { readonly spec: SandboxSpec; readonly healthCheck?: HealthCheck } | { readonly fault: string };
 
-/** Template and assignment into one spec, as `specOf` lays them over each other, as far as this machine has what it needs. */
-export function resolveSpec(assignment: AssignmentContent, template: ResolvedTemplate): Resolved {
-  const result = specOf(assignment, template);
-  if (!result.ok) return { fault: `template "${template.name}" and its assignment make no sandbox: ${describeSpecFaults(result.faults)}` };
+/** Template and assignment into one spec, as far as this machine has what it needs. */
+export function resolveSpec(assignment: AssignmentContent, templates: TemplateLibrary): Resolved {
+  const result = assignedSpec(assignment, templates);
+  if (!result.ok) return { fault: result.message };
   const [service] = result.spec.requiredServices ?? [];
   if (service !== undefined) return { fault: `it needs a service of the role "${service}", and none is known on this machine` };
   const { spec, healthCheck } = result;

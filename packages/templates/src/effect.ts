@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { AssignmentContent } from '@bureau/protocol';
+import { assignedSpec } from './assigned-spec.ts';
+import type { TemplateLibrary } from './library.ts';
 import { same } from './tighter.ts';
-import { describeFault } from './fault.ts';
-import { noTemplate, type TemplateLibrary } from './library.ts';
-import { describeSpecFaults, specOf, type SpecResult } from './spec.ts';
 
 /**
  * What becomes of an agent when templates change. `untouched`: nothing · `told`: it gets another payload or health check while it runs · `replaced`: it ends and
@@ -17,7 +16,7 @@ export function effectOf(
   before: TemplateLibrary,
   after: TemplateLibrary,
 ): { readonly effect: Effect; readonly message?: string } {
-  const [was, now] = [outcome(assignment, before), outcome(assignment, after)];
+  const [was, now] = [assignedSpec(assignment, before), assignedSpec(assignment, after)];
   if (!now.ok) return was.ok ? { effect: 'blocked', message: now.message } : { effect: 'untouched', message: now.message };
   if (!was.ok) return { effect: 'starts' };
   const [{ payload: earlier, ...one }, { payload: later, ...other }] = [was.spec, now.spec];
@@ -32,15 +31,4 @@ export function buildsOn(template: string, name: string, libraries: readonly Tem
     const resolution = library.get(template);
     return resolution?.ok === true && resolution.template.lineage.some((lineal) => lineal.name === name);
   });
-}
-
-function outcome(
-  assignment: AssignmentContent,
-  library: TemplateLibrary,
-): Extract<SpecResult, { ok: true }> | { readonly ok: false; readonly message: string } {
-  const resolution = library.get(assignment.template);
-  if (resolution === undefined) return { ok: false, message: noTemplate(assignment.template, library) };
-  if (!resolution.ok) return { ok: false, message: describeFault(resolution.faults[0]) };
-  const spec = specOf(assignment, resolution.template);
-  return spec.ok ? spec : { ok: false, message: describeSpecFaults(spec.faults) };
 }

@@ -23,6 +23,8 @@ export { BUILT_IN_TEMPLATES, builtInState } from './built-in.ts';
 export type { BuiltInTemplate } from './built-in.ts';
 export { contentDifferences, layerDifferences } from './differences.ts';
 export type { Difference } from './differences.ts';
+export { assignedSpec } from './assigned-spec.ts';
+export type { AssignedSpec } from './assigned-spec.ts';
 export { buildsOn, effectOf } from './effect.ts';
 export type { Effect } from './effect.ts';
 export { describeFault } from './fault.ts';
@@ -32,5 +34,5 @@ export type { Lineal, ResolvedTemplate, Resolution, TemplateLibrary } from './li
 export type { Lock } from './locks.ts';
 export { originsOf } from './origins.ts';
 export type { Origin } from './origins.ts';
-export { describeSpecFaults, specOf } from './spec.ts';
+export { specOf } from './spec.ts';
 export type { AssignedFields, SpecFault, SpecResult } from './spec.ts';

@@ -2,7 +2,7 @@
 import { UsageError } from '@bureau/core';
 import { ARGUMENT_MAX, environmentName, principalName, principalStatus, templateName } from '@bureau/protocol';
 import * as v from 'valibot';
-import { readAssignment, writeAssignment } from '../assignments.ts';
+import { readAssignment, requireSpec, writeAssignment, type WrittenAssignment } from '../assignments.ts';
 import { connectDaemon } from '../daemon-client.ts';
 import { openOperator } from '../operator.ts';
 import { ensurePrincipal } from '../principals.ts';
@@ -100,26 +100,25 @@ export const agentDeploy: AnyOperation = defineOperation({
     const operator = openOperator(context);
     const startWhen = input.when === undefined ? undefined : await parseWhen(input.when, operator, context.signal);
     const before = await readAssignment(operator, input.principal, context.signal);
-    await ensurePrincipal(operator, input.principal, context);
     const generation = (before?.generation ?? 0) + (before === undefined ? 0 : 1);
-    const event = await writeAssignment(
-      operator,
-      {
-        v: 1,
-        principal: input.principal,
-        template: input.template,
-        command: input.command,
-        environment,
-        restart: input.restart,
-        ...(authorization === undefined ? {} : { authorization }),
-        ...(startWhen === undefined ? {} : { startWhen }),
-        ...(input.update === undefined ? {} : { update: input.update }),
-        ...(healthCheck === undefined ? {} : { healthCheck }),
-        ...(input.quarantine_after === undefined ? {} : { quarantineAfter: Number(input.quarantine_after) }),
-        generation,
-      },
-      context.signal,
-    );
+    const assignment: WrittenAssignment = {
+      v: 1,
+      principal: input.principal,
+      template: input.template,
+      command: input.command,
+      environment,
+      restart: input.restart,
+      ...(authorization === undefined ? {} : { authorization }),
+      ...(startWhen === undefined ? {} : { startWhen }),
+      ...(input.update === undefined ? {} : { update: input.update }),
+      ...(healthCheck === undefined ? {} : { healthCheck }),
+      ...(input.quarantine_after === undefined ? {} : { quarantineAfter: Number(input.quarantine_after) }),
+      generation,
+    };
+    // Before anything is made that a refusal would leave behind.
+    await requireSpec(operator, assignment, context.signal);
+    await ensurePrincipal(operator, input.principal, context);
+    const event = await writeAssignment(operator, assignment, context.signal);
     const status = input.wait ? await waitRunning(daemon, input.principal, generation, context) : null;
     return { principal: input.principal, event_id: event, status };
   },

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { UsageError } from '@bureau/core';
+import { UsageError, type RoomId } from '@bureau/core';
 import { EVENT_TYPES, templateName } from '@bureau/protocol';
-import { STANDARD_ROOMS, type StateEvent } from '@bureau/matrix';
+import { STANDARD_ROOMS, type MatrixClient, type StateEvent } from '@bureau/matrix';
 import { resolveTemplates, type TemplateLibrary } from '@bureau/templates';
 import * as v from 'valibot';
 import { readRoomState, resolveRoom } from '../matrix/room-argument.ts';
@@ -40,12 +40,20 @@ export interface TemplateRoom {
 /** Reads the templates of a room, which its alias is looked up for now. Throws `not_found`, `not_in_room`. */
 export async function readTemplateRoom(session: Session, room: string, signal: AbortSignal): Promise<TemplateRoom> {
   const roomId = await resolveRoom(session, room, signal);
-  const state = await readRoomState(session, roomId, signal);
+  return { roomId, ...templatesOf(await readRoomState(session, roomId, signal)) };
+}
+
+/** The templates of a room that is known already. Throws what `MatrixClient.allState` throws. */
+export async function readTemplates(client: MatrixClient, roomId: RoomId, signal: AbortSignal): Promise<Omit<TemplateRoom, 'roomId'>> {
+  return templatesOf(await client.allState(roomId, { signal }));
+}
+
+function templatesOf(state: readonly StateEvent[]): Omit<TemplateRoom, 'roomId'> {
   const events = new Map(
     state
       .filter(({ type, content }) => type === EVENT_TYPES.template && Object.keys(content).length > 0)
       .map(({ state_key: name, ...event }) => [name, event] as const)
       .toSorted(([one], [other]) => (one < other ? -1 : 1)),
   );
-  return { roomId, events, library: resolveTemplates([...events].map(([name, { content }]) => [name, content] as const)) };
+  return { events, library: resolveTemplates([...events].map(([name, { content }]) => [name, content] as const)) };
 }
