@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from 'valibot';
+import { responseInterceptor } from './response-interceptor.ts';
 import { absolutePath, integer, text } from './scalars.ts';
 
 /** The name of a secret inside a bundle. */
@@ -75,6 +76,8 @@ export const upstream = v.strictObject({
   strip_response: v.optional(v.pipe(v.array(headerName), v.maxLength(32))),
   /** Keys are looked for in bodies of answers and in WebSocket messages, and blanked; absent: yes. Compressed answers are refused then. */
   redact_bodies: v.optional(v.boolean()),
+  /** Answers that become events in rooms; absent: none. */
+  response_interceptors: v.optional(v.pipe(v.array(responseInterceptor), v.maxLength(16))),
   /** Milliseconds; absent: the proxy's own limits. A body has no time limit in all: `idle` is the longest silence in it, 0 for any. */
   timeouts: v.optional(
     v.strictObject({

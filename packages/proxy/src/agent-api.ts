@@ -9,6 +9,7 @@ import { announcesBody, readBody } from './body.ts';
 import { EventStream } from './event-stream.ts';
 import { explainCommand } from './explain-command.ts';
 import type { ForwardRecord, PlainRequests } from './forward/plain-requests.ts';
+import type { ResponseEventSink } from './interceptors/response-event.ts';
 import { PROBLEM_TYPE, Problem, problemBody } from './problem.ts';
 import { checkRequest, isAbsoluteTarget } from './request-checks.ts';
 import type { RequestLimiter } from './request-limiter.ts';
@@ -25,6 +26,8 @@ export interface AgentApiOptions {
   /** Takes the requests with an absolute target. */
   readonly forward: PlainRequests;
   readonly access: AccessLog;
+  /** Where answers go that become events. */
+  readonly events: ResponseEventSink;
   readonly announced: AnnouncedCalls;
   readonly logger: Logger;
   readonly clock: Clock;
@@ -185,9 +188,9 @@ export class AgentApi {
   #forward(exchange: Exchange, admission: Disposable): void {
     const { request, response, trace, upgrade } = exchange;
     const { store, limits } = this.#options.services;
-    const { clock } = this.#options;
+    const { clock, events } = this.#options;
     const named = (service: string, path: string): void => void (exchange.forwarded = { service, path });
-    const forwarding = forwardTo({ request, response, trace, store, limits, clock, upgrade, named });
+    const forwarding = forwardTo({ request, response, trace, store, limits, clock, upgrade, named, events });
     forwarding.start((end) => {
       exchange.bytesIn = end.bytesIn;
       if (end.problem !== undefined && !response.headersSent) this.#fail(exchange, end.problem);

@@ -63,13 +63,15 @@ export class Credentials implements Disposable {
     return secret;
   }
 
+  /** Every secret that is looked for in what upstreams say; they stay the bundle's. */
+  get searched(): readonly Buffer[] {
+    return [...this.#secrets.values()].filter(({ length }) => length >= SEARCHED_SECRET_BYTES).map(({ bytes }) => bytes);
+  }
+
   /** True when a secret is found in `text`, which an upstream reflected and an agent would read. */
   appearIn(text: string): boolean {
     const bytes = Buffer.from(text);
-    for (const secret of this.#secrets.values()) {
-      if (secret.bytes.length >= SEARCHED_SECRET_BYTES && bytes.includes(secret.bytes)) return true;
-    }
-    return false;
+    return this.searched.some((secret) => bytes.includes(secret));
   }
 
   [Symbol.dispose](): void {

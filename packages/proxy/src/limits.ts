@@ -100,6 +100,10 @@ export interface ProxyLimits {
   readonly roomQueue: number;
   /** How long a send waits in all when the homeserver asks for pauses; below what clients wait for an answer. */
   readonly roomQueueMilliseconds: number;
+  /** Events of response interceptors that wait to be sent; more are dropped. At most `messageBytes` each. */
+  readonly responseEvents: number;
+  /** Bytes of an answer's body that a response interceptor reads; as many calls as `concurrentRequests` may hold so much. */
+  readonly responseEventBodyBytes: number;
   /** Rooms whose name and alias are fetched for one list. */
   readonly roomDetails: number;
   /** Events or members of one page. */
@@ -170,6 +174,8 @@ export const PROXY_LIMITS: ProxyLimits = {
   streamRetryMostMilliseconds: 30_000,
   roomQueue: 64,
   roomQueueMilliseconds: 25_000,
+  responseEvents: 64,
+  responseEventBodyBytes: 64 * 1024,
   roomDetails: 100,
   pageEvents: 250,
   aliasEntries: 256,

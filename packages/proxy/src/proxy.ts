@@ -13,6 +13,7 @@ import { RoomQueues } from './matrix/room-queues.ts';
 import { PlainRequests } from './forward/plain-requests.ts';
 import { Resolver, systemAddresses, type AddressSource } from './forward/resolver.ts';
 import { Tunnels } from './forward/tunnels.ts';
+import { ResponseEvents } from './interceptors/response-events.ts';
 import { limitsOfPrincipal } from './limits-of-principal.ts';
 import { PROXY_LIMITS, type ProxyLimits } from './limits.ts';
 import { explain } from './explain.ts';
@@ -87,6 +88,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   const forwarding = { store, limits: limitsNow, limiter, resolver, clock };
   const forward = new PlainRequests(forwarding);
   const tunnels = new Tunnels({ ...forwarding, access, logger });
+  const events = new ResponseEvents({ services, access, clock });
   const router = new Router(ROUTES);
   const api = new AgentApi({
     router,
@@ -94,6 +96,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     limiter,
     forward,
     access,
+    events,
     announced,
     logger,
     clock,
@@ -112,6 +115,9 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     refusedConnections: agent?.refused ?? 0,
     limited: limiter.refused,
     lostLines: files?.lost ?? 0,
+    eventsSent: events.counts.sent,
+    eventsFailed: events.counts.failed,
+    eventsDropped: events.counts.dropped,
   });
   const admin = await serveAdmin({
     listen: options.admin,
@@ -139,6 +145,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   const stop = async (): Promise<void> => {
     await held.cancel();
     await Promise.all([agent?.stop(limits.shutdownMilliseconds), admin.close()]);
+    events.stop();
     forward.close();
     access.close();
     store[Symbol.dispose]();

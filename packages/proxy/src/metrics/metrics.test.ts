@@ -5,7 +5,17 @@ import type { AccessRecord } from '../access-log.ts';
 import { ProxyFixture } from '../testing/proxy-fixture.ts';
 import { Metrics } from './metrics.ts';
 
-const GAUGES = { connections: 1, running: 2, tunnels: 3, refusedConnections: 4, limited: 5, lostLines: 6 };
+const GAUGES = {
+  connections: 1,
+  running: 2,
+  tunnels: 3,
+  refusedConnections: 4,
+  limited: 5,
+  lostLines: 6,
+  eventsSent: 7,
+  eventsFailed: 8,
+  eventsDropped: 9,
+};
 const RECORD: AccessRecord = { service: 'api', method: 'GET', path: '/', status: 200, milliseconds: 3, bytesIn: 5, bytes: 7, traceId: '' };
 const nothing = { write: (): void => undefined, close: (): void => undefined };
 

@@ -12,6 +12,10 @@ export interface Gauges {
   readonly refusedConnections: number;
   readonly limited: number;
   readonly lostLines: number;
+  /** Events that answers became. */
+  readonly eventsSent: number;
+  readonly eventsFailed: number;
+  readonly eventsDropped: number;
 }
 
 /** Totals since the start. */
@@ -83,6 +87,10 @@ export class Metrics implements AccessLog {
       ...single('bureau_proxy_refused_connections_total', 'counter', 'Connections of the wrong uid.', gauges.refusedConnections),
       ...single('bureau_proxy_limited_total', 'counter', 'Requests that were told to come back (429).', gauges.limited),
       ...single('bureau_proxy_access_lines_lost_total', 'counter', 'Lines of the access log that could not be written.', gauges.lostLines),
+      ...head('bureau_proxy_response_events_total', 'counter', 'Events of response interceptors; dropped: too many waited.'),
+      `bureau_proxy_response_events_total{result="sent"} ${gauges.eventsSent}`,
+      `bureau_proxy_response_events_total{result="failed"} ${gauges.eventsFailed}`,
+      `bureau_proxy_response_events_total{result="dropped"} ${gauges.eventsDropped}`,
       ...single('process_resident_memory_bytes', 'gauge', 'Memory of this proxy.', memory),
       ...single('process_cpu_seconds_total', 'counter', 'Processor time of this proxy.', (user + system) / 1e6),
       '',

@@ -37,6 +37,11 @@ export class SynapseFixture implements AsyncDisposable {
     return new SynapseFixture(await startHomeserver({ ...options, directory: join(directory, 'homeserver'), uid }), directory);
   }
 
+  /** Where it listens. */
+  get url(): string {
+    return this.#homeserver.url;
+  }
+
   /** Registers an account by the registration token, as an operator does. */
   async user(name: string): Promise<TestUser> {
     const url = `${this.#homeserver.url}/_matrix/client/v3/`;

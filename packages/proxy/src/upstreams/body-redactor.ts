@@ -40,7 +40,7 @@ export class BodyRedactor {
     const bytes = this.#before.length === 0 ? piece : Buffer.concat([this.#before, piece]);
     const gone = this.#gone;
     const run = this.#runAtEnd(bytes);
-    this.#blank(bytes);
+    blankIn(bytes, this.#needles);
     // Of what has gone out, nothing is taken back.
     const end = this.#waits && run >= WAITING_FROM ? Math.max(gone, bytes.length - run) : bytes.length;
     this.#before = run === 0 ? NOTHING : Buffer.from(bytes.subarray(bytes.length - run));
@@ -53,18 +53,6 @@ export class BodyRedactor {
     return this.#before.subarray(this.#gone);
   }
 
-  #blank(bytes: Buffer): void {
-    let spans: [start: number, end: number][] | undefined;
-    for (const needle of this.#needles) {
-      if (needle[0] === ZEROED) continue;
-      for (let at = bytes.indexOf(needle); at !== -1; at = bytes.indexOf(needle, at + needle.length)) {
-        (spans ??= []).push([at, at + needle.length]);
-      }
-    }
-    // Only when all are found: one may lie across another.
-    for (const [start, end] of spans ?? []) bytes.fill(BLANK, start, end);
-  }
-
   /** How many bytes at the end are such as keys are made of; not more than a key can have before its last. */
   #runAtEnd(bytes: Buffer): number {
     const most = Math.min(bytes.length, this.#longest - 1);
@@ -72,4 +60,17 @@ export class BodyRedactor {
     while (run < most && IN_KEYS[bytes[bytes.length - 1 - run] as number] === 1) run += 1;
     return run;
   }
+}
+
+/** Blanks the needles in these bytes. */
+export function blankIn(bytes: Buffer, needles: readonly Buffer[]): void {
+  let spans: [start: number, end: number][] | undefined;
+  for (const needle of needles) {
+    if (needle[0] === ZEROED) continue;
+    for (let at = bytes.indexOf(needle); at !== -1; at = bytes.indexOf(needle, at + needle.length)) {
+      (spans ??= []).push([at, at + needle.length]);
+    }
+  }
+  // Only when all are found: one may lie across another.
+  for (const [start, end] of spans ?? []) bytes.fill(BLANK, start, end);
 }

@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '@bureau/core';
+import type { ResponseEventSink } from '../interceptors/response-event.ts';
 import type { ProxyLimits } from '../limits.ts';
 import type { Problem } from '../problem.ts';
 import type { Generation } from '../store.ts';
@@ -30,6 +31,8 @@ export interface CallOptions {
   readonly current: () => Generation;
   readonly limits: ProxyLimits;
   readonly clock: Clock;
+  /** Where answers go that become events. */
+  readonly events: ResponseEventSink;
   /** The agent's connection, when it asks for WebSocket. */
   readonly upgrade?: { readonly socket: Duplex; readonly head: Buffer } | undefined;
   /** Called once, when all is over. */

@@ -2,6 +2,7 @@
 import type { Duplex } from 'node:stream';
 import type { Clock } from '@bureau/core';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ResponseEventSink } from '../interceptors/response-event.ts';
 import type { ProxyLimits } from '../limits.ts';
 import { Problem, quoted } from '../problem.ts';
 import type { CredentialStore } from '../store.ts';
@@ -27,6 +28,8 @@ export interface ForwardRequest {
   /** Told as soon as it is known which upstream is meant, for the log of what is refused: the service, and the path without anything that the agent chose. */
   readonly named: (service: string, path: string) => void;
   readonly clock: Clock;
+  /** Where answers go that become events. */
+  readonly events: ResponseEventSink;
   /** The connection of a request with `Upgrade`, when it was taken off the server. */
   readonly upgrade?: { readonly socket: Duplex; readonly head: Buffer } | undefined;
 }
@@ -86,7 +89,7 @@ export function judgeForward(store: CredentialStore, method: string, url: string
 export function forwardTo(call: ForwardRequest): Forwarding {
   const { request, store } = call;
   const { name, service, target } = judgeForward(store, request.method as string, request.url as string, call.named);
-  const { response, trace, limits, clock, upgrade } = call;
+  const { response, trace, limits, clock, upgrade, events } = call;
   if (upgrade !== undefined && !(service.websocket && asksForWebSocket(request))) throw upgradeUnavailable(name);
   return {
     start: (done) =>
@@ -99,6 +102,7 @@ export function forwardTo(call: ForwardRequest): Forwarding {
         current: () => store.current(),
         limits,
         clock,
+        events,
         upgrade,
         done,
       }).start(),

@@ -62,6 +62,11 @@ function faultOf(path: string): string | undefined {
   return undefined;
 }
 
+/** The path as it is, and everything else that a server may take it for, as far as that is bounded. */
+export function readingsOf(path: string): readonly string[] {
+  return PLAIN.test(path) ? [path] : (readings(path) ?? [path]);
+}
+
 /** Everything that a server may take the path for: decoded, without parameters, with slashes joined, backslashes turned; or too much of it. */
 function readings(path: string): readonly string[] | undefined {
   const found = new Set<string>([path]);

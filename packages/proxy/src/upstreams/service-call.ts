@@ -2,6 +2,7 @@
 import type { Duplex } from 'node:stream';
 import { BODY_BROKEN, announcesBody, readBytes } from '../body.ts';
 import { Problem } from '../problem.ts';
+import { Interception } from '../interceptors/interception.ts';
 import type { Generation } from '../store.ts';
 import { AnswerWriter } from './answer-writer.ts';
 import { answerHeaders, codingOf, holdsNeedle } from './answer-headers.ts';
@@ -40,6 +41,7 @@ export class ServiceCall implements AnswerSink {
   /** What went to the agent after a change of protocol. */
   #switchedBytes: number | undefined;
   #bytesIn = 0;
+  #interception: Interception | undefined;
 
   constructor(options: CallOptions) {
     this.#options = options;
@@ -71,6 +73,7 @@ export class ServiceCall implements AnswerSink {
     if (!request.complete || this.#options.upgrade !== undefined) kept.push('connection', 'close');
     if (status === 401) service.tokens?.refused();
     this.#answer.head(status, kept);
+    if (service.interceptors.length > 0) this.#intercept(service, status);
     if (!service.redactsBodies || request.method === 'HEAD' || status === 204 || status === 304) return;
     const coding = codingOf(headers);
     if (coding === undefined) this.#answer.blank(needles);
@@ -78,7 +81,9 @@ export class ServiceCall implements AnswerSink {
   }
 
   data(chunk: Buffer): void {
-    if (!this.#over) this.#answer.data(chunk);
+    if (this.#over) return;
+    this.#interception?.data(chunk);
+    this.#answer.data(chunk);
   }
 
   flush(): boolean {
@@ -93,6 +98,8 @@ export class ServiceCall implements AnswerSink {
     const service = this.#service as Service;
     this.#call = undefined;
     this.#answer.end(trailers.length === 0 ? trailers : answerHeaders(trailers, service.droppedTrailers, service.needles));
+    this.#interception?.ended();
+    this.#interception = undefined;
     this.#release();
     this.#finish(this.#answer.status, undefined);
   }
@@ -133,6 +140,20 @@ export class ServiceCall implements AnswerSink {
       // Until here they were looked for.
       this.#release();
       this.#finish(101, undefined);
+    });
+  }
+
+  /** Beside the answer, and without any part in it. */
+  #intercept(service: Service, status: number): void {
+    const { request, target, trace, events, limits } = this.#options;
+    const { credentials } = this.#generation as Generation;
+    this.#interception = Interception.begin({
+      interceptors: service.interceptors,
+      answered: { method: request.method as string, target, status, trace },
+      events,
+      credentials,
+      needles: () => service.needles,
+      bodyMost: limits.responseEventBodyBytes,
     });
   }
 
@@ -266,6 +287,8 @@ export class ServiceCall implements AnswerSink {
     this.#giveUp?.();
     this.#call?.abort();
     this.#call = undefined;
+    this.#interception?.cut();
+    this.#interception = undefined;
     this.#release();
   }
 

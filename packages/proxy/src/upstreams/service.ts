@@ -2,6 +2,7 @@
 import type { Clock } from '@bureau/core';
 import { secretsOfUpstream, type UpstreamRule } from '@bureau/protocol';
 import { SecretBytes } from '@bureau/secret';
+import { interceptorsOf, type Interceptor } from '../interceptors/interception.ts';
 import { AWS_HEADERS, AwsSigner } from '../injection/aws-signer.ts';
 import { TokenSource } from '../injection/oauth2.ts';
 import { injectedHeaderNames, keyLines, needlesOf, type SecretOf } from '../injection/key-lines.ts';
@@ -41,6 +42,8 @@ export class Service implements Disposable {
   readonly strippedHeaders: ReadonlySet<string>;
   /** Headers that each request has, names and values in turn. */
   readonly ownHeaders: readonly string[];
+  /** Answers that become events. */
+  readonly interceptors: readonly Interceptor[];
   /** Whether keys are looked for in what it answers, beside the heads. */
   readonly redactsBodies: boolean;
   /** Trailers that the agent does not get: those, and what frames a message. */
@@ -75,6 +78,7 @@ export class Service implements Disposable {
     this.host = url.host;
     this.basePath = url.pathname.replace(/\/$/, '');
     this.redactsBodies = rule.redact_bodies !== false && (rule.inject.length > 0 || rule.auth !== undefined);
+    this.interceptors = interceptorsOf(options.name, rule);
     this.ownHeaders = this.redactsBodies ? ['accept-encoding', 'identity'] : [];
     const lowered = (names: readonly string[] | undefined): readonly string[] => (names ?? []).map((name) => name.toLowerCase());
     this.droppedHeaders = new Set([
