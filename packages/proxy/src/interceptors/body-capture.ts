@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { Needle } from '../injection/needles.ts';
 import { blankIn } from '../upstreams/body-redactor.ts';
 import { InterceptionFailure } from './failure.ts';
 
@@ -23,7 +24,7 @@ export class BodyCapture implements Disposable {
   }
 
   /** The object that the whole body is. Throws `response_too_large` and `response_not_json`; forgets the body in any case. */
-  read(needles: readonly Buffer[]): Fields {
+  read(needles: readonly Needle[]): Fields {
     using forgotten = new DisposableStack();
     forgotten.use(this);
     if (this.#length > this.#most) throw new InterceptionFailure('response_too_large');

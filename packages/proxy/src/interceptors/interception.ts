@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ResponseInterceptor, UpstreamRule } from '@bureau/protocol';
 import type { Credentials } from '../credentials.ts';
+import { needleOf, type Needle } from '../injection/needles.ts';
 import { holdsNeedle } from '../upstreams/answer-headers.ts';
 import { readingsOf } from '../upstreams/path-rules.ts';
 import type { Trace } from '../trace.ts';
@@ -43,7 +44,7 @@ export interface InterceptionOptions {
   /** Of the bundle by which the call was made. */
   readonly credentials: Credentials;
   /** What the upstream may say back of its keys. */
-  readonly needles: () => readonly Buffer[];
+  readonly needles: () => readonly Needle[];
   readonly bodyMost: number;
 }
 
@@ -96,7 +97,7 @@ export class Interception {
   ended(): void {
     const { credentials, needles } = this.#options;
     try {
-      const response = this.#capture.read([...needles(), ...credentials.searched]);
+      const response = this.#capture.read([...needles(), ...credentials.searched.map(needleOf)]);
       for (const each of this.#waiting) this.#offer(each, response);
     } catch (error) {
       this.#fail(error);

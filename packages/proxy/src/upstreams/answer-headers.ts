@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { needlesIn, type Needle } from '../injection/needles.ts';
 import type { RawHeaders } from './answer-sink.ts';
 import { namedByConnection } from './request-head.ts';
 
@@ -9,7 +10,7 @@ const REDACTED = '[redacted]';
  * The headers of an answer that the agent gets: without `dropped` (lower case) and what `Connection` names. Where `needles` are found
  * in a value, they are replaced.
  */
-export function answerHeaders(headers: RawHeaders, dropped: ReadonlySet<string>, needles: readonly Buffer[]): string[] {
+export function answerHeaders(headers: RawHeaders, dropped: ReadonlySet<string>, needles: readonly Needle[]): string[] {
   const named = namedByConnection(headers);
   const kept: string[] = [];
   for (let index = 0; index < headers.length; index += 2) {
@@ -35,13 +36,13 @@ export function codingOf(headers: RawHeaders): string | undefined {
 }
 
 /** True when one of the needles stands in these bytes. */
-export function holdsNeedle(bytes: Buffer, needles: readonly Buffer[]): boolean {
-  return needles.some((needle) => bytes.indexOf(needle) !== -1);
+export function holdsNeedle(bytes: Buffer, needles: readonly Needle[]): boolean {
+  return needlesIn(bytes, needles).length > 0;
 }
 
-function redact(value: string, needles: readonly Buffer[]): string {
+function redact(value: string, needles: readonly Needle[]): string {
   let bytes = Buffer.from(value, 'latin1');
-  for (const needle of needles) {
+  for (const { bytes: needle } of needles) {
     for (let at = bytes.indexOf(needle); at !== -1; at = bytes.indexOf(needle)) {
       bytes = Buffer.concat([bytes.subarray(0, at), Buffer.from(REDACTED), bytes.subarray(at + needle.length)]);
     }

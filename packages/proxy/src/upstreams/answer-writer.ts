@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ServerResponse } from 'node:http';
+import type { Needle } from '../injection/needles.ts';
 import type { RawHeaders } from './answer-sink.ts';
 import { BodyRedactor } from './body-redactor.ts';
 
@@ -46,7 +47,7 @@ export class AnswerWriter {
   }
 
   /** From now on the needles are blanked in the body. */
-  blank(needles: readonly Buffer[]): void {
+  blank(needles: readonly Needle[]): void {
     if (needles.length > 0) this.#redactor = new BodyRedactor(needles);
   }
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { needleOf } from '../injection/needles.ts';
 import { BodyRedactor } from './body-redactor.ts';
 
 const KEY = 'sk-abc-abd-xyz-0123456789';
@@ -12,7 +13,7 @@ const SEEN = 11;
 /** All that comes out of these pieces, each by itself. */
 function outOf(pieces: readonly string[], needles: readonly string[] = [KEY], waits = true): string[] {
   const redactor = new BodyRedactor(
-    needles.map((needle) => Buffer.from(needle)),
+    needles.map((needle) => needleOf(Buffer.from(needle))),
     waits,
   );
   const out = pieces.map((piece) => redactor.push(Buffer.from(piece)).toString());
@@ -36,6 +37,12 @@ test('of a key that is cut, eleven letters are all that is seen', () => {
   assert.deepEqual(outOf([KEY.slice(0, SEEN), KEY.slice(SEEN)]).join(''), KEY.slice(0, SEEN) + '*'.repeat(KEY.length - SEEN));
   assert.deepEqual(outOf([`: ${KEY.slice(0, 20)}`, `${KEY.slice(20)} `]).join(''), `: ${BLANKED} `);
   assert.deepEqual(outOf(KEY.split('')).join(''), KEY.slice(0, SEEN) + '*'.repeat(KEY.length - SEEN));
+});
+
+test('a key that JSON has escaped is blanked where it is cut, too', () => {
+  const escaped = String.raw`sk\/abc\u002bdef\/0123456789`;
+  for (let cut = SEEN + 1; cut < escaped.length; cut += 1)
+    assert.deepEqual(outOf([`"${escaped.slice(0, cut)}`, `${escaped.slice(cut)}"`], [escaped]).join(''), `"${'*'.repeat(escaped.length)}"`);
 });
 
 test('without waiting all goes out at once, and what is left of a key is blanked', () => {

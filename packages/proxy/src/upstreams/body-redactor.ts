@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import { needlesIn, type Needle } from '../injection/needles.ts';
 
 /** What stands in a body in the place of each byte of a key: its length stays what the answer's head says. */
 const BLANK = 0x2a;
-/** No key has such a byte: the needle is out of use. */
-const ZEROED = 0;
 /**
  * A piece that ends in so many characters of which keys are made waits with them for the next piece, whatever they are. The keys themselves must not decide:
  * an agent that has its own text said back would learn from what waits, letter by letter, how a key goes on. Words are shorter, and
@@ -12,15 +11,15 @@ const ZEROED = 0;
 const WAITING_FROM = 12;
 const NOTHING = Buffer.alloc(0);
 
-/** True for what keys are made of, whichever they are: printable, and no quote, bracket or separator of the usual formats. */
-const IN_KEYS = Uint8Array.from({ length: 256 }, (_, byte) => (/[A-Za-z0-9!#$%&*+\-./:=?@_~]/.test(String.fromCharCode(byte)) ? 1 : 0));
+/** True for what keys are made of, whichever they are: printable, and no quote, bracket or separator of the usual formats; a backslash, since JSON escapes by it. */
+const IN_KEYS = Uint8Array.from({ length: 256 }, (_, byte) => (/[A-Za-z0-9!#$%&*+\-./:=?@_~\\]/.test(String.fromCharCode(byte)) ? 1 : 0));
 
 /**
  * Blanks keys in a body that comes in pieces, wherever the pieces are cut. Looks for the bytes of the needles and nothing else: what is
  * compressed, encoded or cut by ranges is not found.
  */
 export class BodyRedactor {
-  readonly #needles: readonly Buffer[];
+  readonly #needles: readonly Needle[];
   readonly #longest: number;
   readonly #waits: boolean;
   /** The end of what came before, when a key may have begun in it. */
@@ -29,9 +28,9 @@ export class BodyRedactor {
   #gone = 0;
 
   /** The needles are read at each piece and stay the caller's. Without `waits` all goes out at once, and what of a key came before a cut is seen. */
-  constructor(needles: readonly Buffer[], waits = true) {
+  constructor(needles: readonly Needle[], waits = true) {
     this.#needles = needles;
-    this.#longest = Math.max(0, ...needles.map(({ length }) => length));
+    this.#longest = Math.max(0, ...needles.map(({ bytes }) => bytes.length));
     this.#waits = waits;
   }
 
@@ -63,10 +62,9 @@ export class BodyRedactor {
 }
 
 /** Blanks the needles in these bytes. */
-export function blankIn(bytes: Buffer, needles: readonly Buffer[]): void {
+export function blankIn(bytes: Buffer, needles: readonly Needle[]): void {
   let spans: [start: number, end: number][] | undefined;
-  for (const needle of needles) {
-    if (needle[0] === ZEROED) continue;
+  for (const { bytes: needle } of needlesIn(bytes, needles)) {
     for (let at = bytes.indexOf(needle); at !== -1; at = bytes.indexOf(needle, at + needle.length)) {
       (spans ??= []).push([at, at + needle.length]);
     }

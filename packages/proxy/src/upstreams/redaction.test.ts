@@ -51,6 +51,36 @@ test('the key is found as a query, as JSON and as Basic spell it', async () => {
   assert.match(text, /authorization: Basic \*+\r\n/);
 });
 
+test('the key is found in base64 at each place, in JSON of other encoders, and where such a spelling is cut', async () => {
+  await using upstream = await UpstreamStandIn.start();
+  await using fixture = await proxyFor(upstream.url);
+  await configureApi(fixture, upstream.url, {}, { API_KEY: AWKWARD });
+  const base64 = ['', 'a', 'ab'].map((before) => Buffer.from(`${before}${AWKWARD} and more`).toString('base64'));
+  const forms = [
+    ...base64,
+    ...base64.map((one) => one.replaceAll('+', '-').replaceAll('/', '_')),
+    JSON.stringify(AWKWARD),
+    JSON.stringify(AWKWARD).replaceAll('&', String.raw`\u0026`),
+    JSON.stringify(AWKWARD).replaceAll('/', String.raw`\/`),
+    `"${AWKWARD.replaceAll(/[&+"]/g, (one) => `\\u${one.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}`)}"`,
+  ];
+  for (const form of forms) {
+    upstream.answer = ({ socket }) => {
+      const text = `<${form}>`;
+      socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${text.length}\r\n\r\n${text.slice(0, 17)}`, () =>
+        setImmediate(() => socket.write(text.slice(17))),
+      );
+    };
+    const { text } = await fixture.request('GET', '/v1/http/api/x');
+    assert.equal(text.length, form.length + 2);
+    // Of base64, digits that a neighbour has a part in stay.
+    const letters = text.replaceAll('*', '').length - 2;
+    assert.ok(text.includes('*****') && letters <= form.length - AWKWARD.length, `${text} of ${form}`);
+    if (!form.startsWith('"')) assert.ok(!Buffer.from(text, 'base64').toString('latin1').includes(AWKWARD.slice(1, -1)));
+    else assert.ok(!text.includes('fghij'), text);
+  }
+});
+
 test('what is compressed is not asked for, and refused when it comes; a bundle can leave the search out', async () => {
   await using upstream = await UpstreamStandIn.start();
   await using fixture = await proxyFor(upstream.url);

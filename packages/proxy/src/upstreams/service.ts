@@ -5,7 +5,8 @@ import { SecretBytes } from '@bureau/secret';
 import { interceptorsOf, type Interceptor } from '../interceptors/interception.ts';
 import { AWS_HEADERS, AwsSigner } from '../injection/aws-signer.ts';
 import { TokenSource } from '../injection/oauth2.ts';
-import { injectedHeaderNames, keyLines, needlesOf, type SecretOf } from '../injection/key-lines.ts';
+import { injectedHeaderNames, keyLines, type SecretOf } from '../injection/key-lines.ts';
+import { needleOf, needlesOf, type Needle, type Needles } from '../injection/needles.ts';
 import { queryWithout } from '../injection/query.ts';
 import type { ProxyLimits } from '../limits.ts';
 import { Problem } from '../problem.ts';
@@ -64,8 +65,7 @@ export class Service implements Disposable {
   /** Parameter → secret. These become strings, for one call: they stand in the request line. */
   readonly #queryKeys: ReadonlyMap<string, string>;
   readonly #queryNames: ReadonlySet<string>;
-  readonly #needles: readonly SecretBytes[];
-  readonly #needleBytes: readonly Buffer[];
+  readonly #needles: Needles;
   #token: SecretBytes | undefined;
   #tokenLines: SecretBytes | undefined;
 
@@ -129,7 +129,6 @@ export class Service implements Disposable {
     this.#queryNames = new Set(lowered([...this.#queryKeys.keys()]));
     this.#keys = keyLines(rule, secretOf);
     this.#needles = needlesOf(rule, secretsOfUpstream(rule), secretOf);
-    this.#needleBytes = this.#needles.map(({ bytes }) => bytes);
   }
 
   /** The header lines with keys, as of now; a renewed token's with it. Only when `ready`. */
@@ -169,8 +168,9 @@ export class Service implements Disposable {
   }
 
   /** What an answer must not hold. */
-  get needles(): readonly Buffer[] {
-    return this.tokens === undefined ? this.#needleBytes : [...this.#needleBytes, ...this.tokens.known];
+  get needles(): readonly Needle[] {
+    const { list } = this.#needles;
+    return this.tokens === undefined ? list : [...list, ...this.tokens.known.map(needleOf)];
   }
 
   /** Cuts what still runs and zeroes every key. Idempotent. */
@@ -180,6 +180,6 @@ export class Service implements Disposable {
     this.tokens?.[Symbol.dispose]();
     this.#tokenLines?.[Symbol.dispose]();
     this.#keys[Symbol.dispose]();
-    for (const needle of this.#needles) needle[Symbol.dispose]();
+    this.#needles[Symbol.dispose]();
   }
 }
