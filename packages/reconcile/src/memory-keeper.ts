@@ -31,8 +31,31 @@ export class MemoryKeeper {
     this.#changed.add(principal);
   }
 
-  /** Sets what no crash may take away; it is on disk when this returns. Throws what the disk says: then it is as it was. */
+  /**
+   * Sets what no crash may take away; it is on disk when this returns. Throws what the disk says: then it is as it was. Whether somebody has
+   * stopped it is not touched: what is kept here was decided before, and may be older than that.
+   */
   keep(principal: PrincipalName, kept: KeptMemory | undefined): void {
+    const before = this.of(principal).kept;
+    // What was said of an assignment that was taken away says nothing of the next one.
+    const halted = before?.removed === undefined || kept?.removed !== undefined ? before?.halted : undefined;
+    const { halted: _older, ...rest } = kept ?? { generation: halted?.generation ?? 0 };
+    if (halted === undefined) this.#write(principal, kept === undefined ? undefined : rest);
+    else this.#write(principal, { ...rest, halted });
+  }
+
+  /**
+   * Notes that somebody has stopped what this event assigns, or (`undefined`) that nobody has. On disk when this returns; throws what the disk
+   * says.
+   */
+  halt(principal: PrincipalName, event: string, halted: KeptMemory['halted']): void {
+    const { kept } = this.of(principal);
+    const valid = kept?.removed === undefined || kept.removed === event ? kept : undefined;
+    const { halted: _before, ...rest } = valid ?? { generation: halted?.generation ?? 0 };
+    this.#write(principal, halted === undefined ? rest : { ...rest, halted });
+  }
+
+  #write(principal: PrincipalName, kept: KeptMemory | undefined): void {
     const before = this.of(principal);
     const { kept: _before, ...memory } = before;
     this.set(principal, kept === undefined ? memory : { ...memory, kept });

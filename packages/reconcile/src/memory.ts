@@ -18,6 +18,8 @@ export const keptMemory = v.object({
    * name: after a power failure attempts are counted anew.
    */
   unhealthy: v.exactOptional(v.object({ id: sandboxId, startedAt: v.number(), message: v.string(), wasHealthy: v.boolean() })),
+  /** Somebody has stopped it by a command (`by`: who); holds for that generation alone. Only `MemoryKeeper.halt` writes it. */
+  halted: v.exactOptional(v.object({ generation: v.number(), by: v.string(), at: v.number() })),
   /** Its assignment was taken away; this was the last one. With any other all of this is void. */
   removed: v.exactOptional(v.string()),
   /** With guarded updates: what stayed up last, how to bring it back, and by which policy it ran (earlier daemons did not keep that). */

@@ -144,10 +144,10 @@ export function hold({ desired, say }: Case, state: PrincipalState, why: string)
   };
 }
 
-/** Ends what runs. */
-export function end({ desired, say }: Case, info: SandboxInfo, reason: string): Step {
+/** Ends what runs. `decidedBy`: see `Action`. */
+export function end({ desired, say }: Case, info: SandboxInfo, reason: string, decidedBy: 'rooms' | 'machine' = 'rooms'): Step {
   const { principal, event } = desired;
-  return { action: { action: 'destroy', principal, event, id: info.id, reason, decidedBy: 'rooms' }, status: say('stopping') };
+  return { action: { action: 'destroy', principal, event, id: info.id, reason, decidedBy }, status: say('stopping') };
 }
 
 /** The state of a principal whose sandbox is there. */

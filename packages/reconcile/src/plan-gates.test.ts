@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RoomLook } from './condition.ts';
 import { QUARANTINE_EXITS } from './limits.ts';
-import { ASSIGNMENT, FAILED, NOW, firstId, planned, sandboxOf } from './testing/plan-fixture.ts';
+import { ASSIGNMENT, FAILED, NOW, OK, firstId, planned, sandboxOf } from './testing/plan-fixture.ts';
 
 const RUNNING = sandboxOf(firstId(ASSIGNMENT), 'running');
 const ENDED = sandboxOf(firstId(ASSIGNMENT), 'exited', { exit: FAILED });
@@ -98,4 +98,19 @@ test('plan() refuses a condition that names a room by an alias, which may be mov
   const { status } = planned({ ...ASSIGNMENT, startWhen: { ...WHEN, room: '#r:bureau.test' } });
   assert.equal(status?.state, 'blocked');
   assert.match(status.message ?? '', /startWhen\.room: expected a room ID/);
+});
+
+test('plan() of one that was stopped by a command: it is ended, and stays so for that generation alone', () => {
+  const id = firstId(ASSIGNMENT);
+  const kept = { generation: 0, halted: { generation: 0, by: '@operator:server', at: NOW } };
+  const { action, status } = planned(ASSIGNMENT, sandboxOf(id, 'running'), { kept });
+  assert.deepEqual([action?.action, action?.action === 'destroy' && action.decidedBy, status?.state], ['destroy', 'machine', 'stopping']);
+  assert.match(action?.reason ?? '', /stopped by a command of @operator:server/);
+  for (const info of [undefined, sandboxOf(id, 'exited', { exit: OK })]) {
+    const after = planned(ASSIGNMENT, info, { kept });
+    assert.deepEqual([after.action, after.status?.state], [undefined, 'stopped']);
+    assert.match(after.status?.message ?? '', /"agent\.start" or a new generation/);
+  }
+  assert.equal(planned({ ...ASSIGNMENT, generation: 1 }, undefined, { kept }).action?.action, 'create', 'a new generation');
+  assert.equal(planned(ASSIGNMENT, undefined, { kept: { generation: 0 } }).action?.action, 'create', 'the control');
 });

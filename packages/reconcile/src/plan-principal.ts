@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { SandboxInfo } from '@bureau/protocol';
 import type { Desired } from './desired.ts';
+import { MESSAGE_MAX } from './limits.ts';
+import { plainText } from './plain-text.ts';
 import { blocked, caseOf, end, hold, isLive, isReady, type Step } from './plan-case.ts';
 import { planLive } from './plan-live.ts';
 import { planEnded, planStart } from './plan-start.ts';
@@ -18,6 +20,11 @@ export function planPrincipal(desired: Desired, info: SandboxInfo | undefined, i
   const one = caseOf(desired, info, input);
   if (assignment?.desired === 'stopped')
     return isLive(info) ? end(one, info, 'its assignment says "stopped"') : { status: one.say('stopped') };
+  const halted = one.memory.kept?.halted;
+  if (halted !== undefined && run === undefined && halted.generation === assignment?.generation) {
+    const message = plainText(`stopped by a command of ${halted.by}; "agent.start" or a new generation lets it run again`, MESSAGE_MAX);
+    return isLive(info) ? end(one, info, `it was ${message}`, 'machine') : { status: one.say('stopped', { message }) };
+  }
   if (input.machine?.draining === true)
     return isLive(info)
       ? end(one, info, 'the machine is being drained')

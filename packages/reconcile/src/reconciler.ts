@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { describeError, type Clock, type PrincipalName, type Timer } from '@bureau/core';
+import { BureauError, describeError, type Clock, type PrincipalName, type Timer } from '@bureau/core';
 import type { Logger } from '@bureau/log';
 import type { PlannedAction, PrincipalStatus } from '@bureau/protocol';
 import { actionKey, needsConfirmation, type Action } from './actions.ts';
@@ -88,6 +88,36 @@ export class Reconciler {
   desired(): readonly Desired[] {
     const facts = this.#deps.facts();
     return facts === undefined ? [] : this.#reader.read(facts);
+  }
+
+  /**
+   * Stops a principal on somebody's word, until `resume` or a new generation of its assignment; the assignment itself stays. On disk when this
+   * returns the generation that it holds for. Throws `not_found` where nothing is assigned, and what the disk says.
+   */
+  halt(principal: PrincipalName, by: string): number {
+    const { event, generation } = this.#assigned(principal);
+    this.#memory.halt(principal, event, { generation, by, at: this.#deps.clock.now() });
+    this.poke();
+    return generation;
+  }
+
+  /** Takes a `halt` back. Throws `not_found` where nothing is assigned, `not_halted` where nobody has stopped it, and what the disk says. */
+  resume(principal: PrincipalName): void {
+    const { event, generation } = this.#assigned(principal);
+    if (this.#memory.of(principal).kept?.halted?.generation !== generation)
+      throw new BureauError('not_halted', `"${principal}" was not stopped by a command, so there is nothing to take back`, {
+        data: { principal },
+      });
+    this.#memory.halt(principal, event, undefined);
+    this.poke();
+  }
+
+  #assigned(principal: PrincipalName): { readonly event: string; readonly generation: number } {
+    const { assignment, event = '' } = this.desired().find((each) => each.principal === principal) ?? {};
+    if (assignment !== undefined && assignment.run === undefined) return { event, generation: assignment.generation };
+    throw new BureauError('not_found', `"${principal}" is not deployed on this machine, or its assignment cannot be read`, {
+      data: { principal },
+    });
   }
 
   /** What would be done now, for `bureau machine plan`. */

@@ -12,13 +12,16 @@ const onePrincipal = v.strictObject({ principal: principalName });
 
 /**
  * Every command that a machine takes in its config room: the power level that its sender needs there, why, and what it is given.
- * What is to run is said by state events (assignments), which the machine may not write: no command changes it.
+ * What is to run is said by state events (assignments), which the machine may not write: no command changes it. A command may keep the
+ * machine from following one, until its generation is raised.
  */
 export const COMMANDS = {
   'machine.status': { level: LOOK, reason: 'tells what runs, as the room’s own state does', parameters: nothing },
   'machine.plan': { level: LOOK, reason: 'tells what the machine would do; does nothing', parameters: nothing },
   'agent.list': { level: LOOK, reason: 'tells what runs, as the room’s own state does', parameters: nothing },
   'agent.show': { level: LOOK, reason: 'tells of one agent what the room’s own state does', parameters: onePrincipal },
+  'agent.stop': { level: CHANGE, reason: 'ends what an agent is at, and keeps it from starting', parameters: onePrincipal },
+  'agent.start': { level: CHANGE, reason: 'lets an agent run again that was stopped by a command', parameters: onePrincipal },
   'agent.restart': { level: CHANGE, reason: 'ends what an agent is at', parameters: onePrincipal },
   'agent.signal': {
     level: CHANGE,
@@ -38,7 +41,11 @@ export interface CommandAnswer {
 
 /** What carries each of them out. Throws what is told to the sender. */
 export type CommandHandlers = {
-  readonly [Name in CommandName]: (parameters: ParametersOf<Name>, signal: AbortSignal) => Promise<CommandAnswer> | CommandAnswer;
+  readonly [Name in CommandName]: (
+    parameters: ParametersOf<Name>,
+    signal: AbortSignal,
+    sender: string,
+  ) => Promise<CommandAnswer> | CommandAnswer;
 };
 
 export function isCommandName(name: string): name is CommandName {

@@ -44,6 +44,17 @@ export function machineHandlers({ build, launcher, reconciler }: MachineHandlers
       if (status === undefined) throw new BureauError('not_found', `There is no ${principal} on this machine`, { data: { principal } });
       return { body: statusLine(status), result: { agent: status } };
     },
+    'agent.stop': async ({ principal }, signal, sender) => {
+      const running = launcher.observed?.find((each) => each.principal === principal && each.state !== 'exited');
+      reconciler.halt(principal, sender);
+      if (running !== undefined)
+        await launcher.client.call('wait', { principal, id: running.id }, { deadlineMilliseconds: END_MILLISECONDS, signal });
+      return { body: `${principal} is stopped until "agent.start" or a new generation of its assignment` };
+    },
+    'agent.start': ({ principal }) => {
+      reconciler.resume(principal);
+      return { body: `${principal} may run again, as its assignment and restart policy say` };
+    },
     'agent.restart': async ({ principal }, signal) => {
       const { id } = live(launcher, principal);
       await launcher.client.call(

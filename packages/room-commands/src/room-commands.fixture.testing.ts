@@ -75,6 +75,11 @@ export function machine(context: TestContext, directory = mkdtempSync(join(tmpdi
     'machine.plan': look('machine.plan'),
     'agent.list': look('agent.list'),
     'agent.show': look('agent.show'),
+    'agent.stop': ({ principal }, _signal, sender) => {
+      done.push(`stop ${principal} for ${sender}`);
+      return { body: 'stopped' };
+    },
+    'agent.start': look('agent.start'),
     'agent.restart': async ({ principal }) => {
       done.push(`restart ${principal}`);
       await state.gate;

@@ -16,6 +16,13 @@ test('a command of an operator is carried out, answered in its thread, audited o
   assert.deepEqual(audited, [{ who: OPERATOR, what: 'command agent.restart', target: 'demo/one', result: 'ok' }]);
 });
 
+test('who stops an agent is who sent the command, as the homeserver says', async (context) => {
+  const { commands, done } = machine(context);
+  commands.take(CONFIG_ROOM, [command('$1', {}, { command: 'agent.stop', sender: '@other:bureau.test' })]);
+  await settle();
+  assert.deepEqual(done, [`stop demo/one for ${OPERATOR}`]);
+});
+
 const LOW = '@low:bureau.test';
 const LOOK_ALIKE = '@bureau-admin:bureau.test.example';
 

@@ -145,7 +145,7 @@ export class RoomCommands {
     ledger.advance(entry.event, 'begun');
     const began = clock.monotonic();
     try {
-      const answer = await this.#run(command, entry.parameters);
+      const answer = await this.#run(command, entry);
       this.#answer(entry, { status: 'success', ...answer, milliseconds: clock.monotonic() - began }, 'ok');
     } catch (error) {
       if (this.#ending.signal.aborted) return;
@@ -154,7 +154,7 @@ export class RoomCommands {
     }
   }
 
-  async #run(command: CommandName, parameters: unknown): Promise<CommandAnswer> {
+  async #run(command: CommandName, { parameters, sender }: LedgerEntry): Promise<CommandAnswer> {
     const late = new AbortController();
     const timer = this.#deps.clock.setTimer(COMMAND_MILLISECONDS, () =>
       late.abort(new BureauError('deadline_exceeded', `${command} took longer than ${COMMAND_MILLISECONDS} ms`)),
@@ -162,7 +162,7 @@ export class RoomCommands {
     const signal = AbortSignal.any([this.#ending.signal, late.signal]);
     try {
       // Judged by this very command's schema when it was taken.
-      return await this.#deps.handlers[command](parameters as never, signal);
+      return await this.#deps.handlers[command](parameters as never, signal, sender);
     } finally {
       timer.clear();
     }

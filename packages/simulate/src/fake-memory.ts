@@ -20,8 +20,14 @@ export function fakeMemoryStore(disk: MemoryDisk, life: Life, weather: Weather, 
       if (!life.acts()) return;
       for (const [principal, memory] of changes) {
         if (memory === undefined) disk.delete(principal);
-        else disk.set(principal, memory);
+        else disk.set(principal, mutations.has('a stop by a command is not written down') ? withoutHalt(memory) : memory);
       }
     },
   };
+}
+
+function withoutHalt({ kept, ...memory }: LastingMemory): LastingMemory {
+  if (kept === undefined) return memory;
+  const { halted: _halted, ...rest } = kept;
+  return { ...memory, kept: rest };
 }

@@ -45,6 +45,7 @@ export const MUTATIONS = {
   'ended sandboxes are not listed, and the disk forgets': 'completed stays completed',
   'an assignment that says "stopped" is read as "running"': 'ends what is not wanted',
   'rooms that were read at an older position are believed': 'ends only what is not wanted',
+  'a stop by a command is not written down': 'ends what is not wanted',
   'a health check that could not be made counts as failed': 'ends only what is not wanted',
   'agents that are not well say that they are': 'ends what is not wanted',
   'nobody is asked how they are': 'converges',

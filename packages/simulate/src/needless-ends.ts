@@ -23,6 +23,7 @@ const SETTLED = 5_000;
 export function judgeEnd({ judge, machine, operators, server, time }: EndJudgement, principal: PrincipalName, id: string): void {
   const wish = operators.wish(principal);
   const payload = machine.of(principal);
+  if (operators.haltOf(principal) === wish?.generation) return;
   if (wish === undefined || payload?.id !== id || wish.desired === 'stopped' || wish.update === 'guarded' || operators.rules.draining)
     return;
   // Its health check has failed, or was asked for when it did.

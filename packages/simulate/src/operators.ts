@@ -54,6 +54,7 @@ export class Operators {
   readonly #wishes = new Map<PrincipalName, Wish>();
   /** What each said before that. */
   readonly #before = new Map<PrincipalName, Wish>();
+  readonly #halts = new Map<PrincipalName, number>();
   readonly #issues = new Map<PrincipalName, Issue>();
   /** The highest generation of each principal, removed ones included. */
   readonly #generations = new Map<PrincipalName, number>();
@@ -79,6 +80,16 @@ export class Operators {
     const before = this.#wishes.get(principal);
     if (!this.#issues.has(principal)) this.provision(principal, false);
     this.#write(principal, { revision: 0, ...before, ...how, generation, desired: 'running', isBroken: false });
+  }
+
+  /** The generation that was stopped by a command, if one was. */
+  haltOf(principal: PrincipalName): number | undefined {
+    return this.#halts.get(principal);
+  }
+
+  noteHalt(principal: PrincipalName, generation: number | undefined): void {
+    if (generation === undefined) this.#halts.delete(principal);
+    else this.#halts.set(principal, generation);
   }
 
   /** Nothing new is started, or nothing at all runs. */
@@ -118,6 +129,7 @@ export class Operators {
 
   remove(principal: PrincipalName): void {
     if (!this.#wishes.delete(principal)) return;
+    this.#halts.delete(principal);
     this.#server.set('assignments', principal, {});
   }
 

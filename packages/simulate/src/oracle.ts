@@ -41,6 +41,11 @@ function judgePrincipal(world: World, principal: PrincipalName, status: Principa
     if (status.state !== 'stopped') judge.violated('converges', `${principal} is stopped, and its status is ${status.state}`);
     return;
   }
+  if (operators.haltOf(principal) === wish.generation) {
+    if (payload !== undefined) judge.violated('ends what is not wanted', `${principal} was stopped by a command and runs`);
+    if (status.state !== 'stopped') judge.violated('converges', `${principal} was stopped by a command, and its status is ${status.state}`);
+    return;
+  }
   if (isDone(world, principal, wish)) {
     // What was started while it was to run always may run on.
     if (payload !== undefined && payload.spec.environment['RESTART'] !== 'always')

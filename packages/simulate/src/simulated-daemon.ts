@@ -106,6 +106,17 @@ export class SimulatedDaemon {
     return this.#reconciler.statuses;
   }
 
+  /** Somebody with the right to stops a principal by a command, or lets it run again; nothing happens where that cannot be. */
+  halt(principal: PrincipalName, isHalted: boolean): { readonly generation: number | undefined } | undefined {
+    try {
+      const generation = isHalted ? this.#reconciler.halt(principal, '@operator:simulated') : this.#reconciler.resume(principal);
+      // Who died at it has not said that it was done.
+      return this.life.alive ? { generation: generation ?? undefined } : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
   /** What it would do now. */
   preview(): PlannedAction[] {
     return this.#reconciler.preview();

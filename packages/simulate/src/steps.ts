@@ -72,7 +72,7 @@ function deployment(chance: Chance, principal: PrincipalName, command: readonly 
     restart,
     isGated: chance.happens(0.15),
     ...(chance.happens(0.15) ? { update: 'guarded' } : {}),
-    isChecked: isSickly(command) || chance.happens(0.3),
+    isChecked: isSickly(command) || chance.happens(0.5),
     ...(command[1] === '1' || isSickly(command) ? { quarantineAfter: chance.integer(2, 4) } : {}),
   };
   return {
@@ -221,6 +221,8 @@ const MAKERS: readonly (readonly [number, Maker])[] = [
         ({ isChecked = false }) => ({ isChecked: !isChecked }),
     ),
   ],
+  [2, (_chance, principal) => ({ what: `stops ${principal} by a command`, run: (world) => world.halt(principal, true) })],
+  [1, (_chance, principal) => ({ what: `starts ${principal} by a command`, run: (world) => world.halt(principal, false) })],
   [2, takeBack],
   [3, () => ({ what: 'opens the gate', run: ({ operators }) => operators.setGate(true) })],
   [2, () => ({ what: 'closes the gate', run: ({ operators }) => operators.setGate(false) })],
@@ -241,7 +243,7 @@ const MAKERS: readonly (readonly [number, Maker])[] = [
   [2, weather('homeserverDown', true)],
   [2, weather('answersLost', 0.5)],
   [2, weather('syncGaps', 0.5)],
-  [3, weather('probesLost', 0.7)],
+  [5, weather('probesLost', 0.9)],
   [2, weather('diskFull', true)],
   ...BREAKS,
 ];

@@ -68,6 +68,12 @@ export class World {
     this.jobs.removed(principal);
   }
 
+  /** By a command in the room; see `SimulatedDaemon.halt`. */
+  halt(principal: PrincipalName, isHalted: boolean): void {
+    const done = this.#daemon?.halt(principal, isHalted);
+    if (done !== undefined) this.operators.noteHalt(principal, done.generation);
+  }
+
   killLauncher(): void {
     this.#launcher?.life.end();
   }

@@ -15,7 +15,7 @@ export const machineCommand: AnyOperation = defineOperation({
   name: 'machine command',
   summary: 'Ask a machine through its room to do something, wherever it is',
   description:
-    'Sends a command message into the machine’s config room and waits for the answer in its thread. Commands: machine.status, machine.plan, agent.list, agent.show, agent.restart, agent.signal. The first four need power level 50 in that room, the others 100.',
+    'Sends a command message into the machine’s config room and waits for the answer in its thread. Commands: machine.status, machine.plan, agent.list, agent.show, agent.stop, agent.start, agent.restart, agent.signal. The first four need power level 50 in that room, the others 100.',
   grant: 'machine/command',
   input: v.strictObject({
     machine: machineArgument,
@@ -39,6 +39,10 @@ export const machineCommand: AnyOperation = defineOperation({
   positionals: ['machine', 'command', 'parameters'],
   examples: [
     { command: 'bureau machine command laptop agent.list', shows: 'what runs there' },
+    {
+      command: 'bureau machine command laptop agent.stop principal=demo/hello',
+      shows: 'that it was ended, and stays so until agent.start or a new generation',
+    },
     { command: 'bureau machine command laptop agent.restart principal=demo/hello', shows: 'that it was ended, and starts again' },
   ],
   async handler({ machine, command, parameters, ...input }, context) {

@@ -12,7 +12,7 @@ export const PRINCIPAL_STATES = {
   starting: 'its sandbox is being made, or waits for the one who runs it',
   running: 'its payload runs',
   stopping: 'its payload was asked to end, or has ended for good and that is not on disk yet',
-  stopped: 'its assignment says `stopped`, and nothing of it runs',
+  stopped: 'its assignment says `stopped`, or somebody has stopped it by a command (`message`), and nothing of it runs',
   completed: 'it ended with 0 and its restart policy wants no more; raise the generation to run it again',
   exited: 'it ended otherwise and its restart policy wants no more; raise the generation to run it again',
   backing_off: 'it ended and starts again at `retryAt`',
