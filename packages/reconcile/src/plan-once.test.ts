@@ -117,3 +117,11 @@ test('plan() replaces what ended under a later generation, and begins what runs 
   const once = planned(NEVER).action;
   assert.ok(once?.action === 'create' && needsConfirmation(once), 'what runs at most once is begun when the rooms are certain');
 });
+
+test('plan() is certain of the rooms first when a later generation is known to have been (seed 82017)', () => {
+  const assignment = { ...ASSIGNMENT, restart: 'on-failure' };
+  const { action } = planned(assignment, undefined, { kept: { generation: 1, started: 'k-g1-0' } });
+  assert.deepEqual([action?.action, action?.action === 'create' && action.replaces], ['create', 'newer']);
+  const { action: usual } = planned(assignment, undefined, { kept: { generation: 0 } });
+  assert.deepEqual([usual?.action, usual?.action === 'create' && usual.replaces], ['create', undefined], 'the control');
+});

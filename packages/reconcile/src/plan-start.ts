@@ -23,6 +23,8 @@ export function planStart(one: ReadyCase, attempt: number, reason: string): Step
     if (back !== undefined) return back;
   }
   const once = assignment.restart === 'never' && assignment.run === undefined;
+  // A later generation has been: the rooms may have been read at an older position, and what that one asked for may have ended long ago.
+  const isOlder = assignment.run === undefined && (memory.kept?.generation ?? 0) > assignment.generation;
   return {
     action: {
       action: 'create',
@@ -34,6 +36,7 @@ export function planStart(one: ReadyCase, attempt: number, reason: string): Step
       ...bundleOf(one),
       authorization: assignment.authorization ?? DEFAULT_AUTHORIZATION,
       holdForObserver: assignment.run !== undefined,
+      ...(isOlder ? { replaces: 'newer' as const } : {}),
       ...(once ? { keep: keptWith(memory.kept, assignment.generation, { started: id }) } : {}),
     },
     // Who holds a run attaches at "starting": there must be a sandbox that the launcher has told of.
