@@ -37,6 +37,16 @@ export class AgentAuthorization {
     return granted ? undefined : { rule: 'grants', detail: 'no grant allows it' };
   }
 
+  /**
+   * For what has many targets, each judged later: throws as `require` does when there is no target at all on which the action could be
+   * granted.
+   */
+  requireSomewhere(action: string): void {
+    const denied = this.#list.denials.findIndex((rule) => speaksOf(rule, action) && rule.targets.includes('**'));
+    const granted = this.#list.grants.some((rule) => speaksOf(rule, action));
+    if (denied >= 0 || !granted) this.require(action, knownTarget());
+  }
+
   /** Throws the `Problem` 403 `not_granted`, with the rule and what would allow it. */
   require(action: string, target: TargetNames): void {
     const refusal = this.refusal(action, target);

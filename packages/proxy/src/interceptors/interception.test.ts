@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
-import { connect } from 'node:net';
+import { once } from 'node:events';
+import { createSecureServer } from 'node:http2';
+import { connect, type AddressInfo } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { gzipSync } from 'node:zlib';
+import { selfSigned } from '@bureau/testkit/self-signed';
 import { json, type SeenRequest } from '../testing/homeserver-stand-in.ts';
 import { TOKEN, type HttpAnswer, type ProxyFixture } from '../testing/proxy-fixture.ts';
 import { KEY, configureApi, proxyFor } from '../testing/services.ts';
@@ -316,6 +319,28 @@ test('a stream without end is passed on as it comes, and costs no more than the 
   }
   agent.destroy();
   await stand.counted({ eventsFailed: 1 });
+});
+
+test('of an upstream of HTTP/2 as well, and after a rotation by the rules of the new bundle', async (context) => {
+  const stand = await standOf(context);
+  const { key, cert } = selfSigned('localhost');
+  const server = createSecureServer({ key, cert });
+  server.on('stream', (stream) => {
+    stream.on('error', () => undefined);
+    stream.respond({ ':status': 201 });
+    stream.write('{"number":');
+    stream.end('8}');
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  context.after(() => server.close());
+  const url = `https://localhost:${(server.address() as AddressInfo).port}`;
+  const rule = { ...RULE, room: '!other:test.local', event_content: { body: 'over two: ${response.number}' } };
+  await configureApi(stand.proxy, url, { http2: true, ca: String(cert), response_interceptors: [rule] });
+  assert.equal((await stand.post()).text, '{"number":8}');
+  await stand.counted({ eventsSent: 1 });
+  assert.match(stand.sent[0]?.path ?? '', /rooms\/!other%3Atest\.local\//);
+  assert.equal(stand.sent[0]?.content['body'], 'over two: 8');
 });
 
 test('a bundle with a template that is not of the closed list is refused as a whole', async (context) => {

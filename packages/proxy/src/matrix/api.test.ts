@@ -177,6 +177,23 @@ describe('the Matrix API over a real homeserver', () => {
     assert.equal((await proxy.request('GET', '/v1/matrix/raw/_synapse/admin/v1/server_version')).status, 404);
   });
 
+  test('without a grant to read anything there is no list, no sync and no stream: invitations are not told either', async () => {
+    for (const list of [
+      { grants: [], denials: [] },
+      { grants: [{ actions: ['matrix/send'], targets: ['**'] }], denials: [] },
+      { grants: ALL.grants, denials: [{ actions: ['matrix/read'], targets: ['**'] }] },
+    ]) {
+      await authorize(list);
+      for (const path of ['rooms', 'sync?timeout=0', 'events']) {
+        const { status, json } = await proxy.request('GET', `/v1/matrix/${path}`);
+        assert.deepEqual([status, json['code'], json['action']], [403, 'not_granted', 'matrix/read'], path);
+      }
+    }
+    // Control: one room that may be read is enough to ask.
+    await authorize({ grants: [{ actions: ['matrix/read'], targets: [room] }], denials: [] });
+    for (const path of ['rooms', 'sync?timeout=0']) assert.equal((await proxy.request('GET', `/v1/matrix/${path}`)).status, 200, path);
+  });
+
   test('the stream: says what happens, resumes where it broke, outlives a rotation', async () => {
     await authorize(ALL);
     let last: string;

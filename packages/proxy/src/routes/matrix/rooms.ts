@@ -22,8 +22,9 @@ export const listRooms = defineRoute({
   summary: 'Lists the rooms that the principal is in',
   grant: 'matrix/read',
   output: v.object({ rooms: v.array(listed) }),
-  handle: (call, services) =>
-    withAccount(call, services, async (account) => {
+  handle: (call, services) => {
+    services.authorization.requireSomewhere('matrix/read');
+    return withAccount(call, services, async (account) => {
       const { joined_rooms: ids } = await account.request(joined, { method: 'GET', path: ['joined_rooms'], idempotent: true });
       const allowed: RoomId[] = [];
       for (const id of ids) if (await account.mayOn('matrix/read', parseRoomId(id))) allowed.push(parseRoomId(id));
@@ -31,7 +32,8 @@ export const listRooms = defineRoute({
       const others: Listed[] = allowed.slice(described.length).map((id) => ({ room_id: id, name: null, alias: null }));
       const rooms = [...(await Promise.all(described)), ...others];
       return { status: 200, body: { rooms } };
-    }),
+    });
+  },
 });
 
 const creation = v.strictObject({

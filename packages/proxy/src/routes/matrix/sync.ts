@@ -29,11 +29,13 @@ export const sync = defineRoute({
     timeout: v.optional(queryInteger(0, PROXY_LIMITS.syncMilliseconds)),
   }),
   output: batch,
-  handle: (call, services) =>
-    withAccount(call, services, async (account) => {
+  handle: (call, services) => {
+    services.authorization.requireSomewhere('matrix/read');
+    return withAccount(call, services, async (account) => {
       const { since, timeout = services.limits.syncMilliseconds } = call.query;
       return { status: 200, body: await nextBatch(account, since, timeout) };
-    }),
+    });
+  },
 });
 
 /** The same without end, as server-sent events. `Last-Event-ID` (or `?since=`) resumes where a connection broke; else it begins now. */
@@ -45,6 +47,7 @@ export const eventStream = defineRoute({
   grant: 'matrix/read',
   query: v.strictObject({ since: v.optional(pageToken) }),
   handle: (call, services) => {
+    services.authorization.requireSomewhere('matrix/read');
     const since = call.header('last-event-id') ?? call.query.since;
     if (since !== undefined && !v.is(pageToken, since))
       throw new Problem(400, 'invalid_position', 'Expected Last-Event-ID to be the id of an event of this stream.');
