@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bazelFiles } from '../gen-bazel.ts';
+import { groupFindings, HAND_WRITTEN } from './bazel-groups.ts';
 import { checkoutFiles } from './checkout-files.ts';
 import type { Check, Finding } from './finding.ts';
 
@@ -11,7 +12,12 @@ export const bazelFilesCheck: Check = {
   run: ({ root, write }) => {
     const wanted = bazelFiles(root);
     if (write) for (const [path, text] of wanted) if (textAt(root, path) !== text) writeFileSync(join(root, path), text);
-    return [...staleFindings(wanted, (path) => textAt(root, path)), ...strayFindings(wanted, checkoutFiles(root))];
+    const read = (path: string): string | undefined => textAt(root, path);
+    return [
+      ...staleFindings(wanted, read),
+      ...strayFindings(wanted, checkoutFiles(root)),
+      ...groupFindings(read(HAND_WRITTEN) ?? '', read),
+    ];
   },
 };
 

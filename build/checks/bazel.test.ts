@@ -5,6 +5,7 @@ import { packageFile, rootFile } from '../gen-bazel.ts';
 import type { BazelPackage } from '../gen-bazel.ts';
 import { bazelFindings } from './bazel.ts';
 import { staleFindings, strayFindings } from './bazel-files.ts';
+import { groupFindings } from './bazel-groups.ts';
 
 const IPC: BazelPackage = {
   folder: 'packages/ipc',
@@ -50,6 +51,19 @@ test('staleFindings says which line is not what package.json says, or that a fil
       ['a', 2, 'is not what the package.json files say'],
       ['c', undefined, 'is missing'],
     ],
+  );
+});
+
+test('groupFindings names what a source of a group imports and the group lacks', () => {
+  const text =
+    'filegroup(\n    name = "runner",\n    srcs = [\n        "a.ts",\n        "b.ts",\n        "//build/bazel:c.ts",\n    ],\n)\n';
+  const sources: Record<string, string> = {
+    'build/a.ts': "import './b.ts'; import type { X } from './gone.ts'; import 'node:fs';",
+    'build/bazel/c.ts': "import { a } from '../a.ts'; import './d.ts';",
+  };
+  assert.deepEqual(
+    groupFindings(text, (file) => sources[file]).map(({ problem }) => /not (\S+),/.exec(problem)?.[1]),
+    ['build/gone.ts', 'build/bazel/d.ts'],
   );
 });
 
