@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+import { constants } from 'node:os';
 import { parseArgs } from 'node:util';
 import { nearestName } from '../nearest-name.ts';
 import { findAreas, loadArea, type Area } from './areas.ts';
+import { Cleanups } from './cleanups.ts';
 import { runMeasure, type Row } from './measure.ts';
 import { formatTable } from './table.ts';
 
@@ -10,17 +12,35 @@ const USAGE = `Usage: script/bench [AREA…] [--json] [--full]
 Runs ours and a baseline in alternating rounds and compares their medians. Exit code 1 when a target is missed.
 --full takes as many rounds as the targets name (minutes) where the default is a sample.
 --json prints one object a line: {name, ours, baseline, ratio, target, ok}.
+Interrupted (Ctrl-C, SIGTERM, SIGHUP) it takes down what it has started, which takes some seconds.
 
 Example: script/bench ipc
 `;
 
-async function* rowsOf({ measures, reports }: Area, full: boolean): AsyncGenerator<Row> {
-  for (const measure of measures) yield await runMeasure(measure);
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+async function* rowsOf({ measures, reports }: Area, full: boolean, cleanups: Cleanups): AsyncGenerator<Row> {
+  for (const measure of measures) yield await runMeasure(measure, cleanups);
   const say = (line: string): void => void process.stderr.write(`  ${line}\n`);
-  for (const report of reports) yield* report.run({ full, say });
+  for (const report of reports) yield* report.run({ full, say, cleanups });
 }
 
-async function main(args: readonly string[]): Promise<number> {
+/** The exit code of `work`, or of the signal that came before its end; what `work` has started is gone by then. A second signal ends at once. */
+async function interruptible(work: (cleanups: Cleanups) => Promise<number>): Promise<number> {
+  const cleanups = new Cleanups();
+  const { promise: interrupted, resolve: interrupt } = Promise.withResolvers<NodeJS.Signals>();
+  for (const signal of SIGNALS) process.once(signal, interrupt);
+  try {
+    const first = await Promise.race([work(cleanups), interrupted]);
+    if (typeof first === 'number') return first;
+    process.stderr.write(`bench: ${first}; taking down what was started\n`);
+    return 128 + constants.signals[first];
+  } finally {
+    for (const error of await cleanups.run()) process.stderr.write(`bench: not taken down: ${String(error)}\n`);
+  }
+}
+
+async function main(args: readonly string[], cleanups: Cleanups): Promise<number> {
   const areas = findAreas(new URL('../..', import.meta.url).pathname);
   let parsed;
   try {
@@ -48,7 +68,7 @@ async function main(args: readonly string[]): Promise<number> {
   const chosen = parsed.positionals.length > 0 ? new Set(parsed.positionals) : areas.keys();
   const rows: Row[] = [];
   for (const name of chosen) {
-    for await (const row of rowsOf(await loadArea(areas.get(name) ?? []), parsed.values.full === true)) {
+    for await (const row of rowsOf(await loadArea(areas.get(name) ?? []), parsed.values.full === true, cleanups)) {
       rows.push(row);
       if (parsed.values.json === true) process.stdout.write(`${JSON.stringify(row)}\n`);
       else process.stderr.write(`  ${row.name}: done\n`);
@@ -58,4 +78,5 @@ async function main(args: readonly string[]): Promise<number> {
   return rows.every((row) => row.ok) ? 0 : 1;
 }
 
-process.exitCode = await main(process.argv.slice(2));
+// What an interrupted measure still waits for must not hold us.
+process.exit(await interruptible((cleanups) => main(process.argv.slice(2), cleanups)));

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { Cleanups } from './cleanups.ts';
 
 /** Both sides of a measure, ready to run. */
 export interface Contest {
@@ -18,7 +19,8 @@ export interface Measure {
   readonly target: string;
   /** Rounds of each side; they alternate, so that noise meets both, and their medians are compared. */
   readonly rounds: number;
-  prepare(): Promise<Contest>;
+  /** Its contest is closed however the bench ends; what takes long to begin (a stand) may be given up sooner by `cleanups`. */
+  prepare(cleanups: Cleanups): Promise<Contest>;
   /** Whether the target holds for the medians. */
   holds(ours: number, baseline: number): boolean;
 }
@@ -40,8 +42,11 @@ export interface Row {
  */
 export interface Report {
   readonly name: string;
-  /** `full`: as many rounds as the target names; otherwise a sample. `say` prints a line that is no row. Cleans up in any case. */
-  run(options: { readonly full: boolean; readonly say: (line: string) => void }): AsyncIterable<Row>;
+  /**
+   * `full`: as many rounds as the target names; otherwise a sample. `say` prints a line that is no row. Cleans up in any case; what would stay
+   * behind when it is interrupted is `cleanups`' as well.
+   */
+  run(options: { readonly full: boolean; readonly say: (line: string) => void; readonly cleanups: Cleanups }): AsyncIterable<Row>;
 }
 
 /** A row from two numbers in one unit. */
@@ -64,9 +69,12 @@ export function median(numbers: readonly number[]): number {
 }
 
 /** Runs a measure: one round of each to warm up, then alternating rounds, each pair in the other order. */
-export async function runMeasure(measure: Measure): Promise<Row> {
-  const contest = await measure.prepare();
+export async function runMeasure(measure: Measure, cleanups: Cleanups): Promise<Row> {
+  const preparing = measure.prepare(cleanups);
+  // Interrupted while it prepares, it is closed as soon as that is done: only then is it known what there is.
+  const close = cleanups.add(async () => (await preparing.catch(() => undefined))?.close());
   try {
+    const contest = await preparing;
     await contest.baseline();
     await contest.ours();
     const ours: number[] = [];
@@ -79,7 +87,7 @@ export async function runMeasure(measure: Measure): Promise<Row> {
     const [a, b] = [median(ours), median(baseline)];
     return rowOf(measure.name, a, b, measure.target, measure.holds(a, b));
   } finally {
-    await contest.close();
+    await close();
   }
 }
 

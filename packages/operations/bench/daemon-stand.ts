@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { execFile } from 'node:child_process';
-import { appendFileSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { appendFileSync, readFileSync, watch, writeFileSync } from 'node:fs';
 import { parseInstanceName, parsePrincipalName, type PrincipalName } from '@bureau/core';
 import {
   PrincipalNumbers,
@@ -17,11 +14,11 @@ import { connect, type IpcClient } from '@bureau/ipc';
 import { CgroupTree, systemClock } from '@bureau/process';
 import { daemonContract, type OutputOf, type PrincipalStatus } from '@bureau/protocol';
 import { generateOperatorKey, operatorSigner, sealBundle } from '@bureau/seal';
+import { BenchInstance } from '../../../build/bench/bench-instance.ts';
+import type { Cleanups } from '../../../build/bench/cleanups.ts';
 import { allStatuses, wholePlan } from '../src/agents/statuses.ts';
 
-const ROOT = join(import.meta.dirname, '../../..');
 const INSTANCE = 'benchdaemon';
-const WORDS = ['--instance', INSTANCE];
 /** Any single wait of the bench; nothing here takes a tenth of it. */
 const WAIT_MILLISECONDS = 60_000;
 
@@ -36,11 +33,13 @@ export interface LogLine {
 export class DaemonStand implements AsyncDisposable {
   readonly paths: InstancePaths;
   readonly tree: CgroupTree;
+  readonly #instance: BenchInstance;
   readonly #machine: MachineSettings;
   readonly #token: string;
   readonly #signer: ReturnType<typeof operatorSigner>;
 
-  private constructor(paths: InstancePaths, signer: ReturnType<typeof operatorSigner>) {
+  private constructor(instance: BenchInstance, paths: InstancePaths, signer: ReturnType<typeof operatorSigner>) {
+    this.#instance = instance;
     this.paths = paths;
     this.tree = CgroupTree.open(paths.cgroupName);
     this.#machine = readMachine(paths);
@@ -49,15 +48,16 @@ export class DaemonStand implements AsyncDisposable {
   }
 
   /** Starts it with `warm` relays and proxies at rest. */
-  static async start(warm: number): Promise<DaemonStand> {
-    await up();
+  static async start(warm: number, cleanups: Cleanups): Promise<DaemonStand> {
+    const instance = new BenchInstance(INSTANCE, cleanups);
+    await instance.up('--no-demo');
     const paths = instancePaths(parseInstanceName(INSTANCE));
     writeSettings(paths, { ...readSettings(paths), warm: { relays: warm, proxies: warm } });
-    await run('script/down', WORDS);
-    await up();
+    await instance.down();
+    await instance.up('--no-demo');
     const operator = generateOperatorKey();
     writeFileSync(`${paths.operatorsDirectory}/bench.pub`, operator.publicPem, { mode: 0o644 });
-    return new DaemonStand(paths, operatorSigner(operator.privatePem));
+    return new DaemonStand(instance, paths, operatorSigner(operator.privatePem));
   }
 
   /** Gives `bench/<name>` sealed keys, which it needs before it can start. */
@@ -174,8 +174,7 @@ export class DaemonStand implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await run('script/down', [...WORDS, '--purge']);
-    rmSync(`${this.paths.operatorsDirectory}/bench.pub`, { force: true });
+    await this.#instance.purge();
   }
 
   async #asked<Value>(ask: (daemon: IpcClient<typeof daemonContract>) => Promise<Value>): Promise<Value | undefined> {
@@ -205,12 +204,4 @@ export class DaemonStand implements AsyncDisposable {
     if (!answer.ok) throw new Error(`The homeserver refused ${type}: ${answer.status} ${await answer.text()}`);
     await answer.body?.cancel();
   }
-}
-
-async function up(): Promise<void> {
-  await run('script/up', [...WORDS, '--no-demo']);
-}
-
-async function run(script: string, args: readonly string[]): Promise<void> {
-  await promisify(execFile)(join(ROOT, script), [...args], { timeout: 300_000 });
 }

@@ -134,8 +134,8 @@ async function bareNode(): Promise<number> {
 export const reports: readonly Report[] = [
   {
     name: 'daemon on a stand',
-    async *run({ full, say }) {
-      await using stand = await DaemonStand.start(WARM);
+    async *run({ full, say, cleanups }) {
+      await using stand = await DaemonStand.start(WARM, cleanups);
       yield* firstOutput(stand, { rounds: full ? 100 : 20, say });
       yield* adopted(stand, full ? PRINCIPALS : 20);
     },

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { BenchInstance } from '../../../build/bench/bench-instance.ts';
+import type { Cleanups } from '../../../build/bench/cleanups.ts';
 import type { Contest, Measure } from '../../../build/bench/measure.ts';
 import { firstOutput, wholeRun } from './timing.ts';
 
@@ -45,9 +46,10 @@ const BWRAP = [
   ...['--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp', '--clearenv', '--', '/bin/echo', 'here'],
 ];
 
-async function prepare(contest: Omit<Contest, 'close'>): Promise<Contest> {
-  await promisify(execFile)(join(ROOT, 'script/up'), STAND);
-  return { ...contest, close: async () => void (await promisify(execFile)(join(ROOT, 'script/down'), [...STAND, '--purge'])) };
+async function prepare(cleanups: Cleanups, contest: Omit<Contest, 'close'>): Promise<Contest> {
+  const instance = new BenchInstance(INSTANCE, cleanups);
+  await instance.up();
+  return { ...contest, close: () => instance.purge() };
 }
 
 /** PSS of a process in MiB. */
@@ -90,7 +92,7 @@ function memory(kind: string, mark: string): Measure {
     name: `memory of the ${kind}, PSS, against an idle Node (MiB)`,
     target: '',
     rounds: 1,
-    prepare: () => prepare({ ours: () => Promise.resolve(memoryOf(findProcess(mark))), baseline: idleNode }),
+    prepare: (cleanups) => prepare(cleanups, { ours: () => Promise.resolve(memoryOf(findProcess(mark))), baseline: idleNode }),
     holds: () => true,
   };
 }
@@ -100,8 +102,8 @@ export const measures: readonly Measure[] = [
     name: 'bureau run to first output, against a hardened bwrap line (ms)',
     target: '',
     rounds: 7,
-    prepare: () =>
-      prepare({
+    prepare: (cleanups) =>
+      prepare(cleanups, {
         ours: () => firstOutput(join(ROOT, 'bin/bureau'), [...STAND, 'run', 'probe/bench', '--no-tty', '--', '/bin/echo', 'here']),
         baseline: () => firstOutput('/usr/bin/setpriv', BWRAP),
       }),
@@ -111,8 +113,8 @@ export const measures: readonly Measure[] = [
     name: 'script/up with everything in place, against node -e 0 (ms)',
     target: '< 10,000 ms',
     rounds: 3,
-    prepare: () =>
-      prepare({
+    prepare: (cleanups) =>
+      prepare(cleanups, {
         ours: () => wholeRun(join(ROOT, 'script/up'), STAND),
         baseline: () => wholeRun(join(ROOT, '.toolchain/bin/node'), ['-e', '0']),
       }),

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { execFile } from 'node:child_process';
-import { appendFileSync, readFileSync, readdirSync, rmSync, watch, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { appendFileSync, existsSync, readFileSync, readdirSync, watch, writeFileSync } from 'node:fs';
 import { parseInstanceName, parsePrincipalName, type PrincipalName } from '@bureau/core';
 import {
   PrincipalNumbers,
@@ -14,16 +11,20 @@ import {
   type InstanceUids,
 } from '@bureau/instance';
 import { connect, type IpcClient } from '@bureau/ipc';
-import { CgroupTree, systemClock } from '@bureau/process';
+import { CgroupTree, readProcessStatus, readProcesses, systemClock } from '@bureau/process';
 import { launcherContract, type InputOf } from '@bureau/protocol';
 import { generateOperatorKey, operatorSigner, sealBundle } from '@bureau/seal';
+import { BenchInstance } from '../../../build/bench/bench-instance.ts';
+import type { Cleanups } from '../../../build/bench/cleanups.ts';
 
-const ROOT = join(import.meta.dirname, '../../..');
 /** One for each run: two may stand beside each other. */
 const INSTANCE = `bench${process.pid}`;
-const WORDS = ['--instance', INSTANCE];
 /** Any single wait of the bench; nothing here takes a tenth of it. */
 const WAIT_MILLISECONDS = 60_000;
+/** Below it lie the trees of version 1, and the unified one. */
+const CGROUP_ROOT = '/sys/fs/cgroup';
+/** More than any bench has. */
+const PRINCIPALS_MAX = 1_000;
 
 type Launcher = IpcClient<typeof launcherContract>;
 
@@ -44,11 +45,12 @@ export class BenchStand implements AsyncDisposable {
   readonly tree: CgroupTree;
   readonly build: string;
   #launcher: Launcher | undefined;
-  #daemon: number | undefined;
+  readonly #instance: BenchInstance;
   readonly #seal: (name: PrincipalName, id: number) => Promise<Uint8Array>;
   #serial = 0;
 
-  private constructor(paths: InstancePaths, uids: InstanceUids, build: string, seal: BenchStand['sealFor']) {
+  private constructor(instance: BenchInstance, paths: InstancePaths, uids: InstanceUids, build: string, seal: BenchStand['sealFor']) {
+    this.#instance = instance;
     this.paths = paths;
     this.uids = uids;
     this.build = build;
@@ -57,12 +59,13 @@ export class BenchStand implements AsyncDisposable {
   }
 
   /** Starts it with `warm` relays and proxies at rest. */
-  static async start(warm: number): Promise<BenchStand> {
-    await up();
+  static async start(warm: number, cleanups: Cleanups): Promise<BenchStand> {
+    const instance = new BenchInstance(INSTANCE, cleanups);
+    await instance.up('--no-demo');
     const paths = instancePaths(parseInstanceName(INSTANCE));
     writeSettings(paths, { ...readSettings(paths), warm: { relays: warm, proxies: warm } });
-    await run('script/down', WORDS);
-    await up();
+    await instance.down();
+    await instance.up('--no-demo');
     const settings = readSettings(paths);
     const operator = generateOperatorKey();
     writeFileSync(`${paths.operatorsDirectory}/bench.pub`, operator.publicPem, { mode: 0o644 });
@@ -81,9 +84,8 @@ export class BenchStand implements AsyncDisposable {
       };
       return sealBundle({ header, secrets: new Map([['MATRIX_TOKEN', Buffer.from('bench')]]) }, { signer, recipients: [recipient] });
     };
-    const stand = new BenchStand(paths, uidsOf(settings.uidBase), settings.build, seal);
-    stand.#daemon = stand.#processIn('daemon');
-    process.kill(stand.#daemon, 'SIGSTOP');
+    const stand = new BenchStand(instance, paths, uidsOf(settings.uidBase), settings.build, seal);
+    process.kill(stand.#processIn('daemon'), 'SIGSTOP');
     await stand.reconnect();
     recipient = (await stand.launcher.call('status', {})).recipient;
     return stand;
@@ -200,11 +202,23 @@ export class BenchStand implements AsyncDisposable {
     }
   }
 
-  /** Everything that sandboxes hold of the machine: groups, directories, processes of the range. */
+  /** Everything that sandboxes hold of the machine, and may hold once the pools are full: one line each, without what is random in it. */
   footprint(): string[] {
-    const groups = this.tree.list().filter((name) => /^(relay|sandbox|proxy)-[0-9]+$/.test(name));
-    const directories = readdirSync(this.paths.principalsDir).map((name) => `.p/${name}`);
-    return [...groups, ...directories];
+    const { cgroupName, launcherStateDirectory, principalsDir, runDir } = this.paths;
+    const trees = new Set([this.tree.path, ...readdirSync(CGROUP_ROOT).map((name) => `${CGROUP_ROOT}/${name}/${cgroupName}`)]);
+    const groups = [...trees].filter(existsSync).flatMap((tree) =>
+      readdirSync(tree, { withFileTypes: true })
+        .filter((entry) => entry.isDirectory())
+        .map(({ name }) => `${tree}/${name.replace(/(?<=-pool)-.*/, '')}`),
+    );
+    const [first, last] = [this.uids.payload(0), this.uids.proxy(PRINCIPALS_MAX)];
+    const processes = readProcesses().flatMap(({ pid, name }) => {
+      const uid = readProcessStatus(pid)?.uids[0] ?? 0;
+      return uid >= first && uid <= last ? [`${name} of uid ${uid}`] : [];
+    });
+    const records = readdirSync(launcherStateDirectory).filter((name) => name.endsWith('.sandbox.json'));
+    const directories = readdirSync(principalsDir).map((name) => `.p/${name}`);
+    return [...groups, ...processes, ...records, ...directories, ...readdirSync(runDir).filter((name) => name.endsWith('.sock'))];
   }
 
   /** Process ids in the groups whose name begins so. */
@@ -241,9 +255,7 @@ export class BenchStand implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#launcher?.close();
-    if (this.#daemon !== undefined) process.kill(this.#daemon, 'SIGCONT');
-    await run('script/down', [...WORDS, '--purge']);
-    rmSync(`${this.paths.operatorsDirectory}/bench.pub`, { force: true });
+    await this.#instance.purge();
   }
 }
 
@@ -267,12 +279,4 @@ function waitsForOrder(pid: number): boolean {
   } catch {
     return false; // It has ended meanwhile.
   }
-}
-
-async function up(): Promise<void> {
-  await run('script/up', [...WORDS, '--no-demo']);
-}
-
-async function run(script: string, args: readonly string[]): Promise<void> {
-  await promisify(execFile)(join(ROOT, script), [...args], { timeout: 300_000 });
 }

@@ -17,21 +17,21 @@ const PEER_ROUNDS = 5;
 export const reports: readonly Report[] = [
   {
     name: 'sandbox',
-    async *run({ full, say }) {
+    async *run({ full, say, cleanups }) {
       const seccomp = seccompPrograms(seccompArchitecture(process.arch)).default;
       yield* unsealTime(say);
       let create: number | undefined;
       {
-        await using stand = await BenchStand.start(WARM);
+        await using stand = await BenchStand.start(WARM, cleanups);
         for await (const row of createTime(stand, { rounds: full ? 200 : 30, seccomp, warm: WARM, say })) {
           create ??= row.ours;
           yield row;
         }
-        yield* destroyTime(stand, full ? 1_000 : 30, WARM);
       }
       yield* beside(create ?? Number.NaN, full, say);
       const [parallel, idle] = full ? [50, 100] : [10, 10];
-      await using stand = await BenchStand.start(parallel);
+      await using stand = await BenchStand.start(parallel, cleanups);
+      yield* destroyTime(stand, { cycles: full ? 1_000 : 30, warm: parallel });
       yield* many(stand, { count: parallel, idle, warm: parallel, seccomp, say });
     },
   },
