@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import { UsageError } from '@bureau/core';
-import { ARGUMENT_MAX, environmentName, principalName, principalStatus, templateName } from '@bureau/protocol';
+import { readMachine } from '@bureau/instance';
+import { ARGUMENT_MAX, environmentName, principalName, principalStatus, templateName, type PrincipalStatus } from '@bureau/protocol';
 import * as v from 'valibot';
 import { readAssignment, requireSpec, writeAssignment, type WrittenAssignment } from '../assignments.ts';
 import { connectDaemon } from '../daemon-client.ts';
+import { machineArgument } from '../machine/machine-argument.ts';
+import { operatorFor, requireNowhereElse } from '../machine/operator-for.ts';
 import { openOperator } from '../operator.ts';
 import { ensurePrincipal } from '../principals.ts';
 import { defineOperation, type AnyOperation } from '../registry/operation.ts';
 import { parseAuthorization } from './authorization.ts';
 import { describeStatus } from './describe.ts';
 import { parseHealthCheck } from './health-check.ts';
+import { waitElsewhere } from './wait-elsewhere.ts';
 import { waitRunning } from './wait.ts';
 import { parseWhen } from './when.ts';
 
@@ -37,9 +41,9 @@ export function parseEnvironment(pairs: readonly string[]): Record<string, strin
 /** `bureau agent deploy <principal> -- CMD…`: an agent that is kept running. */
 export const agentDeploy: AnyOperation = defineOperation({
   name: 'agent deploy',
-  summary: 'Keep a command running as an agent of this machine',
+  summary: 'Keep a command running as an agent of this machine, or of another one',
   description:
-    'Makes the account when it is new, seals its keys for this machine, and writes its assignment. Deploying again replaces what runs.',
+    'Makes the account when it is new, seals its keys for the machine, and writes its assignment. Deploying again replaces what runs.',
   grant: 'agent/deploy',
   input: v.strictObject({
     principal: principalName,
@@ -52,6 +56,7 @@ export const agentDeploy: AnyOperation = defineOperation({
     when: v.optional(v.string()),
     update: v.optional(v.picklist(['replace', 'guarded'])),
     health_check: v.optional(v.string()),
+    machine: v.optional(machineArgument),
     quarantine_after: v.optional(v.pipe(v.string(), v.regex(/^[0-9]{1,3}$/, 'expected a number such as 10'))),
     wait: v.optional(v.boolean(), true),
   }),
@@ -77,6 +82,7 @@ export const agentDeploy: AnyOperation = defineOperation({
       placeholder: 'JSON',
     },
     quarantine_after: { help: 'leave it alone after so many ends in a row soon after its start; default 10', placeholder: 'N' },
+    machine: { help: 'the machine that is to run it; default: this one. Its key must be pinned (machine confirm)', placeholder: 'NAME' },
     wait: { help: 'wait until it runs, or waits for its condition', negatable: true },
   },
   positionals: ['principal'],
@@ -90,14 +96,20 @@ export const agentDeploy: AnyOperation = defineOperation({
       command: `bureau agent deploy demo/web --health-check '{"type": "http", "endpoint": "/workspace/health.sock", "path": "/health"}' -- python3 serve.py`,
       shows: 'an agent that is started again when it answers no more',
     },
+    {
+      command: 'bureau agent deploy demo/train --machine laptop -- python3 train.py',
+      shows: 'an agent of another machine, sealed for that one alone',
+    },
     { command: 'bureau agent deploy demo/clock -- sh -c "while date; do sleep 60; done"', shows: 'an agent that prints the time' },
   ],
   async handler(input, context) {
     const environment = parseEnvironment(input.env);
     const authorization = parseAuthorization(input.allow, input.deny);
     const healthCheck = input.health_check === undefined ? undefined : parseHealthCheck(input.health_check);
-    using daemon = await connectDaemon(context);
-    const operator = openOperator(context);
+    const operator = input.machine === undefined ? openOperator(context) : await operatorFor(input.machine, context);
+    const isHere = operator.machine.machine === readMachine(context.paths).machine;
+    using daemon = isHere ? await connectDaemon(context) : undefined;
+    if (!isHere) await requireNowhereElse(input.principal, operator.machine.machine, context);
     const startWhen = input.when === undefined ? undefined : await parseWhen(input.when, operator, context.signal);
     const before = await readAssignment(operator, input.principal, context.signal);
     const generation = (before?.generation ?? 0) + (before === undefined ? 0 : 1);
@@ -119,7 +131,11 @@ export const agentDeploy: AnyOperation = defineOperation({
     await requireSpec(operator, assignment, context.signal);
     await ensurePrincipal(operator, input.principal, context);
     const event = await writeAssignment(operator, assignment, context.signal);
-    const status = input.wait ? await waitRunning(daemon, input.principal, generation, context) : null;
+    const wait = (): Promise<PrincipalStatus> =>
+      daemon === undefined
+        ? waitElsewhere(operator, input.principal, generation, context)
+        : waitRunning(daemon, input.principal, generation, context);
+    const status = input.wait ? await wait() : null;
     return { principal: input.principal, event_id: event, status };
   },
   render: ({ principal, status }) => (status === null ? `${principal} is assigned` : describeStatus(status)),

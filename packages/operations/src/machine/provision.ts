@@ -69,7 +69,14 @@ export const machineProvision: AnyOperation = defineOperation({
     await ensureMember(template, user, { inviter: client }, { signal });
 
     const at = context.clock.now();
-    const content: MachineProvisionContent = { v: 1, machine, user, at, by: session.user };
+    const content: MachineProvisionContent = {
+      v: 1,
+      machine,
+      user,
+      at,
+      by: session.user,
+      ...(reachedAt === undefined ? {} : { homeserverUrl: reachedAt }),
+    };
     const provision = await client.setState(roomId, MACHINE_PROVISION.type, '', content, { signal });
     const before = known === undefined ? undefined : machineFacts(known);
     if (before?.revocation !== undefined) await client.setState(roomId, MACHINE_REVOCATION.type, '', {}, { signal });

@@ -74,6 +74,8 @@ export const machineProvisionContent = v.object({
   by: userId,
   /** The key that operators seal to; what the machine publishes later is refused unless it is this one. */
   recipient: v.optional(ageRecipient),
+  /** The homeserver's address as the machine reaches it, where that is not the operators' own. */
+  homeserverUrl: v.optional(v.pipe(v.string(), v.maxLength(500), v.url())),
   /** When the machine was taken out of service in good order. */
   decommissionedAt: v.optional(timestamp),
 });
