@@ -126,6 +126,21 @@ test('LimitedCgroup.create() fails when a limit cannot be set', () => {
   group.remove();
 });
 
+test('LimitedCgroup.make() leaves a group without limits, anew; hold() sets them', async () => {
+  const group = tree.limited('held', { pids: 1 });
+  group.make();
+  const fork = 'try: os.fork(); print("forked")\nexcept BlockingIOError: print("refused")';
+  assert.match((await runIn(group, fork)).said, /forked/);
+  group.make();
+  group.hold();
+  assert.equal((await runIn(group, fork)).said, 'refused\n');
+  assert.deepEqual(group.hits(), { memory: false, pids: true });
+  group.make();
+  assert.deepEqual(group.hits(), { memory: false, pids: false });
+  group.remove();
+  assert.deepEqual(tree.list(), []);
+});
+
 test('limitFiles() says the same in both versions', () => {
   const limits: GroupLimits = { memory: 1_000, pids: 5, cpuWeight: 200, cpuQuota: 150, ioWeight: 5_000 };
   const text = (version: 1 | 2): string[] => limitFiles(limits, version).map(({ file, value }) => `${file}=${value}`);

@@ -30,13 +30,23 @@ export class LimitedCgroup extends Cgroup {
     this.#limits = limits;
   }
 
-  /** Makes the group anew, so that its counters are its own, and sets its limits. Throws `cgroup_failed`: without its limits it is not made. */
+  /** {@link make} and {@link hold}. Throws `cgroup_failed`. */
   override create(): void {
+    this.make();
+    this.hold();
+  }
+
+  /** Makes the group anew, so that its counters are its own. It is held to nothing yet, and nothing belongs into it before {@link hold}. */
+  make(): void {
     this.remove();
     super.create();
+    for (const controller of this.#controllers) if (controller.version === 1) new Cgroup(this.#directory(controller)).create();
+  }
+
+  /** Sets the limits of a group that was made. Throws `cgroup_failed`. */
+  hold(): void {
     for (const controller of this.#controllers) {
       const directory = this.#directory(controller);
-      if (controller.version === 1) new Cgroup(directory).create();
       for (const { file, value, optional } of limitFiles(this.#limits, controller.version).filter(
         (each) => each.controller === controller.name,
       ))

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { rmSync } from 'node:fs';
+import { sleep } from '@bureau/core';
 import { ensurePrincipalDirectories, ensureRelayDirectory, ensureWorkspace } from '@bureau/instance';
 import type { WarmPool } from '@bureau/process';
 import type { BundleHeader } from '@bureau/protocol';
 import type { LauncherCredentials } from './launcher-credentials.ts';
 import type { CreateInput, LauncherDeps } from './launcher-deps.ts';
 import { planSandbox } from './launcher-wall.ts';
+import { FEED_AFTER_MILLISECONDS } from './lifecycle-limits.ts';
 import type { ProxyLink } from './lifecycle-proxy.ts';
 import { startRelay, takeRelay, type TakenRelay } from './lifecycle-relay.ts';
 import { LifecycleTimes } from './lifecycle-times.ts';
@@ -46,14 +48,20 @@ export async function startSandbox(deps: LauncherDeps, start: SandboxStart): Pro
   const { input, number } = start;
   const faults = new LifecycleTimes(clock, deps.faults, start.cancel);
   await endGroups(deps, number);
-  // The kernel may take 10 ms to move it: meanwhile the rest is judged and made.
-  const relay = takeRelay(start.pool, relayGroupOf(tree, number));
+  const sandboxGroup = sandboxGroupOf(tree, number);
+  let relay: TakenRelay | undefined;
   try {
+    // Before the relay's move: as long as the kernel waits with that, it makes no group, and this thread would stand still.
+    sandboxGroup.make();
+    // The kernel may take 10 ms to move it: meanwhile the rest is judged and made.
+    relay = takeRelay(start.pool, relayGroupOf(tree, number));
     const header = await headerOf(credentials, input, number);
     faults.reached('create.accepted');
     return await startJudged(deps, start, { header, relay, faults });
   } catch (error) {
-    await relay.end();
+    await relay?.end();
+    // What cannot be removed now is met by the next start.
+    await sandboxGroup.removeSoon().catch(() => undefined);
     throw error;
   }
 }
@@ -112,7 +120,8 @@ async function startJudged(deps: LauncherDeps, start: SandboxStart, { header, re
       faults,
       onRunning: start.onRunning,
     });
-    // The payload runs: what it asks meanwhile its proxy answers when it has its keys.
+    // The payload runs: its first instructions go before, and what it asks meanwhile its proxy answers when it has its keys.
+    await sleep(clock, FEED_AFTER_MILLISECONDS);
     letFeed();
     await served;
     faults.reached('create.served');

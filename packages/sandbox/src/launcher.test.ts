@@ -81,6 +81,26 @@ test('Launcher.create() passes on why a sandbox failed that had just been named'
   assert.deepEqual(stand.tree.list(), []);
 });
 
+test('Launcher.create() with a bundle that is refused leaves no control group in any tree', async (context) => {
+  const stand = await launcherStand(context);
+  const launcher = stand.start();
+  const trees = [stand.tree.path, ...stand.tree.controllers.present.map(({ root }) => `${root}/${stand.paths.cgroupName}`)];
+  const groups = (): string[] =>
+    trees
+      .filter(existsSync)
+      .flatMap((tree) => readdirSync(tree, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : [])));
+  await launcher.create(stand.input('a-0'));
+  assert.ok(groups().filter((name) => name === 'sandbox-0').length === new Set(trees).size, groups().join(' '));
+  await launcher.destroy(PRINCIPAL, 'a-0', 0);
+  launcher.forget(PRINCIPAL, 'a-0');
+  const input = stand.input('a-1');
+  const bundle = Buffer.from(input.bundle ?? []);
+  bundle[bundle.length - 1]! ^= 1;
+  await assert.rejects(launcher.create({ ...input, bundle }), { code: 'bundle_unreadable' });
+  assert.deepEqual(groups(), []);
+  assert.equal((await launcher.create(input)).id, 'a-1');
+});
+
 test('Launcher.create() leaves nothing when there is no proxy', async (context) => {
   const stand = await launcherStand(context);
   const launcher = stand.start();

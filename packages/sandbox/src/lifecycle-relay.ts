@@ -5,7 +5,7 @@ import { BureauError, type Clock } from '@bureau/core';
 import { openLogFile } from '@bureau/files';
 import { encodeFrame, readFrames } from '@bureau/ipc';
 import { listenUnix } from '@bureau/native';
-import { endGroup, readProcess, type Cgroup, type PoolMember, type WarmPool } from '@bureau/process';
+import { endGroup, readProcess, type Cgroup, type LimitedCgroup, type PoolMember, type WarmPool } from '@bureau/process';
 import { relayReport, type RelayConfig, type RelayReport } from '@bureau/protocol';
 import * as v from 'valibot';
 import type { FaultPoints } from './faults.ts';
@@ -20,8 +20,8 @@ export interface RelayStart {
   readonly logFile: string;
   readonly outputFile: string;
   readonly config: RelayConfig;
-  /** For everything inside the sandbox. */
-  readonly sandboxGroup: Cgroup;
+  /** For everything inside the sandbox; made, and not yet held to its limits. */
+  readonly sandboxGroup: LimitedCgroup;
   readonly clock: Clock;
   readonly faults: FaultPoints;
   /** Makes what bubblewrap mounts, while the relay takes its uid. */
@@ -57,7 +57,7 @@ export async function startRelay(start: RelayStart): Promise<void> {
     const reports = readReports(relay.reports);
     const started = untilStarted(reports, clock);
     started.catch(() => undefined);
-    start.sandboxGroup.create();
+    start.sandboxGroup.hold();
     faults.reached('create.groups');
     await Promise.all([start.furnish(), started.then((init) => place(init, relay, start, reports)), start.untilListening]);
     relay.instructions.end(GO);
