@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { rmSync } from 'node:fs';
-import { sleep } from '@bureau/core';
 import { ensurePrincipalDirectories, ensureRelayDirectory, ensureWorkspace } from '@bureau/instance';
 import type { WarmPool } from '@bureau/process';
 import type { BundleHeader } from '@bureau/protocol';
 import type { LauncherCredentials } from './launcher-credentials.ts';
 import type { CreateInput, LauncherDeps } from './launcher-deps.ts';
 import { planSandbox } from './launcher-wall.ts';
-import { FEED_AFTER_MILLISECONDS } from './lifecycle-limits.ts';
 import type { ProxyLink } from './lifecycle-proxy.ts';
 import { startRelay, takeRelay, type TakenRelay } from './lifecycle-relay.ts';
 import { LifecycleTimes } from './lifecycle-times.ts';
@@ -120,8 +118,7 @@ async function startJudged(deps: LauncherDeps, start: SandboxStart, { header, re
       faults,
       onRunning: start.onRunning,
     });
-    // The payload runs: its first instructions go before, and what it asks meanwhile its proxy answers when it has its keys.
-    await sleep(clock, FEED_AFTER_MILLISECONDS);
+    // The payload runs: what it asks meanwhile its proxy answers when it has its keys.
     letFeed();
     await served;
     faults.reached('create.served');
