@@ -14,6 +14,7 @@ export class BenchInstance {
   readonly #cleanups: Cleanups;
   #purge: (() => Promise<void>) | undefined;
   #running: Promise<void> = Promise.resolve();
+  #isOver = false;
 
   constructor(name: string, cleanups: Cleanups) {
     this.#words = ['--instance', name];
@@ -37,16 +38,23 @@ export class BenchInstance {
   }
 
   async #purgeNow(): Promise<void> {
+    this.#isOver = true;
     // An interrupted bench may be in the middle of `script/up`, which would bring up again what we take down.
     await this.#running.catch(() => undefined);
-    await this.#run('script/down', ['--purge']);
+    await this.#script('script/down', ['--purge']);
   }
 
-  #run(script: string, more: readonly string[]): Promise<void> {
+  /** An interrupted bench goes on behind its end; its next script would only be in the way of the one that takes everything down. */
+  async #run(script: string, more: readonly string[]): Promise<void> {
+    if (this.#isOver) throw new Error('The bench is over; its instance is taken down');
+    this.#running = this.#script(script, more);
+    await this.#running;
+  }
+
+  async #script(script: string, more: readonly string[]): Promise<void> {
     const args = [...this.#words, ...more];
     // A session of its own: Ctrl-C is ours to answer, and a second one must not end the script that takes everything down.
     const options = { timeout: SCRIPT_MILLISECONDS, detached: true };
-    this.#running = promisify(execFile)(join(ROOT, script), args, options).then(() => undefined);
-    return this.#running;
+    await promisify(execFile)(join(ROOT, script), args, options);
   }
 }

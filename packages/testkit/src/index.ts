@@ -19,6 +19,7 @@ export { standName } from './stand-name.ts';
 export { startStand } from './stand.ts';
 export type { Stand, StandFacts, StandOptions } from './stand.ts';
 export { difference } from './leak-check.ts';
+export { instanceLeaks } from './instance-leaks.ts';
 export type { Footprint } from './footprint.ts';
 export { instanceProcesses } from './instance-processes.ts';
 export type { InstanceMarks, InstanceProcess } from './instance-processes.ts';
