@@ -75,7 +75,7 @@ async function runFiles(
 
 /** What passed of the deep suite, for docs/reference/faults.md. */
 function recordDeep(root: string, files: readonly TestFile[], totals: TestTotals): void {
-  const deep = new Set(files.filter(({ kind }) => kind === 'deep').map(({ file }) => file));
+  const deep = new Set(files.filter(({ name }) => name === 'deep').map(({ file }) => file));
   const git = (...args: string[]): string => spawnSync('git', args, { cwd: root, encoding: 'utf8' }).stdout.trim();
   // What it writes itself is no change of what ran.
   const isChanged = git('status', '--porcelain', '--', '.', `:!${PASSED_FAULTS_FILE}`) !== '';
