@@ -132,6 +132,36 @@ describe('commands in the config room', () => {
     assert.equal(refused['code'], 'not_found');
   });
 
+  test('stop an agent and let it run again; stopped it stays over kill -9 of daemon and launcher, and a new generation ends that too', async () => {
+    const ask = (command: string, code = 0): Promise<Record<string, unknown>> =>
+      json(['machine', 'command', machine, command, `principal=${AGENT}`], code);
+    assert.equal((await ask('agent.start', 1))['code'], 'not_halted');
+    assert.equal((await ask('agent.stop'))['status'], 'success');
+    assert.equal(payload(), undefined);
+    const state = async (): Promise<{ state: string; message?: string } | undefined> => {
+      const { code, stdout } = await stand.bureau(['agent', 'show', AGENT, '--json']);
+      return code === 0 ? ((JSON.parse(stdout) as { status: { state: string; message?: string } | null }).status ?? undefined) : undefined;
+    };
+    await until('it is stopped', ANSWER_MILLISECONDS, async () => (await state())?.state === 'stopped');
+    assert.match((await state())?.message ?? '', /stopped by a command of @bureau-admin:/);
+    for (const role of ['daemon', 'launcher']) process.kill(stand.process(role).pid, 'SIGKILL');
+    await until('the next ones know it too', ANSWER_MILLISECONDS, async () => {
+      const plan = await stand.bureau(['machine', 'plan', '--json']);
+      return (
+        plan.code === 0 && (JSON.parse(plan.stdout) as { actions: unknown[] }).actions.length === 0 && (await state())?.state === 'stopped'
+      );
+    });
+    assert.equal(payload(), undefined);
+    assert.equal((await ask('agent.start'))['status'], 'success');
+    await until('it runs again', ANSWER_MILLISECONDS, () => payload() !== undefined);
+
+    assert.equal((await ask('agent.stop'))['status'], 'success');
+    const { code, stderr } = await stand.bureau(['agent', 'restart', AGENT]);
+    assert.equal(code, 0, stderr);
+    assert.ok(payload() !== undefined, 'a new generation');
+    assert.equal((await send(member.token, restart('low-member-stop', { command: 'agent.stop' }))).status, 403);
+  });
+
   test('are taken from nobody else: a member without power, with power lent to speak alone, from another room', async () => {
     const former = payload();
     assert.equal((await send(member.token, restart('low-member-1'))).status, 403, 'the homeserver itself refuses it');
