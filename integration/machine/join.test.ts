@@ -116,6 +116,35 @@ describe('a second machine', () => {
     for (const key of ['credentialFile', 'operatorKeyFile', 'escrowKeyFile'] as const) rmSync(second.paths[key]);
   });
 
+  test('runs an agent that was deployed from afar, sealed for it alone, and from nowhere else at the same time', async () => {
+    assert.ok(second !== undefined);
+    const before = payloads(second);
+    const { code, stdout, stderr } = await first.bureau([
+      'agent',
+      'deploy',
+      'second/far',
+      '--machine',
+      'second',
+      '--json',
+      '--',
+      'sleep',
+      '1000',
+    ]);
+    assert.equal(code, 0, stderr);
+    assert.equal((JSON.parse(stdout) as { status: { state: string } }).status.state, 'running');
+    assert.ok(payloads(second) > before);
+    await refused(
+      ['agent', 'deploy', 'first/agent', '--machine', 'second', '--', 'true'],
+      /is assigned to machine\/first|is assigned to machine/,
+    );
+    await refused(['agent', 'deploy', 'second/x', '--machine', 'nobody', '--', 'true'], /There is no machine machine\/nobody/);
+    const { agents } = await json(['agent', 'list']);
+    const stand = second;
+    await json(['agent', 'remove', 'second/far', '--machine', 'second']);
+    await until('it has ended there', START_MILLISECONDS, () => payloads(stand) === before);
+    assert.ok(!(agents as { principal: string }[]).some(({ principal }) => principal === 'second/far'), 'nothing of it is here');
+  });
+
   test('that says another key is refused loudly', async () => {
     assert.ok(second !== undefined);
     const { room_id: room, recipient } = await json(['machine', 'show', MACHINE]);
@@ -131,6 +160,7 @@ describe('a second machine', () => {
     assert.equal(await publish(`${String(recipient).slice(0, -4)}qqqq`), 200);
     assert.equal(await condition(), 'key_changed');
     await refused(['machine', 'confirm', MACHINE], /another key than the pinned one/);
+    await refused(['agent', 'deploy', 'second/late', '--machine', 'second', '--', 'true'], /another key than the pinned one/);
     assert.equal(await publish(recipient), 200);
     assert.equal(await condition(), 'ready');
   });
