@@ -7,7 +7,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
-import { runCommand } from '@bureau/testkit';
+import { runCommand, until } from '@bureau/testkit';
 import { KEY, RealProxy } from '@bureau/testkit/proxy';
 import { certificate } from './certificates.testing.ts';
 import { codeOf, exchange, oneRequest, opening, statuses } from './raw-client.testing.ts';
@@ -180,7 +180,7 @@ describe('rotation (test 35)', () => {
     const ends = Date.now() + 1_500;
     await proxy.configure({ upstreams: { api: { url: upstream.url, inject: INJECT } }, header: { expires_at: ends } });
     const running = get();
-    while (open.length === 0 || Date.now() <= ends) await get([], '/healthz');
+    await until('the call to be under way and the bundle to have ended', 20_000, () => open.length > 0 && Date.now() > ends);
     const refused = await get();
     assert.deepEqual([statuses(refused), codeOf(refused)], [[403], 'credentials_expired']);
     open[0]?.();
