@@ -6,6 +6,8 @@ import { after, before, test } from 'node:test';
 import { CHECKOUT, readCredentials, runCommand, startStand, until, type Stand } from '@bureau/testkit';
 
 const WAIT_MILLISECONDS = 60_000;
+/** A homeserver needs its time to start, and a daemon that lost it asks again after a pause. */
+const RECOVERY_MILLISECONDS = 150_000;
 const AGENTS = Array.from({ length: 10 }, (_, at) => `curl/agent${at}`);
 /** Argument of every payload; the agent's number follows. */
 const WORD = '77770';
@@ -82,6 +84,52 @@ test('ten agents deployed by editing one room with curl, while daemon and launch
     agents.map(({ principal, state }) => `${principal} ${state}`).toSorted(),
     AGENTS.map((agent) => `${agent} running`),
   );
+});
+
+/** The process that runs for each agent, by the number of its agent. */
+function payloads(): Map<number, number> {
+  return new Map(
+    stand.processes().flatMap(({ args, pid, program, zombie }) => {
+      const word = args.find((each) => each.startsWith(WORD));
+      return zombie || program !== 'sleep' || word === undefined ? [] : [[Number(word.slice(WORD.length)), pid] as const];
+    }),
+  );
+}
+
+async function homeserverAnswers(): Promise<boolean> {
+  return await fetch(`${stand.facts.homeserver}/_matrix/client/versions`).then(
+    ({ ok }) => ok,
+    () => false,
+  );
+}
+
+/** The role of the part of a sandbox that serves an agent. */
+function partOf(agent: number, part: 'proxy' | 'relay'): string {
+  const pid = payloads().get(agent);
+  const role = stand.processes().find((each) => each.pid === pid)?.role ?? '';
+  return role.replace(/^payload/, part);
+}
+
+test('each process is killed in turn, just when an agent was edited with curl: the edit arrives, and nobody else is touched', async (t) => {
+  const victims = [() => 'daemon', () => 'launcher', () => 'homeserver', () => partOf(8, 'proxy'), () => partOf(9, 'relay')];
+  for (const [round, victim] of victims.entries()) {
+    const role = victim();
+    await until('the homeserver answers', RECOVERY_MILLISECONDS, homeserverAnswers);
+    const before = payloads();
+    assert.equal(before.size, AGENTS.length, `all run before ${role} is killed`);
+    const agent = AGENTS[round] ?? '';
+    const began = Date.now();
+    await typeDocumented(agent, { v: 1, principal: agent, command: ['sleep', `${WORD}${round}`], environment: { ROUND: String(round) } });
+    process.kill(stand.process(role).pid, 'SIGKILL');
+    const lost = new Set([round, ...(role.startsWith('relay') ? [9] : [])]);
+    await until(`all run after ${role} was killed, the edited one anew`, RECOVERY_MILLISECONDS, async () => {
+      const now = payloads();
+      return now.size === AGENTS.length && [...lost].every((each) => now.get(each) !== before.get(each)) && (await planned()) === 0;
+    });
+    const now = payloads();
+    for (const [each, pid] of before) if (!lost.has(each)) assert.equal(now.get(each), pid, `${AGENTS[each]} was not touched by ${role}`);
+    t.diagnostic(`${role}: all as wanted ${Date.now() - began} ms after the edit`);
+  }
 });
 
 test('nine are ended with curl, and the tenth is told to stop; nobody else is touched', async () => {
