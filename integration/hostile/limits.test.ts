@@ -163,7 +163,9 @@ describe('machine status answers within 1 s, and a kill is done within 5 s, whil
   for (const [what, template, script] of greedy) {
     test(what, async (context) => {
       await using running = stand.spawnBureau(['run', 'hostile/greedy', '--template', template, '--', 'bash', '-c', script]);
-      await running.stdout.waitFor('up', START_MILLISECONDS);
+      await running.stdout.waitFor('up', START_MILLISECONDS).catch((cause: unknown) => {
+        throw new Error(`It did not come up: ${running.stderr.quoted}`, { cause });
+      });
       const slowest = await slowestAnswer(context);
       const began = performance.now();
       running.signal('SIGKILL');
