@@ -62,7 +62,7 @@ export { BUNDLE_LIFE_MAX, BUNDLE_SIGNATURE_CONTEXT, BUNDLE_SKEW_MAX, bundleHeade
 export type { BundleHeader } from './bundle.ts';
 export { DEFAULT_AUTHORIZATION, authorizationList } from './authorization.ts';
 export type { AuthorizationList, AuthorizationRule } from './authorization.ts';
-export { placeholdersIn } from './response-interceptor.ts';
+export { fillPlaceholders, placeholdersIn } from './response-interceptor.ts';
 export type { ResponseInterceptor } from './response-interceptor.ts';
 export { secretName, secretsOfUpstream } from './upstream.ts';
 export type { UpstreamRule } from './upstream.ts';

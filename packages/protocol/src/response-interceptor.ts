@@ -71,6 +71,11 @@ export function placeholdersIn(text: string): readonly string[] {
   return [...text.matchAll(PLACEHOLDER)].map(([, name]) => name as string);
 }
 
+/** The text with each of its placeholders replaced, once: what `valueOf` gives is not read again. */
+export function fillPlaceholders(text: string, valueOf: (name: string) => string): string {
+  return text.replace(PLACEHOLDER, (_all, name: string) => valueOf(name));
+}
+
 function faultOf(value: unknown, isLiteral: boolean): string | undefined {
   if (typeof value === 'string') return faultOfText(value, isLiteral);
   if (typeof value === 'number') return Number.isSafeInteger(value) ? undefined : 'expected whole numbers: Matrix has no others';

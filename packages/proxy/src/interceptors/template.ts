@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { placeholdersIn } from '@bureau/protocol';
+import { fillPlaceholders, placeholdersIn } from '@bureau/protocol';
 import { InterceptionFailure } from './failure.ts';
 
 /** What the placeholders of a template stand for. */
@@ -16,7 +16,6 @@ type Content = Readonly<Record<string, unknown>>;
 
 /** Deepest nesting of a field of an answer that is taken over. */
 const DEPTH_MOST = 16;
-const PLACEHOLDER = /\$\{([^{}]*)\}/g;
 const WHOLE = /^\$\{response\.([^{}]*)\}$/;
 
 /** True when the template speaks of the answer's body. */
@@ -48,7 +47,7 @@ function expandValue(value: unknown, values: TemplateValues): unknown {
 function expandText(text: string, values: TemplateValues): unknown {
   const field = WHOLE.exec(text)?.[1];
   if (field !== undefined) return canonical(fieldOf(values, field) ?? null, DEPTH_MOST);
-  return text.replace(PLACEHOLDER, (_all, name: string) => valueOf(name, values)).toWellFormed();
+  return fillPlaceholders(text, (name) => valueOf(name, values)).toWellFormed();
 }
 
 function valueOf(name: string, values: TemplateValues): string {
