@@ -7,6 +7,7 @@ import { after, before, beforeEach, test } from 'node:test';
 import { until } from '@bureau/testkit';
 import { KEY, RealProxy, TOKEN } from '@bureau/testkit/proxy';
 import { exchange, oneRequest, statuses } from './raw-client.testing.ts';
+import { assertGrowth } from './growth.testing.ts';
 import { Recorder } from './recorder.testing.ts';
 
 /** What it may grow by, as in memory.test.ts. */
@@ -52,19 +53,9 @@ async function counts(): Promise<{ readonly sent: number; readonly failed: numbe
   return { sent, failed, dropped };
 }
 
-/** Runs an attack; the proxy has not grown by more than the bound at any moment that was looked at. */
+/** Runs an attack; the proxy has not grown by more than the bound. */
 async function bounded(name: string, attack: () => Promise<void>, most = GROWTH_MIB): Promise<void> {
-  const rest = proxy.memoryMiB;
-  let peak = rest;
-  const look = setInterval(() => (peak = Math.max(peak, proxy.memoryMiB)), 50);
-  try {
-    await attack();
-    peak = Math.max(peak, proxy.memoryMiB);
-  } finally {
-    clearInterval(look);
-  }
-  process.stderr.write(`interceptors: ${name}: ${rest.toFixed(0)} MiB before, ${peak.toFixed(0)} MiB at most\n`);
-  assert.ok(peak - rest <= most, `${name} added ${(peak - rest).toFixed(1)} MiB, expected at most ${most}`);
+  await assertGrowth(proxy, `interceptors, ${name}`, most, attack);
 }
 
 /** One call whose answer is read and counted, not kept. */

@@ -7,6 +7,7 @@ import { connect, type Socket } from 'node:net';
 import { after, before, beforeEach, test } from 'node:test';
 import { RealProxy } from '@bureau/testkit/proxy';
 import { until } from '@bureau/testkit';
+import { assertGrowth } from './growth.testing.ts';
 import { exchange, oneRequest, statuses } from './raw-client.testing.ts';
 import { Recorder } from './recorder.testing.ts';
 import { Sink } from './sink.testing.ts';
@@ -69,20 +70,15 @@ function open(): Socket {
 
 /** Runs an attack; then others are served still, and the proxy has not grown by more than `most`. */
 async function bounded(name: string, attack: () => Promise<void>, most = GROWTH_MIB): Promise<void> {
-  const rest = proxy.memoryMiB;
-  let peak = rest;
-  const look = setInterval(() => (peak = Math.max(peak, proxy.memoryMiB)), 50);
   try {
-    await attack();
-    await isServed();
-    peak = Math.max(peak, proxy.memoryMiB);
+    await assertGrowth(proxy, name, most, async () => {
+      await attack();
+      await isServed();
+    });
   } finally {
-    clearInterval(look);
     for (const socket of sockets) socket.destroy();
     sockets = [];
   }
-  process.stderr.write(`memory: ${name}: ${rest.toFixed(0)} MiB before, ${peak.toFixed(0)} MiB at most\n`);
-  assert.ok(peak - rest <= most, `${name} added ${(peak - rest).toFixed(1)} MiB, expected at most ${most}`);
 }
 
 /** Writes pieces until so many bytes are out, or the other side has closed or reads no more. */
