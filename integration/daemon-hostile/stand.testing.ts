@@ -29,11 +29,7 @@ export async function principalOf(stand: Stand, principal: string): Promise<Stat
 
 /** Every process of sandboxes: role, pid and start. */
 export function sandboxes(stand: Stand): string[] {
-  return stand
-    .processes()
-    .filter(({ role, zombie }) => !zombie && /^(payload|relay):\d/.test(role))
-    .map(({ role, pid, startTime }) => `${role} ${pid} ${startTime}`)
-    .toSorted();
+  return stand.lasting(/^(payload|relay):/);
 }
 
 /** Whether something with this word among its arguments runs. */

@@ -46,8 +46,7 @@ async function within(line: string): Promise<void> {
 
 /** The kept agent and what serves it. */
 function living(): string[] {
-  const live = stand.processes().filter(({ zombie, role }) => !zombie && /^(relay:\d|payload|proxy:\d|launcher|daemon)/.test(role));
-  return live.map(({ role, pid, startTime }) => `${role} ${pid} ${startTime}`).toSorted();
+  return stand.lasting(/^(relay|payload|proxy|launcher|daemon)/);
 }
 
 test('a full disk under the daemon: the stand comes up, works from memory and reports it', async () => {

@@ -73,12 +73,6 @@ async function succeeds(args: readonly string[]): Promise<string> {
   return stdout;
 }
 
-/** Every live process: role, pid and start. */
-function identities(): string[] {
-  const live = stand.processes().filter(({ zombie, role }) => !zombie && role !== 'command' && !role.endsWith(':waiting'));
-  return live.map(({ role, pid, startTime }) => `${role} ${pid} ${startTime}`).toSorted();
-}
-
 interface Asked {
   readonly began: number;
   readonly ended: number;
@@ -102,7 +96,7 @@ test('a homeserver that stands still: calls end at the proxy’s deadline, nothi
   await succeeds(['agent', 'deploy', 'fault/asker', '--', node, '-e', ASKER, room]);
   const file = `${stand.paths.workspaceRoot}/fault/asker/asker.log`;
   await until('the first message', LIVE_MILLISECONDS, () => asked(file).some(({ status }) => status === 200 || status === 201));
-  const living = identities();
+  const living = stand.lasting();
   const { pid } = stand.process('homeserver');
   const stopped = Date.now();
   process.kill(pid, 'SIGSTOP');
@@ -118,7 +112,7 @@ test('a homeserver that stands still: calls end at the proxy’s deadline, nothi
     await until('a whole minute', STOPPED_MILLISECONDS, () => Date.now() - stopped >= STOPPED_MILLISECONDS);
     assert.match(await succeeds(['machine', 'status']), /sync silent: the homeserver has sent nothing since \d{4}-/);
     assert.match(await succeeds(['agent', 'list']), /fault\/asker +running/);
-    assert.deepEqual(identities(), living, 'nobody ended');
+    assert.deepEqual(stand.lasting(), living, 'nobody ended');
   } finally {
     process.kill(pid, 'SIGCONT');
   }
@@ -134,7 +128,7 @@ test('a homeserver that stands still: calls end at the proxy’s deadline, nothi
   await until('the next message', LIVE_MILLISECONDS, () => asked(file).some(({ began, status }) => began > continued && status < 300));
   t.diagnostic(`all live again after ${Date.now() - continued} ms`);
   assert.equal(await succeeds(['run', 'fault/after', '--', 'echo', 'works']), 'works\n');
-  await until('the same processes as before', LIVE_MILLISECONDS, () => identities().join() === living.join());
+  await until('the same processes as before', LIVE_MILLISECONDS, () => stand.lasting().join() === living.join());
   await succeeds(['agent', 'remove', 'fault/asker']);
 });
 

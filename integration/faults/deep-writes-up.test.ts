@@ -88,11 +88,7 @@ function filesBelow(directory: string): string[] {
 }
 
 function sandboxes(): string[] {
-  return stand
-    .processes()
-    .filter(({ role, zombie }) => !zombie && /^(relay|payload):\d/.test(role))
-    .map(({ role, pid, startTime }) => `${role} ${pid} ${startTime}`)
-    .toSorted();
+  return stand.lasting(/^(relay|payload):/);
 }
 
 for (const code of ['ENOSPC', 'EROFS', 'SIGKILL'] as const) {

@@ -5,12 +5,12 @@ import { after, afterEach, before, test, type TestContext } from 'node:test';
 import {
   copyCheckout,
   difference,
+  identity,
   runCommand,
   startPulse,
   startStand,
   until,
   type Footprint,
-  type InstanceProcess,
   type Pulse,
   type Stand,
 } from '@bureau/testkit';
@@ -101,20 +101,6 @@ async function untilWell(milliseconds = BACK_MILLISECONDS): Promise<MachineStatu
   return last;
 }
 
-/** What makes one process that one and no other. */
-function identity({ role, pid, startTime }: InstanceProcess): string {
-  return `${role} ${pid} ${startTime}`;
-}
-
-/** All live processes of these kinds of roles; those that wait for an agent come and go with whoever takes them, and count when asked for. */
-function identities(kinds: RegExp, which: 'all' | 'taken' = 'taken'): string[] {
-  return stand
-    .processes()
-    .filter(({ role, zombie }) => !zombie && (which === 'all' || !role.endsWith(':waiting')) && kinds.test(role))
-    .map(identity)
-    .toSorted();
-}
-
 const SANDBOXES = /^(payload|relay):/;
 
 function service(status: MachineStatus, name: string): ServiceStatus {
@@ -125,7 +111,7 @@ function service(status: MachineStatus, name: string): ServiceStatus {
 
 /** Kills, and waits for the payload's next good call; the sandboxes must be the same afterwards. */
 async function killAndMeasure(t: TestContext, roles: readonly string[]): Promise<void> {
-  const sandboxes = identities(SANDBOXES);
+  const sandboxes = stand.lasting(SANDBOXES);
   const victims = roles.map((role) => stand.process(role));
   const earlier = await machineStatus();
   assert.ok(earlier !== undefined);
@@ -137,7 +123,7 @@ async function killAndMeasure(t: TestContext, roles: readonly string[]): Promise
   await pulse.answers(Date.now());
   const status = await untilWell();
   t.diagnostic(`${roles.join(' + ')}: calls failed for ${pulse.outage(killed)} ms, all well after ${Date.now() - killed} ms`);
-  assert.deepEqual(identities(SANDBOXES), sandboxes, 'no sandbox ended');
+  assert.deepEqual(stand.lasting(SANDBOXES), sandboxes, 'no sandbox ended');
   assert.ok(pulse.outage(killed) < OUTAGE_MILLISECONDS, `the payload had no answer for ${pulse.outage(killed)} ms`);
   for (const role of roles) {
     const name = role.replace(':', '-');
@@ -178,11 +164,11 @@ test('kill -9 of launcher, daemon and both proxies at once: all come back, the p
 });
 
 test('kill -9 of a relay: its sandbox ends whole, and the daemon starts it again', async (t) => {
-  const mine = identities(new RegExp(`^(payload|relay):${pulse.number}$`));
-  const others = identities(SANDBOXES).filter((each) => !mine.includes(each));
+  const mine = stand.lasting(new RegExp(`^(payload|relay):${pulse.number}$`));
+  const others = stand.lasting(SANDBOXES).filter((each) => !mine.includes(each));
   const killed = Date.now();
   process.kill(stand.process(`relay:${pulse.number}`).pid, 'SIGKILL');
-  await until('nothing of the old sandbox', BACK_MILLISECONDS, () => identities(SANDBOXES).every((each) => !mine.includes(each)));
+  await until('nothing of the old sandbox', BACK_MILLISECONDS, () => stand.lasting(SANDBOXES).every((each) => !mine.includes(each)));
   const gone = Date.now() - killed;
   await pulse.answers(killed + gone);
   t.diagnostic(`sandbox gone after ${gone} ms, calls failed for ${pulse.outage(killed)} ms`);
@@ -190,14 +176,14 @@ test('kill -9 of a relay: its sandbox ends whole, and the daemon starts it again
   const mended = status.daemon?.status.principals.find(({ principal }) => principal === pulse.principal);
   assert.equal(mended?.restarts, 1);
   assert.deepEqual(
-    identities(SANDBOXES).filter((each) => others.includes(each)),
+    stand.lasting(SANDBOXES).filter((each) => others.includes(each)),
     others,
     'the other sandbox has nothing to do with it',
   );
 });
 
 test('kill -9 of the homeserver: sandboxes and proxies go on, it comes back, the daemon is live again', async (t) => {
-  const rest = identities(/^(payload|relay|proxy|launcher|daemon)/);
+  const rest = stand.lasting(/^(payload|relay|proxy|launcher|daemon)/);
   const killed = Date.now();
   process.kill(stand.process('homeserver').pid, 'SIGKILL');
   await until('the daemon has heard of the homeserver again', HOMESERVER_MILLISECONDS, async () => {
@@ -205,7 +191,7 @@ test('kill -9 of the homeserver: sandboxes and proxies go on, it comes back, the
     return isWell(status) && (status?.daemon?.lastSyncAt ?? 0) > killed && service(status as MachineStatus, 'homeserver').restarts === 1;
   });
   t.diagnostic(`daemon live again after ${Date.now() - killed} ms`);
-  assert.deepEqual(identities(/^(payload|relay|proxy|launcher|daemon)/), rest, 'nobody else ended');
+  assert.deepEqual(stand.lasting(/^(payload|relay|proxy|launcher|daemon)/), rest, 'nobody else ended');
   assert.deepEqual(
     pulse.calls(killed).filter(({ outcome }) => outcome !== 'ok'),
     [],
@@ -216,20 +202,20 @@ test('kill -9 of the homeserver: sandboxes and proxies go on, it comes back, the
 });
 
 test('kill -9 of the stand: all live on, script/up takes them over', async (t) => {
-  const rest = identities(/./).filter((each) => !each.startsWith('stand '));
+  const rest = stand.lasting().filter((each) => !each.startsWith('stand '));
   const killed = Date.now();
   process.kill(stand.process('stand').pid, 'SIGKILL');
   await until('the stand dead', BACK_MILLISECONDS, () => !stand.processes().some(({ role, zombie }) => role === 'stand' && !zombie));
   const told = await stand.bureau(['machine', 'status']);
   assert.equal(told.code, 1);
   assert.match(told.stderr, /service manager does not answer; start the stand with "script\/up --instance/);
-  assert.deepEqual(identities(/./), rest);
+  assert.deepEqual(stand.lasting(), rest);
   const up = await stand.up();
   assert.equal(up.code, 0, up.stderr);
   await untilWell();
   t.diagnostic(`script/up took ${Math.round(up.milliseconds)} ms, calls failed for ${pulse.outage(killed)} ms`);
   assert.deepEqual(
-    identities(/./).filter((each) => !each.startsWith('stand ')),
+    stand.lasting().filter((each) => !each.startsWith('stand ')),
     rest,
     'every process is the one that it was',
   );
@@ -244,7 +230,7 @@ test('what was taken over from a killed stand is kept running like before', asyn
 });
 
 test('kill -9 of everything: script/up recovers over stale sockets, locks and records', async (t) => {
-  const before = identities(/./);
+  const before = stand.lasting();
   const live = stand.processes().filter(({ zombie }) => !zombie);
   // The service manager first: it would start anew what is being killed.
   for (const { pid } of live.toSorted((a, b) => Number(b.role === 'stand') - Number(a.role === 'stand'))) {
@@ -254,8 +240,10 @@ test('kill -9 of everything: script/up recovers over stale sockets, locks and re
       assert.equal((error as NodeJS.ErrnoException).code, 'ESRCH', 'a sandbox ends with its relay');
     }
   }
-  await until('nothing alive', BACK_MILLISECONDS, () => identities(/./, 'all').length === 0).catch((error: unknown) => {
-    throw new Error(`still alive: ${identities(/./, 'all').join(', ')}`, { cause: error });
+  // Those that waited for an agent too: they are the launcher's and the stand's, which are dead.
+  const alive = (): string[] => stand.processes().flatMap((each) => (each.zombie ? [] : [identity(each)]));
+  await until('nothing alive', BACK_MILLISECONDS, () => alive().length === 0).catch((error: unknown) => {
+    throw new Error(`still alive: ${alive().join(', ')}`, { cause: error });
   });
   for (const path of [stand.paths.standSocket, stand.paths.launcherSocket, stand.paths.daemonSocket])
     assert.ok(existsSync(path), `${path} is stale`);
@@ -267,7 +255,7 @@ test('kill -9 of everything: script/up recovers over stale sockets, locks and re
   await untilWell();
   t.diagnostic(`script/up took ${Math.round(up.milliseconds)} ms`);
   assert.deepEqual(
-    identities(/./).filter((each) => before.includes(each)),
+    stand.lasting().filter((each) => before.includes(each)),
     [],
   );
 });
@@ -275,9 +263,9 @@ test('kill -9 of everything: script/up recovers over stale sockets, locks and re
 test('script/up from a changed checkout replaces stand, launcher, daemon and proxies under the running payloads', async (t) => {
   using copy = copyCheckout();
   appendFileSync(`${copy.root}/packages/core/src/index.ts`, `// ${stand.name}\n`);
-  const sandboxes = identities(SANDBOXES);
-  const ours = identities(/^(stand|launcher|daemon|proxy)/);
-  const homeserver = identities(/^homeserver$/);
+  const sandboxes = stand.lasting(SANDBOXES);
+  const ours = stand.lasting(/^(stand|launcher|daemon|proxy)/);
+  const homeserver = stand.lasting(/^homeserver$/);
   const began = Date.now();
   const up = await runCommand(`${copy.root}/script/up`, ['--instance', stand.name, '--json'], { timeoutMilliseconds: UP_MILLISECONDS });
   assert.equal(up.code, 0, up.stderr);
@@ -288,10 +276,10 @@ test('script/up from a changed checkout replaces stand, launcher, daemon and pro
   const status = await untilWell();
   t.diagnostic(`script/up took ${Math.round(up.milliseconds)} ms, calls failed for ${pulse.outage(began)} ms`);
   assert.equal(status.daemon?.build, build);
-  assert.deepEqual(identities(SANDBOXES), sandboxes, 'the payloads are the same processes');
-  assert.deepEqual(identities(/^homeserver$/), homeserver);
+  assert.deepEqual(stand.lasting(SANDBOXES), sandboxes, 'the payloads are the same processes');
+  assert.deepEqual(stand.lasting(/^homeserver$/), homeserver);
   assert.deepEqual(
-    identities(/^(stand|launcher|daemon|proxy)/).filter((each) => ours.includes(each)),
+    stand.lasting(/^(stand|launcher|daemon|proxy)/).filter((each) => ours.includes(each)),
     [],
     'everything of ours is new',
   );

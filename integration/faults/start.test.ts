@@ -46,15 +46,6 @@ function up(name: string, args: readonly string[] = []): Promise<CommandResult> 
   return runCommand(`${CHECKOUT}/script/up`, ['--instance', name, '--json', ...args], { timeoutMilliseconds: UP_MILLISECONDS });
 }
 
-/** `role pid` of everything that lives; what waits for an agent comes and goes with whoever takes it. */
-function living(): string[] {
-  return stand
-    .processes()
-    .filter(({ zombie, role }) => !zombie && !role.endsWith(':waiting'))
-    .map(({ role, pid }) => `${role} ${pid}`)
-    .toSorted();
-}
-
 test('script/up killed in the middle of each of its steps goes on from there the next time', async (t) => {
   await stand.down({ purge: true });
   for (const moment of MOMENTS) {
@@ -104,8 +95,8 @@ test('a homeserver’s port that somebody else has is named, and that somebody i
 });
 
 test('a second stand beside the first has everything of its own, and purging it takes nothing from the first', async () => {
-  const mine = living();
   const footprint = await stand.leaks.atRest();
+  const mine = stand.lasting();
   await using second = await startStand({ demo: false, name: `${stand.name.slice(0, 11)}b` });
   assert.notEqual(second.facts.homeserver, JSON.parse((await up(stand.name)).stdout).homeserver);
   assert.ok(
@@ -117,13 +108,15 @@ test('a second stand beside the first has everything of its own, and purging it 
   assert.deepEqual([one?.code, two?.code], [0, 0], `${one?.stderr}${two?.stderr}`);
   assert.notEqual(one?.stdout, two?.stdout);
   await second.end();
-  assert.deepEqual(living(), mine);
+  assert.deepEqual(stand.lasting(), mine);
   await stand.leaks.assertUnchanged(footprint);
   assert.equal((await stand.bureau(['run', 'same/name', '--', 'true'])).code, 0);
 });
 
 test('another server or machine name for a stand that is there: refused, and the stand goes on', async () => {
-  const mine = living();
+  // A command before this test has ended, and its sandbox may still be on its way.
+  await stand.leaks.atRest();
+  const mine = stand.lasting();
   for (const [option, name] of [
     ['--server-name', 'other.local'],
     ['--machine', 'another'],
@@ -132,7 +125,7 @@ test('another server or machine name for a stand that is there: refused, and the
     assert.equal(code, 1, stderr);
     assert.match(stderr, new RegExp(`${option} asks for .*${name}; leave the option away`));
   }
-  assert.deepEqual(living(), mine);
+  assert.deepEqual(stand.lasting(), mine);
 });
 
 test('script/up and script/down without root say so in one line and do nothing', async () => {

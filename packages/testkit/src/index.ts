@@ -21,7 +21,7 @@ export type { Stand, StandFacts, StandOptions } from './stand.ts';
 export { difference } from './leak-check.ts';
 export { instanceLeaks } from './instance-leaks.ts';
 export type { Footprint } from './footprint.ts';
-export { instanceProcesses } from './instance-processes.ts';
+export { identity, instanceProcesses } from './instance-processes.ts';
 export type { InstanceMarks, InstanceProcess } from './instance-processes.ts';
 export { runCommand, startCommand } from './command.ts';
 export type { CommandOptions, CommandResult, RunningCommand } from './command.ts';

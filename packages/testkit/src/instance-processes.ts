@@ -18,7 +18,7 @@ export interface InstanceProcess {
   readonly pid: number;
   readonly parent: number;
   readonly uid: number;
-  /** `stand`, `launcher`, `daemon`, `homeserver`, `proxy:N`, `relay:N`, `payload:N` (bwrap included), `relay:waiting` and `proxy:waiting` (nobody's yet), `command` (a command line), `other`. */
+  /** `stand`, `launcher`, `daemon`, `homeserver`, `proxy:N`, `relay:N`, `payload:N` (bwrap included), `relay:waiting` and `proxy:waiting` (nobody's yet), `command` (a command line), `other` (without arguments: it ends, or becomes another program). */
   readonly role: string;
   /** The kernel's name of the program: `node`, `bwrap`, `sleep`. */
   readonly program: string;
@@ -56,6 +56,23 @@ export function instanceProcesses(marks: InstanceMarks): InstanceProcess[] {
     });
   }
   return found;
+}
+
+/**
+ * `role pid startTime` of the live processes whose role fits and that are to stay, sorted. Left out is what comes and goes by itself:
+ * command lines, those that wait for an agent, and root's without arguments, as the kernel shows one that has given its memory back
+ * and ends, or is about to become another program.
+ */
+export function lasting(processes: readonly InstanceProcess[], roles: RegExp): string[] {
+  return processes
+    .filter(({ role, zombie }) => !zombie && !role.endsWith(':waiting') && role !== 'command' && role !== 'other' && roles.test(role))
+    .map(identity)
+    .toSorted();
+}
+
+/** What no two processes of one start of the machine share. */
+export function identity({ role, pid, startTime }: InstanceProcess): string {
+  return `${role} ${pid} ${startTime}`;
 }
 
 function belongs(marks: InstanceMarks, status: ProcessStatus, args: readonly string[], cgroup: string): boolean {

@@ -6,7 +6,7 @@ import { instancePaths, readSettings, UIDS_FILE, type InstancePaths } from '@bur
 import { readProcess } from '@bureau/process';
 import { runCommand, startCommand, type CommandOptions, type CommandResult, type RunningCommand } from './command.ts';
 import type { Footprint } from './footprint.ts';
-import { instanceProcesses, type InstanceProcess } from './instance-processes.ts';
+import { instanceProcesses, lasting, type InstanceProcess } from './instance-processes.ts';
 import { LeakCheck } from './leak-check.ts';
 import { DOWN_MILLISECONDS, QUOTED_BYTES, UP_MILLISECONDS } from './limits.ts';
 import { matrixCall, type MatrixAnswer, type MatrixRequest } from './matrix-call.ts';
@@ -59,6 +59,8 @@ export interface Stand extends AsyncDisposable {
   up(args?: readonly string[]): Promise<CommandResult>;
   /** Every process of the stand, zombies included. */
   processes(): InstanceProcess[];
+  /** {@link lasting} of these roles; by default of all. Two of them compare: who was there before is the same process after. */
+  lasting(roles?: RegExp): string[];
   /** The one live process of this role. Throws when there is none or there are several. */
   process(role: string): InstanceProcess;
   /** A call of the homeserver with the operator's token. */
@@ -110,6 +112,7 @@ export async function startStand(options: StandOptions = {}): Promise<Stand> {
     shell: (line, given) => startTerminal('/bin/sh', ['-c', `bureau() { ${CHECKOUT}bin/bureau --instance ${name} "$@"; }; ${line}`], given),
     up: (more = args) => up(name, more),
     processes,
+    lasting: (roles = /./) => lasting(processes(), roles),
     process(role) {
       const found = processes().filter((each) => each.role === role && !each.zombie);
       const [only] = found;
