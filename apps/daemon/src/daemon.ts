@@ -48,6 +48,9 @@ import { isOwnInvitation } from './own-invitation.ts';
 import { takeCommands } from './take-commands.ts';
 import { watchRevocation } from './watch-revocation.ts';
 
+/** Nothing depends on presence, least of all a daemon's end. */
+const PRESENCE_MILLISECONDS = 1_000;
+
 export interface DaemonStart {
   readonly instance: InstanceName;
   readonly build: string;
@@ -180,6 +183,8 @@ export async function startDaemon({ instance, build, listener, logger }: DaemonS
     clock,
     logger,
     sandboxes: () => (launcher.observed ?? []).map(({ state, ...each }) => ({ ...each, running: state === 'running' })),
+    setPresence: (presence, text) =>
+      homeserver.setPresence(machine.userId, presence, text, { deadlineMilliseconds: PRESENCE_MILLISECONDS }),
     publish: (room, type, content) => sync.publish(room, type, content),
   });
   logger.info({ machine: machine.userId }, 'serving');
@@ -187,12 +192,12 @@ export async function startDaemon({ instance, build, listener, logger }: DaemonS
   return async () => {
     commands.stop();
     revocation.close();
-    reports.stop();
+    const left = reports.stop();
     reconciler.close();
     publisher.close();
     sync.stop();
     launcher.close();
-    await server.close();
+    await Promise.all([server.close(), left]);
     memory.close();
   };
 }

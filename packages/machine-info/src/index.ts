@@ -15,5 +15,7 @@ export { readHardware } from './hardware.ts';
 export type { Hardware } from './hardware.ts';
 export { LoadMeter } from './load-meter.ts';
 export type { LoadMeterOptions, MeteredPrincipal } from './load-meter.ts';
+export { MachinePresence } from './machine-presence.ts';
+export type { MachinePresenceDeps } from './machine-presence.ts';
 export { LoadReporter } from './load-reporter.ts';
 export type { LoadReporterDeps } from './load-reporter.ts';

@@ -6,6 +6,8 @@ export const LOAD_SAMPLE_MILLISECONDS = 60_000;
 export const LOAD_FIRST_MILLISECONDS = 5_000;
 /** The longest silence: who reads along knows after it that the machine is away. Every event is kept by the homeserver for ever, so it is slow. */
 export const LOAD_SILENCE_MILLISECONDS = 600_000;
+/** Pause before presence is said once more: homeservers take one a user each ten seconds. */
+export const PRESENCE_RETRY_MILLISECONDS = 15_000;
 /** Percent points of the whole machine that are no news. */
 export const CPU_BAND = 5;
 /** Bytes of the whole machine that are no news. */

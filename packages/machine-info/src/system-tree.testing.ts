@@ -39,7 +39,7 @@ export class HandClock implements Clock {
     return { clear: () => void (this.#timers.includes(timer) && this.#timers.splice(this.#timers.indexOf(timer), 1)) };
   }
 
-  /** Lets time pass, timer by timer; what they begin has had its turn when this resolves. */
+  /** Lets time pass, timer by timer; what they, or the caller before, began has had its turn when this resolves. */
   async pass(milliseconds: number): Promise<void> {
     const until = this.#now + milliseconds;
     for (;;) {
@@ -51,5 +51,6 @@ export class HandClock implements Clock {
       await new Promise(setImmediate);
     }
     this.#now = until;
+    await new Promise(setImmediate);
   }
 }

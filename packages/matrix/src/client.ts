@@ -1,50 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomBytes } from 'node:crypto';
 import { hasCode, type RoomAlias, type RoomId, type UserId } from '@bureau/core';
+import type { Content, CreateRoom, Member, MessagesPage, MessagesQuery } from './client-types.ts';
 import { MatrixHttp, type AccessToken, type CallOptions, type MatrixHttpOptions } from './http.ts';
 import { SYNC_MARGIN_MS } from './limits.ts';
 import * as schemas from './schemas.ts';
 import { readAnswer, type RoomEvent, type StateEvent, type SyncAnswer } from './schemas.ts';
 import { changeOwnPassword, loginWithPassword, registerWithToken, type Login, type MatrixSession, type Registration } from './session.ts';
-
-export type Content = Readonly<Record<string, unknown>>;
-
-export interface CreateRoom {
-  readonly roomVersion: string;
-  /** Without `#` and server. */
-  readonly aliasLocalpart?: string;
-  readonly name: string;
-  readonly topic: string;
-  readonly creationContent?: Content;
-  /** The whole content; see `rooms.ts` for why. */
-  readonly powerLevels: Content;
-  readonly initialState?: readonly { readonly type: string; readonly stateKey?: string; readonly content: Content }[];
-  readonly invite?: readonly UserId[];
-}
-
-export interface Member {
-  readonly userId: string;
-  readonly membership: string;
-  readonly displayName?: string;
-}
-
-export interface MessagesQuery {
-  readonly from?: string;
-  /** Where to stop: a token of an earlier sync. */
-  readonly to?: string;
-  readonly direction?: 'backward' | 'forward';
-  readonly limit?: number;
-  /** A Matrix `RoomEventFilter`. */
-  readonly filter?: Content;
-}
-
-/** One page of events. */
-export interface MessagesPage {
-  readonly events: readonly RoomEvent[];
-  readonly start: string | undefined;
-  /** The next page's `from`, absent on the last. */
-  readonly end: string | undefined;
-}
 
 /**
  * The client-server API, as much as Bureau's own work needs; not a Matrix SDK: no encryption, no store, no timeline.
@@ -197,6 +159,19 @@ export class MatrixClient {
       body: content,
     });
     return readAnswer(schemas.eventAnswer, answer, 'an event').event_id;
+  }
+
+  /**
+   * Says whether a user is there, with a line for people; the token must be that user's. A homeserver that keeps no presence, as the
+   * stand's, answers the same and forgets it.
+   */
+  async setPresence(user: UserId, presence: 'online' | 'offline', statusText: string, options: CallOptions = {}): Promise<void> {
+    await this.#http.call({
+      ...options,
+      method: 'PUT',
+      path: ['v3', 'presence', user, 'status'],
+      body: { presence, status_msg: statusText },
+    });
   }
 
   /** Accepts an invitation, or joins what may be joined; fine when we are in. */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { BureauError, sleep, type Clock, type RoomId } from '@bureau/core';
 import * as v from 'valibot';
-import type { Content, MatrixClient } from './client.ts';
+import type { Content } from './client-types.ts';
+import type { MatrixClient } from './client.ts';
 import { FOLLOW_GAP_MAX, FOLLOW_PAGE, FOLLOW_POLL_MS, FOLLOW_RETRY_FIRST_MS, FOLLOW_RETRY_MAX_MS } from './limits.ts';
 import { NOTHING, roomsOnly } from './sync-filter.ts';
 import { readAnswer, roomEvent, type RoomEvent, type SyncAnswer } from './schemas.ts';

@@ -13,7 +13,7 @@
  * ```
  */
 export { MatrixClient, newTransactionId } from './client.ts';
-export type { Content, CreateRoom, Member, MessagesPage, MessagesQuery } from './client.ts';
+export type { Content, CreateRoom, Member, MessagesPage, MessagesQuery } from './client-types.ts';
 export type { AccessToken, CallOptions, MatrixHttpOptions } from './http.ts';
 export type { RoomEvent, StateEvent, SyncAnswer } from './schemas.ts';
 export type { Login, MatrixSession, Registration } from './session.ts';

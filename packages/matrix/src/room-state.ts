@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { UserId } from '@bureau/core';
 import { agentMembers } from './agent-members.ts';
-import type { Content } from './client.ts';
+import type { Content } from './client-types.ts';
 import { powerLevelDifferences, powerLevels, repairedPowerLevels } from './power-levels.ts';
 import type { RoomKind } from './rooms.ts';
 import type { StateEvent } from './schemas.ts';

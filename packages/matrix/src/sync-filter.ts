@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomBytes } from 'node:crypto';
-import type { Content } from './client.ts';
+import type { Content } from './client-types.ts';
 
 /** Takes nothing of one part of a sync. */
 export const NOTHING: Content = { types: [] };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { TEMPLATE, readEvent } from '@bureau/protocol';
 import { builtInState, type BuiltInTemplate } from '@bureau/templates';
-import type { Content } from './client.ts';
+import type { Content } from './client-types.ts';
 
 /**
  * What a published template is to set-up and doctor. `missing`, `broken` (nobody can read it) and `earlier` (as an earlier Bureau published
