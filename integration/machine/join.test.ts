@@ -137,6 +137,7 @@ describe('a second machine', () => {
       ['agent', 'deploy', 'first/agent', '--machine', 'second', '--', 'true'],
       /is assigned to machine\/first|is assigned to machine/,
     );
+    await refused(['agent', 'deploy', 'second/far', '--', 'true'], /is assigned to machine\/second/);
     await refused(['agent', 'deploy', 'second/x', '--machine', 'nobody', '--', 'true'], /There is no machine machine\/nobody/);
     const { agents } = await json(['agent', 'list']);
     const stand = second;

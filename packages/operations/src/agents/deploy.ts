@@ -109,9 +109,10 @@ export const agentDeploy: AnyOperation = defineOperation({
     const operator = input.machine === undefined ? openOperator(context) : await operatorFor(input.machine, context);
     const isHere = operator.machine.machine === readMachine(context.paths).machine;
     using daemon = isHere ? await connectDaemon(context) : undefined;
-    if (!isHere) await requireNowhereElse(input.principal, operator.machine.machine, context);
     const startWhen = input.when === undefined ? undefined : await parseWhen(input.when, operator, context.signal);
     const before = await readAssignment(operator, input.principal, context.signal);
+    // What is assigned here already is not looked for in every other room each time that it changes.
+    if (!isHere || before === undefined) await requireNowhereElse(input.principal, operator.machine.machine, context);
     const generation = (before?.generation ?? 0) + (before === undefined ? 0 : 1);
     const assignment: WrittenAssignment = {
       v: 1,
