@@ -18,7 +18,7 @@ export interface InstanceProcess {
   readonly pid: number;
   readonly parent: number;
   readonly uid: number;
-  /** `stand`, `launcher`, `daemon`, `homeserver`, `proxy:N`, `relay:N`, `payload:N` (bwrap included), `relay:waiting` and `proxy:waiting` (nobody's yet), `command` (a command line), `other` (without arguments: it ends, or becomes another program). */
+  /** `stand`, `launcher`, `daemon`, `homeserver`, `proxy:N`, `relay:N`, `payload:N` (bwrap included), `relay:waiting` and `proxy:waiting` (nobody's yet), `command` (a command line), `other` (it ends, or becomes another program: without arguments, or still with its parent's). */
   readonly role: string;
   /** The kernel's name of the program: `node`, `bwrap`, `sleep`. */
   readonly program: string;
@@ -55,13 +55,20 @@ export function instanceProcesses(marks: InstanceMarks): InstanceProcess[] {
       cgroup,
     });
   }
-  return found;
+  return found.map((each) => (isBegun(each, found) ? { ...each, role: 'other' } : each));
+}
+
+/** Whether it is on its way from the program of ours that starts it to another one: until then it has that one's arguments. */
+function isBegun({ role, parent, uid, args }: InstanceProcess, all: readonly InstanceProcess[]): boolean {
+  if (!/^(stand|launcher|daemon|homeserver|proxy|relay)\b/.test(role) || args.length === 0) return false;
+  const starter = all.find(({ pid }) => pid === parent);
+  return starter?.uid === uid && starter.args.join('\0') === args.join('\0');
 }
 
 /**
  * `role pid startTime` of the live processes whose role fits and that are to stay, sorted. Left out is what comes and goes by itself:
- * command lines, those that wait for an agent, and root's without arguments, as the kernel shows one that has given its memory back
- * and ends, or is about to become another program.
+ * command lines, those that wait for an agent, and those without arguments of their own, as the kernel shows one that has given its
+ * memory back and ends, or is about to become another program.
  */
 export function lasting(processes: readonly InstanceProcess[], roles: RegExp): string[] {
   return processes
