@@ -16,3 +16,9 @@ export const SMALL_FILE_MAX_BYTES = 64 * 1024;
 export const SECRET_BYTES = 32;
 /** URIs of TURN servers: a client tries each, so that many only slow it down. */
 export const TURN_URIS_MAX = 8;
+/** Ports of homeservers beside the first: above those that have names. */
+export const PORT_FIRST = 20_000;
+/** Where the kernel's own begin (`net.ipv4.ip_local_port_range`, unless somebody changed it). */
+export const EPHEMERAL_FIRST = 32_768;
+/** Ports that are looked at for a free one; a machine on which so many are taken has another trouble. */
+export const PORT_TRIES = 100;

@@ -25,13 +25,17 @@ const LISTENS =
 
 let instances = 0;
 
+/** Below those that the kernel gives to others before ours begins to listen, and another one in each test process. */
 async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address !== null ? address.port : 0;
+  for (let port = 10_000 + (process.pid % 1_000) * 10 + instances; ; port += 1) {
+    const server = createServer().listen(port, '127.0.0.1');
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    );
+    await new Promise((resolve) => server.close(resolve));
+    if (isFree) return port;
+  }
 }
 
 /** The facts of a stand whose programs are stand-ins, at places of its own. */
