@@ -19,9 +19,11 @@ test('writeAll() gives a slow reader every byte through a non-blocking pipe', as
   const bytes = Buffer.alloc(1024 * 1024, 'x');
   const both = openSync(`${directory}/pipe`, constants.O_RDWR | constants.O_NONBLOCK);
   const reading = openSync(`${directory}/pipe`, constants.O_RDONLY);
-  const reader = spawn('/bin/sh', ['-c', 'head -c 1048576 | wc -c'], { stdio: [reading, 'pipe', 'inherit'] });
+  const reader = spawn('/bin/sh', ['-c', 'echo up; head -c 1048576 | wc -c'], { stdio: [reading, 'pipe', 'inherit'] });
   closeSync(reading);
   assert.ok(reader.stdout !== null);
+  // A busy machine may take its time to start it; what is slow here is a reader that reads.
+  await once(reader.stdout, 'data');
   writeAll(both, bytes);
   const [count] = (await once(reader.stdout, 'data')) as [Buffer];
   assert.equal(Number(count.toString()), bytes.length);

@@ -162,9 +162,13 @@ describe('what is typed', () => {
         assert.equal(matchEventType(parts.join(''), type), new RegExp(`^${source}$`).test(type));
       }),
     );
-    const began = performance.now();
-    matchEventType(`${'*a'.repeat(120)}b`, 'a'.repeat(255));
-    assert.ok(performance.now() - began < 50);
+    // The best of some: the machine may be at something else for as long.
+    const times = Array.from({ length: 5 }, () => {
+      const began = performance.now();
+      matchEventType(`${'*a'.repeat(120)}b`, 'a'.repeat(255));
+      return performance.now() - began;
+    });
+    assert.ok(Math.min(...times) < 50);
   });
 
   test('eventType, eventId, anyUser take what Matrix has, and nothing that breaks a line', () => {
