@@ -117,11 +117,11 @@ const flipped = (bundle: string): string => {
 
 test('every trick that a stolen daemon has is refused by name, and no secret is anywhere that its uid can read', async () => {
   const old = await bundleOf(MINE);
+  const rotations = (): number => readFileSync(stand.paths.processLog('launcher'), 'utf8').split('"rotate"').length;
+  const before = rotations();
   await provision(MINE, 'MINE_KEY');
   const [mine, other, fresh] = [await bundleOf(MINE), await bundleOf(OTHER), await bundleOf(FRESH)];
-  await until('the launcher to have it', WAIT_MILLISECONDS, () =>
-    readFileSync(stand.paths.processLog('launcher'), 'utf8').includes('"rotate"'),
-  );
+  await until('the launcher to have it', WAIT_MILLISECONDS, () => rotations() > before);
   process.kill(daemon, 'SIGSTOP');
   const bind = (source: string): Record<string, unknown> => ({ mounts: [{ type: 'bind', source, destination: '/mnt' }] });
   const { launcherStateDirectory, configDir, escrowKeyFile, principalsDir } = stand.paths;
@@ -188,7 +188,9 @@ test('a spec that the signer named gets its file, and nobody else: not the daemo
   assert.deepEqual(readableWith(0), [], 'gone with the sandbox');
 });
 
-test('no secret is left in the launcher’s memory after it fed a proxy; the proxy has it; neither leaves a core or may be traced', () => {
+test('no secret is left in the launcher’s memory after it fed a proxy; the proxy has it; neither leaves a core or may be traced', async () => {
+  // What the test before this one ended is gone.
+  await stand.leaks.atRest();
   const proxies = stand.processes().filter(({ role, zombie }) => role.startsWith('proxy:') && !zombie);
   const { pid } = stand.process('launcher');
   for (const secret of Object.values(SECRETS)) assert.equal(countInMemory(pid, secret), 0);

@@ -60,7 +60,7 @@ const ATTACKS: readonly { what: string; script: string; limits: string[]; says: 
     script: `/usr/bin/python3 -c '
 import os, time
 for _ in range(100):
-    if os.fork() == 0: time.sleep(2); os._exit(0)
+    if os.fork() == 0: time.sleep(1000)
 print("taken")'`,
     limits: ['pids'],
     says: /refused another process/,
@@ -70,7 +70,7 @@ print("taken")'`,
     what: 'threads',
     script: `/usr/bin/python3 -c '
 import threading, time
-for _ in range(100): threading.Thread(target=time.sleep, args=(1,)).start()
+for _ in range(100): threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()
 print("taken")'`,
     limits: ['pids'],
     says: /refused another process/,

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { readCredentials, startStand, type Stand } from '@bureau/testkit';
+import { readCredentials, startStand, until, type Stand } from '@bureau/testkit';
 
 const ANSWER_MILLISECONDS = 30_000;
 /** Names of the two agents that a stranger would like to have. */
@@ -133,26 +133,30 @@ describe('assignments with hostile content block their own principal alone', () 
   ];
 
   test('each says why, nobody else notices, and the machine goes on', async () => {
-    const before = stand
-      .processes()
-      .flatMap(({ role, pid, zombie }) => (/^(payload|relay|daemon|launcher)/.test(role) && !zombie ? [pid] : []));
+    await stand.leaks.atRest();
+    const before = stand.lasting(/^(payload|relay|daemon|launcher)/);
     for (const [key, content] of cases) assert.equal(await put(key, content), 200, key);
     const deployed = await stand.bureau(['agent', 'deploy', 'hostile/after', '--', 'sleep', '1000']);
     assert.equal(deployed.code, 0, deployed.stderr);
-    const { stdout } = await stand.bureau(['machine', 'status', '--json']);
-    const principals = JSON.parse(stdout).daemon.status.principals as { principal: string; state: string; message?: string }[];
+    const said = cases.flatMap(([key, , message]) => (message === undefined ? [] : [key]));
+    const principals = await until('each of them to be judged', ANSWER_MILLISECONDS, async () => {
+      const { stdout } = await stand.bureau(['machine', 'status', '--json']);
+      const all = JSON.parse(stdout).daemon.status.principals as { principal: string; state: string; message?: string }[];
+      const judged = all.filter(({ principal, state }) => said.includes(principal) && state !== 'pending' && state !== 'starting');
+      return judged.length === said.length && all;
+    });
     for (const [key, , message] of cases) {
-      const said = principals.find(({ principal }) => principal === key);
+      const found = principals.find(({ principal }) => principal === key);
       if (message === undefined) {
-        assert.equal(said, undefined, key);
+        assert.equal(found, undefined, key);
         continue;
       }
-      assert.equal(said?.state, 'blocked', `${key}: ${JSON.stringify(said)}`);
-      assert.match(said.message ?? '', message, key);
+      assert.equal(found?.state, 'blocked', `${key}: ${JSON.stringify(found)}`);
+      assert.match(found.message ?? '', message, key);
     }
-    const alive = new Set(stand.processes().map(({ pid }) => pid));
+    const alive = stand.lasting();
     assert.deepEqual(
-      before.filter((pid) => !alive.has(pid)),
+      before.filter((each) => !alive.includes(each)),
       [],
     );
   });
