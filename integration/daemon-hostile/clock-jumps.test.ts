@@ -26,6 +26,7 @@ before(async () => {
   assert.equal(code, 0, stderr);
   await deploys(KEPT, ['sleep', '6611']);
   await until(`${KEPT} runs`, WAIT_MILLISECONDS, async () => (await principalOf(stand, KEPT))?.state === 'running');
+  await stand.leaks.atRest();
   kept = sandboxes(stand);
   await deploys(ENDING, ['sh', '-c', 'sleep 0.1']);
   await until('it ends and starts again', WAIT_MILLISECONDS, async () => (await restarts(ENDING)) >= 1);
@@ -59,8 +60,9 @@ async function assertKept(): Promise<void> {
     [],
     `${KEPT} was touched`,
   );
-  assert.equal((await principalOf(stand, KEPT))?.state, 'running');
-  assert.equal((await statusOf(stand))?.sync, 'live');
+  await until(`it is live, and says that ${KEPT} runs`, WAIT_MILLISECONDS, async () => {
+    return (await statusOf(stand))?.sync === 'live' && (await principalOf(stand, KEPT))?.state === 'running';
+  });
 }
 
 for (const [what, offset] of [

@@ -108,8 +108,8 @@ test('a second stand beside the first has everything of its own, and purging it 
   assert.deepEqual([one?.code, two?.code], [0, 0], `${one?.stderr}${two?.stderr}`);
   assert.notEqual(one?.stdout, two?.stdout);
   await second.end();
-  assert.deepEqual(stand.lasting(), mine);
   await stand.leaks.assertUnchanged(footprint);
+  assert.deepEqual(stand.lasting(), mine);
   assert.equal((await stand.bureau(['run', 'same/name', '--', 'true'])).code, 0);
 });
 
