@@ -210,7 +210,7 @@ test('Tunnels: the homeserver is not reached through one', async () => {
 test('Tunnels: caps on count, bytes, idleness and the first words', async () => {
   await using plain = await LocalServer.tcp((socket) => socket.pipe(socket));
   const rules = [localRule(NAME, plain.port, { plaintext: true }), localRule(OTHER, plain.port)];
-  const limits = { tunnels: 2, tunnelBytes: 100_000, tunnelIdleMilliseconds: 300, clientHelloMilliseconds: 150 };
+  const limits = { tunnels: 2, tunnelBytes: 100_000, tunnelIdleMilliseconds: 1_000, clientHelloMilliseconds: 150 };
   await using stand = await ForwardStand.start({ [NAME]: ['127.0.0.1'], [OTHER]: ['127.0.0.1'] }, rules, { limits });
   const target = `${NAME}:${plain.port}`;
   const [first, second] = [await stand.tunnel(target), await stand.tunnel(target)];

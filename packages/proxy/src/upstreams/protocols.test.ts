@@ -72,6 +72,7 @@ test('WebSocket: the key goes in with the change of protocol, bytes go both ways
   const [theirs] = upstream.sockets;
   agent.end();
   if (theirs !== undefined && !theirs.destroyed) await once(theirs, 'close');
+  while (fixture.accessLines().length === 0) await new Promise((resolve) => setImmediate(resolve));
   assert.equal(fixture.accessLines().at(-1)?.['status'], 101);
   const closed = once(second, 'close');
   await fixture.proxy.stop();
