@@ -66,6 +66,7 @@ describe('whom the room does not let write', () => {
   ] as const)
     test(`${who} forges nothing; an operator writes the same (positive control)`, async () => {
       if (isMember) assert.equal((await person().call(`/rooms/${inUrl(pinned.configRoom)}/state`)).status, 200, 'it is in the room');
+      await stand.leaks.atRest();
       const before = sandboxes(stand);
       for (const [what, room, type, key, content] of forgeries)
         assert.equal(await person().putState(room(pinned), type, key, content), 403, what);
@@ -138,6 +139,7 @@ describe('rooms that are not the machine’s', () => {
     );
     const machine = pinned.userId.slice(1);
     const aliases = [`#${machine}`, `#bureau/template:${stand.facts.server_name}`];
+    await stand.leaks.atRest();
     const before = sandboxes(stand);
     const homes = await Promise.all(aliases.map(async (alias) => (await operator.call(`/directory/room/${inUrl(alias)}`)).body['room_id']));
     try {
@@ -201,6 +203,7 @@ test('orders of a daemon that is no more, replayed to the launcher, reach nothin
   const { pid } = stand.process('daemon');
   process.kill(pid, 'SIGKILL');
   await until('another daemon', WAIT_MILLISECONDS, async () => (await principalOf(stand, CONTROL))?.state === 'running');
+  await stand.leaks.atRest();
   const before = sandboxes(stand);
   const order = (method: string, id: string, more: object = {}): PeerStep => ({
     ...{ socket: stand.paths.launcherSocket, contract: 'launcher', method },

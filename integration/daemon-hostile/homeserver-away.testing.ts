@@ -28,6 +28,7 @@ export async function homeserverAway(stand: Stand, milliseconds: number, t: Test
     .find(({ role, args }) => role.startsWith('payload:') && args.includes('5511'))
     ?.role.split(':')[1];
   const mine = (): string[] => sandboxes(stand).filter((each) => new RegExp(`^(payload|relay):${number} `).test(each));
+  await stand.leaks.atRest();
   const kept = mine();
   const homeserver = stand.process('homeserver').pid;
   const stopped = Date.now();

@@ -158,7 +158,7 @@ describe('commands in the config room', () => {
     assert.equal((await ask('agent.stop'))['status'], 'success');
     const { code, stderr } = await stand.bureau(['agent', 'restart', AGENT]);
     assert.equal(code, 0, stderr);
-    assert.ok(payload() !== undefined, 'a new generation');
+    await until('a new generation', ANSWER_MILLISECONDS, () => payload() !== undefined);
     assert.equal((await send(member.token, restart('low-member-stop', { command: 'agent.stop' }))).status, 403);
   });
 

@@ -118,6 +118,7 @@ describe('a second machine', () => {
 
   test('runs an agent that was deployed from afar, sealed for it alone, and from nowhere else at the same time', async () => {
     assert.ok(second !== undefined);
+    await second.leaks.atRest();
     const before = payloads(second);
     const { code, stdout, stderr } = await first.bureau([
       'agent',
