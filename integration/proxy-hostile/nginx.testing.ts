@@ -62,7 +62,7 @@ export class Nginx implements AsyncDisposable {
     return / host=(.*)\n/.exec(answer)?.[1];
   }
 
-  /** Its log: one line for each request, with the key that came along. */
+  /** Its log: one line for each request, with the key that came along. A line comes behind its answer, and before the next answer. */
   get log(): string {
     return readFileSync(join(this.#directory, 'access.log'), 'utf8');
   }

@@ -144,7 +144,13 @@ function found(text: string): string[] {
 /** What the kernel shows of the process, as root; the payload and the daemon are shown less. */
 function shownByKernel(): string {
   const base = `/proc/${proxy.pid}`;
-  const links = readdirSync(`${base}/fd`).map((fd) => readlinkSync(`${base}/fd/${fd}`));
+  const links = readdirSync(`${base}/fd`).map((fd) => {
+    try {
+      return readlinkSync(`${base}/fd/${fd}`);
+    } catch {
+      return ''; // A connection that has been closed since.
+    }
+  });
   const files = ['environ', 'cmdline', 'comm', 'maps', 'mountinfo', 'status', 'limits'].map((name) =>
     readFileSync(`${base}/${name}`, 'latin1'),
   );
