@@ -88,6 +88,7 @@ test('a job that has ended stays ended: over kill -9 of the daemon and of the la
   const edited = { v: 1, principal: 'team/job', restart: 'never', command: ['sh', '-c', 'echo edited'] };
   await succeeds(['matrix', 'state', 'set', room, 'm.bureau.assignment', JSON.stringify(edited), '--key', 'team/job']);
   await withoutDaemon();
+  await until('and still, for the next daemon', WAIT_MILLISECONDS, async () => (await show('team/job')).status?.state === 'completed');
   const { status, step } = await show('team/job');
   assert.deepEqual([status?.state, status?.generation, status?.observedGeneration, step], ['completed', 0, 0, null]);
   assert.equal((await logOf('team/job')).match(/ran|edited/g)?.join(), 'ran');
@@ -121,6 +122,7 @@ test('a crash loop is left alone and told once, over a restart of the daemon as 
   assert.deepEqual([never.code, /ended 2 times in a row/.test(never.stderr)], [1, true], never.stderr);
   await until('it is told', WAIT_MILLISECONDS, async () => (await told('team/crash')).length > 0);
   await withoutDaemon();
+  await until('the next daemon says it too', WAIT_MILLISECONDS, async () => (await show('team/crash')).status !== null);
   const { status } = await show('team/crash');
   assert.equal(status?.state, 'quarantined');
   assert.match(status.message ?? '', /exit code 3/);
@@ -131,8 +133,10 @@ test('a crash loop is left alone and told once, over a restart of the daemon as 
   await until('it is told', WAIT_MILLISECONDS, async () => (await told('team/wrong')).length > 0);
   assert.match((await show('team/wrong')).status?.message ?? '', /no template "defualt".*did you mean "default"/);
   assert.equal((await told('team/crash')).length, 1);
+  // It ends twice more, and is left alone again: by the new generation.
+  assert.equal(status.observedGeneration, 0);
   await stand.bureau(['agent', 'restart', 'team/crash']);
-  assert.notEqual((await show('team/crash')).status?.state, 'quarantined');
+  await until('it was started again', WAIT_MILLISECONDS, async () => (await show('team/crash')).status?.observedGeneration === 1);
 });
 
 test('a guarded update that does not stay up is taken back; bureau agent wait answers by generation', async () => {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import { after, afterEach, before, test } from 'node:test';
 import { readCredentials, startStand, until, type InstanceProcess, type Stand } from '@bureau/testkit';
 
@@ -136,8 +137,11 @@ test('what is typed goes in byte for byte, control characters and all', async ()
 });
 
 test('observe --json tells the end as one object', async () => {
-  await deploy('echo here; sleep 1; exit 4');
-  const { stdout, code } = await stand.bureau(['observe', 'watch/one', '--json']);
+  await deploy('echo here; until [ -e /workspace/go ]; do sleep 0.1; done; exit 4');
+  await using observer = stand.spawnBureau(['observe', 'watch/one', '--json']);
+  await observer.stderr.waitFor('here', WAIT_MILLISECONDS);
+  writeFileSync(`${stand.paths.workspaceOf('watch/one' as never)}/go`, '');
+  const { stdout, code } = await observer.exitedWithin(WAIT_MILLISECONDS);
   assert.equal(code, 0);
   assert.deepEqual(JSON.parse(stdout), { principal: 'watch/one', detached: false, exit: { code: 4, signal: null } });
 });

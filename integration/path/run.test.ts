@@ -140,18 +140,13 @@ describe('principal_busy', () => {
   test('refuses a deployed agent, running or stopped, and leaves it alone', async () => {
     const deployed = await stand.bureau(['agent', 'deploy', 'busy/agent', '--', 'sleep', '1000']);
     assert.equal(deployed.code, 0, deployed.stderr);
-    const pids = stand.processes().map(({ pid }) => pid);
+    await stand.leaks.atRest();
+    const before = stand.lasting();
     const refused = await run('busy/agent', ['id']);
     assert.equal(refused.code, 125);
     assert.match(refused.stderr, /"busy\/agent".*deployed as an agent/);
     assert.ok(refused.milliseconds < ERROR_MILLISECONDS, `took ${refused.milliseconds} ms`);
-    assert.deepEqual(
-      stand
-        .processes()
-        .map(({ pid }) => pid)
-        .filter((pid) => pids.includes(pid)),
-      pids,
-    );
+    assert.deepEqual(stand.lasting(), before);
     assert.equal((await stand.bureau(['agent', 'stop', 'busy/agent'])).code, 0);
     assert.equal((await run('busy/agent', ['id'])).code, 125);
     assert.equal((await stand.bureau(['agent', 'remove', 'busy/agent'])).code, 0);
@@ -241,6 +236,8 @@ describe('a run’s life', () => {
       const ended = await running.exitedWithin(END_MILLISECONDS);
       assert.equal(ended.code, code, ended.stderr);
       await until('nothing of the payload left', END_MILLISECONDS, () => payloads().length === 0);
+      // Its proxy and its directory go after it; until then it is busy.
+      await stand.assertUnchanged();
       assert.equal((await run('probe/one', ['true'])).code, 0, 'the principal is free again');
     });
   }
