@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import { after, before, describe, test, type TestContext } from 'node:test';
-import { startStand, until, type InstanceProcess, type Stand } from '@bureau/testkit';
+import { startStand, until, type Footprint, type InstanceProcess, type Stand } from '@bureau/testkit';
 
 const START_MILLISECONDS = 30_000;
 /** What the issue asks for while a payload takes all it can. */
@@ -162,6 +162,8 @@ describe('machine status answers within 1 s, and a kill is done within 5 s, whil
       'trap "" TERM INT; (setsid sh -c "kill -STOP \\$\\$" &); sleep 1000 & kill -STOP $!; echo up; kill -STOP $$',
     ],
   ];
+  let rest: Footprint;
+  before(async () => void (rest = await stand.leaks.atRest()));
   for (const [what, template, script] of greedy) {
     test(what, async (context) => {
       // What else this machine is at counts as well, so it is asked before the attack, too: a second here is one of a machine that is not busy.
@@ -179,6 +181,8 @@ describe('machine status answers within 1 s, and a kill is done within 5 s, whil
       // The payload ignores TERM, so its grace of 5 s passes first; what counts is the kill after it.
       assert.ok(took < GRACE_MILLISECONDS + KILL_MILLISECONDS, `killed in ${took} ms`);
       assert.ok(slowest < Math.max(ANSWER_MILLISECONDS, BUSY_FACTOR * calm), `answered in ${slowest} ms, and in ${calm} ms before it`);
+      // Its proxy and its directory go after it; until then the next run of this name is told that it is busy.
+      await stand.leaks.assertUnchanged(rest);
     });
   }
 });
