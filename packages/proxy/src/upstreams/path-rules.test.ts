@@ -33,6 +33,11 @@ test('refusalOf: a rule that some server reads around refuses', () => {
     assert.equal(refusalOf(rule(['/a/*']), 'GET', path)?.code, 'upstream_path_ambiguous', path);
 });
 
+/** As whoever decodes bytes, whatever they are: an escape may be no UTF-8. */
+function decodedBytes(path: string): string {
+  return path.replaceAll(/%([0-9a-f]{2})/gi, (_escape, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+}
+
 test('refusalOf: whatever the URL parser of the WHATWG makes of an allowed path, it is allowed too', () => {
   const piece = fc.constantFrom(
     'a',
@@ -67,7 +72,7 @@ test('refusalOf: whatever the URL parser of the WHATWG makes of an allowed path,
       allowed += 1;
       const read = new URL(`http://h${path}`).pathname;
       assert.equal(read, path, 'it stays what it is');
-      for (const reading of [read, decodeURIComponent(read), read.replaceAll(/\/+/g, '/')])
+      for (const reading of [read, decodedBytes(read), read.replaceAll(/\/+/g, '/')])
         assert.ok(
           paths.some((pattern) => matchGlob(pattern, reading)),
           `${path} → ${reading}`,
