@@ -283,12 +283,15 @@ test('script/up from a changed checkout replaces stand, launcher, daemon and pro
     [],
     'everything of ours is new',
   );
-  for (const { role, args, zombie } of stand.processes())
-    if (!zombie && /^(stand|launcher|daemon|proxy)/.test(role))
-      assert.ok(
-        args.some((arg) => arg.includes(`/${build}/`)),
-        `${role}: ${args.join(' ')}`,
-      );
+  // One that only waited for an agent ends when it sees that who kept it has gone.
+  const older = (): string[] =>
+    stand
+      .processes()
+      .filter(({ role, zombie }) => !zombie && /^(stand|launcher|daemon|proxy)/.test(role))
+      .flatMap(({ role, args }) => (args.some((arg) => arg.includes(`/${build}/`)) ? [] : [`${role}: ${args.join(' ')}`]));
+  await until('nothing of the older build', BACK_MILLISECONDS, () => older().length === 0).catch((error: unknown) => {
+    throw new Error(older().join('\n'), { cause: error });
+  });
   assert.ok(pulse.outage(began) < OUTAGE_MILLISECONDS, `the payload had no answer for ${pulse.outage(began)} ms`);
   // A relay of the old build serves observers of the new one, and its payload posts with the new proxy.
   await using terminal = stand.terminal(['observe', DEMO]);
@@ -301,7 +304,7 @@ test('script/down after kill -9 of the stand leaves nothing that runs', async ()
   await until('the stand dead', BACK_MILLISECONDS, () => !stand.processes().some(({ role, zombie }) => role === 'stand' && !zombie));
   const { stdout } = await stand.down();
   assert.match(stdout, /the stand is down; its state is kept/);
-  const { directories, uidRanges, ...rest } = stand.leaks.snapshot();
+  const { directories, uidRanges, ...rest } = await stand.leaks.atRest();
   assert.deepEqual(rest, { processes: [], mounts: [], sockets: [], networkNamespaces: [], cgroups: [], runFiles: [] });
   assert.deepEqual(directories, [stand.paths.stateDir, stand.paths.configDir, stand.paths.logDir]);
   assert.equal(uidRanges.length, 1);
