@@ -136,7 +136,7 @@ test('an old bundle that somebody publishes again is refused, by a restarted lau
   await stand.matrix(path, { method: 'PUT', body: { ...old, again: 1 } });
   await until('the new launcher to refuse it too', WAIT_MILLISECONDS, () => refusals() > before);
   await stand.matrix(path, { method: 'PUT', body: { ...newer, again: 2 } });
-  const held = proxies().find((each) => countInMemory(each, 'sk-newer-key') > 0) ?? 0;
+  const held = proxies().find((each) => countInMemory(each, 'sk-newer-key') > 0) ?? assert.fail('no proxy holds it');
   process.kill(held, 'SIGKILL');
   await until('it to be gone', WAIT_MILLISECONDS, () => !proxies().includes(held));
   await untilHeld('sk-newer-key');

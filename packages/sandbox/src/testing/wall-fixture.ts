@@ -195,7 +195,9 @@ export class WallFixture implements Disposable {
     pipe(2).on('data', (data: Buffer) => (read.stderr += data.toString()));
     pipe(5).on('data', (data: Buffer) => (read.status += data.toString()));
     if (look !== undefined) {
-      await Promise.race([new Promise((resolve) => pipe(1).once('data', resolve)), ended]);
+      // What bwrap says comes before what the payload says, by another pipe.
+      const said = [1, 5].map((at) => new Promise((resolve) => pipe(at).once('data', resolve)));
+      await Promise.race([Promise.all(said), ended]);
       try {
         const init = Number(/"child-pid": (\d+)/.exec(read.status)?.[1]);
         assert.ok(init > 0, `bwrap said no child-pid: ${read.status} ${read.stderr}`);
