@@ -16,6 +16,8 @@ test('relay brings a payload to its end: reports, output, exit file, its own exi
   await using relay = new RelayFixture(program, shell('printf "first..last"; exit 7'));
   await relay.report('ready');
   const view = await relay.attach('observe');
+  // It is attached when it is told something: what ends at once would have ended before.
+  await view.step();
   const { pid } = await relay.report('started');
   assert.ok(pid > 1);
   relay.launcherPipe.end('g');
