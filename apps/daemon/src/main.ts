@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { describeError, parseInstanceName } from '@bureau/core';
 import { createLogger, type Logger } from '@bureau/log';
 import { setDumpable } from '@bureau/native';
+import { sayFailed } from '@bureau/process';
 import { startDaemon } from './daemon.ts';
 
 const LISTENER = 3;
@@ -38,6 +39,7 @@ async function start(logger: Logger): Promise<() => Promise<void>> {
     });
   } catch (error) {
     logger.fatal({ error: describeError(error) }, 'cannot start');
+    sayFailed(READY, error);
     process.exit(1);
   }
 }

@@ -4,6 +4,7 @@ import { basename, dirname } from 'node:path';
 import { parseArgs } from 'node:util';
 import { describeError } from '@bureau/core';
 import { createLogger, type Logger } from '@bureau/log';
+import { sayFailed } from '@bureau/process';
 import { noFaults } from '@bureau/sandbox';
 import { startLauncher } from './launcher-process.ts';
 
@@ -21,6 +22,7 @@ if (values.version) {
     await main(values.instance, logger);
   } catch (error) {
     logger.fatal({ error: describeError(error) }, 'cannot start');
+    sayFailed(READY, error);
     process.exit(1);
   }
 }

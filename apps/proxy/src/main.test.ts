@@ -5,6 +5,7 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { BureauError } from '@bureau/core';
 import { connect } from '@bureau/ipc';
 import { listenUnix } from '@bureau/native';
 import { CgroupTree, PoolMember, systemClock } from '@bureau/process';
@@ -30,16 +31,16 @@ class ProxyProcess implements AsyncDisposable {
     this.#tree = tree;
   }
 
-  static async start(numbers: readonly number[] = [UID, 3, 0]): Promise<ProxyProcess> {
+  static async start(numbers: readonly number[] = [UID, 3, 0], args: readonly string[] = [], logFile?: string): Promise<ProxyProcess> {
     const directory = mkdtempSync(join(tmpdir(), 'bureau-proxy-app-'));
     chmodSync(directory, 0o755);
     const agent = listenUnix(join(directory, 'proxy.sock'), { mode: 0o666 });
     const admin = listenUnix(join(directory, 'admin.sock'), { mode: 0o666 });
-    const openLog = (): number => openSync(join(directory, 'log'), 'a');
+    const openLog = (): number => openSync(logFile ?? join(directory, 'log'), 'a');
     const log = openLog();
     const tree = CgroupTree.open(`bureau-test-${process.pid}`);
     const member = await PoolMember.start(
-      { command: process.execPath, args: [MAIN], environment: {}, openLog },
+      { command: process.execPath, args: [MAIN, ...args], environment: {}, openLog },
       tree.group('proxy'),
       systemClock,
     );
@@ -109,4 +110,19 @@ test('the process ends when its order would leave it root', async () => {
   await using proxy = await ProxyProcess.start([0, 3, 0]);
   assert.deepEqual(await proxy.member.exited, { code: 1, signal: null });
   assert.match(readFileSync(join(proxy.directory, 'log'), 'utf8'), /Expected a uid/);
+});
+
+test('the process that cannot record what its agent does says why to who waits for it, also when its log takes no line', async () => {
+  const logs = mkdtempSync(join(tmpdir(), 'bureau-proxy-app-'));
+  try {
+    await using proxy = await ProxyProcess.start([UID, 3, 0], ['--access-logs', logs], '/dev/full');
+    await assert.rejects(proxy.member.ready(), (error: BureauError) => {
+      assert.equal(error.code, 'member_not_warm');
+      assert.equal(error.data['why'], `EACCES: permission denied, open '${logs}/proxy-3/access.jsonl'`);
+      return true;
+    });
+    assert.deepEqual(await proxy.member.exited, { code: 1, signal: null });
+  } finally {
+    rmSync(logs, { recursive: true });
+  }
 });

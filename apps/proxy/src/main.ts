@@ -11,8 +11,8 @@ import { parseArgs } from 'node:util';
 import { describeError } from '@bureau/core';
 import { createLogger } from '@bureau/log';
 import { disableCoreDumps, replaceDescriptor, setDumpable } from '@bureau/native';
-import { becomeUser, sayReady, systemClock, waitForOrder } from '@bureau/process';
-import { rehearse, startProxy } from '@bureau/proxy';
+import { becomeUser, sayFailed, sayReady, systemClock, waitForOrder } from '@bureau/process';
+import { rehearse, startProxy, type Proxy, type ProxyOptions } from '@bureau/proxy';
 
 const INSTRUCTIONS = 3;
 const REPORTS = 4;
@@ -48,19 +48,12 @@ type Three = readonly [number, number, number];
 async function serve([uid, number, payloadUid]: Three, [log, agent, admin]: Three, logs: string | undefined): Promise<void> {
   for (const standard of [1, 2]) replaceDescriptor(log, standard);
   closeSync(log);
-  becomeUser(uid);
   const logger = createLogger({ name: `proxy-${number}` });
-  const proxy = await startProxy({
+  const proxy = await start({
+    uid,
     agent: { fd: agent },
     admin: { fd: admin },
     payloadUid,
-    holdMilliseconds: HOLD_MILLISECONDS,
-    onLost: (error) => {
-      logger.fatal({ err: error }, 'cannot serve the agent');
-      process.exit(1);
-    },
-    build,
-    clock: systemClock,
     logger,
     ...(logs === undefined ? {} : { accessLogDirectory: `${logs}/proxy-${number}` }),
   });
@@ -77,6 +70,30 @@ async function serve([uid, number, payloadUid]: Three, [log, agent, admin]: Thre
     );
   });
   logger.info({ build, payload_uid: payloadUid }, 'ready');
+}
+
+type Start = Pick<ProxyOptions, 'agent' | 'admin' | 'payloadUid' | 'logger' | 'accessLogDirectory'> & { readonly uid: number };
+
+/** The proxy's uid and its servers; whoever waits for them is told why there are none. */
+async function start({ uid, ...options }: Start): Promise<Proxy> {
+  try {
+    becomeUser(uid);
+    return await startProxy({
+      ...options,
+      holdMilliseconds: HOLD_MILLISECONDS,
+      onLost: (error) => {
+        options.logger.fatal({ err: error }, 'cannot serve the agent');
+        process.exit(1);
+      },
+      build,
+      clock: systemClock,
+    });
+  } catch (error) {
+    // The log first: who is told ends what is left of this process.
+    options.logger.fatal({ error: describeError(error) }, 'cannot start');
+    sayFailed(REPORTS, error);
+    process.exit(1);
+  }
 }
 
 if (process.argv[2] === '--version') console.log(build);

@@ -11,7 +11,8 @@ export type ChildFailure =
   | { readonly reason: 'timed_out' }
   | { readonly reason: 'aborted'; readonly cause: unknown }
   | { readonly reason: 'pipe_closed' }
-  | { readonly reason: 'not_ready_line'; readonly found: string };
+  | { readonly reason: 'not_ready_line'; readonly found: string }
+  | { readonly reason: 'said_why'; readonly why: string };
 
 /** What the message needs to know about the start. */
 export interface AttemptedStart {
@@ -73,7 +74,14 @@ function happened(failure: ChildFailure, start: AttemptedStart): string {
       return 'it closed the readiness pipe without a word and was killed';
     case 'not_ready_line':
       return `it wrote ${JSON.stringify(failure.found)} instead and was killed`;
+    case 'said_why':
+      return `it cannot start: ${failure.why}`;
   }
+}
+
+function quoted(log: LogPosition): string {
+  const tail = logTail(log);
+  return tail === '' ? ` Nothing new is in its log ${log.path}.` : ` Its log ${log.path} ends:\n${tail}`;
 }
 
 /** The error of a failed start: code `child_failed`; names the command, never its arguments or environment. */
@@ -82,13 +90,7 @@ export function childFailed(failure: ChildFailure, start: AttemptedStart): Burea
     start.readyFd === undefined
       ? `Expected ${start.command} to start`
       : `Expected ${start.command} to write "ready" to descriptor ${start.readyFd}`;
-  const tail = start.log === undefined ? '' : logTail(start.log);
-  const log =
-    start.log === undefined
-      ? ''
-      : tail === ''
-        ? ` Nothing new is in its log ${start.log.path}.`
-        : ` Its log ${start.log.path} ends:\n${tail}`;
+  const log = start.log === undefined || failure.reason === 'said_why' ? '' : quoted(start.log);
   const exit = failure.reason === 'exited' ? failure.exit : { code: null, signal: null };
   return new BureauError('child_failed', `${expected}, but ${happened(failure, start)}.${log}`, {
     data: { command: start.command, reason: failure.reason, code: exit.code, signal: exit.signal },

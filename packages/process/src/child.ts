@@ -30,7 +30,7 @@ export interface StartChildOptions {
    * stopped. With neither this nor a `cgroup` only descendants whose parents still live are found.
    */
   readonly detached?: boolean;
-  /** Index of a pipe in `stdio` to which the child writes `ready\n` and nothing else. */
+  /** Index of a pipe in `stdio` to which the child writes `ready\n`, or why it cannot start (`sayFailed`), and nothing else. */
   readonly readyFd?: number;
   /** Default 15 s. */
   readonly readyMilliseconds?: number;

@@ -27,6 +27,7 @@ export type { PoolProgram } from './pool-member.ts';
 export { identityPowers } from './identity-powers.ts';
 export { encodeOrder, sayReady, waitForOrder } from './member-order.ts';
 export type { MemberOrder } from './member-order.ts';
+export { sayFailed } from './start-failure.ts';
 export { systemClock } from './system-clock.ts';
 export { CgroupTree } from './cgroup-tree.ts';
 export type { CgroupTreeOptions } from './cgroup-tree.ts';

@@ -2,8 +2,10 @@
 
 /** A child that is not ready by then is killed, where the caller names no other time. A Node process of ours needs 0.1 to 0.5 s. */
 export const READY_MILLISECONDS = 15_000;
-/** `ready\n` and nothing else belongs on the readiness pipe; a child that sends more is confused. */
+/** `ready\n`, or why not, and nothing else belongs on the readiness pipe; a child that sends more is confused. */
 export const READY_LINE_MAX_BYTES = 64;
+/** Why a process says that it cannot start: a message with two paths and its causes. */
+export const FAILURE_MAX_CHARACTERS = 1_024;
 /** From the end of the readiness pipe to the exit event of the same death; without an exit by then the child has only closed the pipe. */
 export const CLOSED_TO_EXIT_MILLISECONDS = 500;
 /** From SIGKILL to gone. Only a process in an uninterruptible wait (a dead disk) takes longer. */

@@ -6,7 +6,8 @@ import { receiveDescriptors } from '@bureau/native';
 /** "Bureau order, version 1": what is not from our own parent is not obeyed by accident. */
 const MAGIC = Buffer.from('BRO1');
 const NUMBER_BYTES = 4;
-const WAITING = 'w';
+/** What a member says when it waits, and when it serves. */
+export const READY_BYTE = 'w';
 
 /** What a member of a pool is told: who to be, and the descriptors to work on. Their meaning is between parent and program. */
 export interface MemberOrder {
@@ -28,7 +29,7 @@ export function encodeOrder(numbers: readonly number[]): Buffer {
 /** Says on `reports` that the member serves now (`PoolMember.ready`). A parent that has gone is no error. */
 export function sayReady(reports: number): void {
   try {
-    writeSync(reports, WAITING);
+    writeSync(reports, READY_BYTE);
   } catch {
     // Nobody is left to hear it; whoever comes next connects.
   }
@@ -41,7 +42,7 @@ export function sayReady(reports: number): void {
  */
 export function waitForOrder(instructions: number, reports: number, numbers: number, descriptors: number): MemberOrder | null {
   try {
-    writeSync(reports, WAITING);
+    writeSync(reports, READY_BYTE);
   } catch {
     return null; // nobody reads: the parent has gone
   }

@@ -7,9 +7,10 @@ import type { Cgroup } from './cgroup.ts';
 import type { Child, ChildExit } from './child.ts';
 import { endGroup } from './cgroup-end.ts';
 import { identityPowers } from './identity-powers.ts';
-import { GATHER_ROUNDS, WARM_MILLISECONDS } from './limits.ts';
-import { encodeOrder } from './member-order.ts';
+import { FAILURE_MAX_CHARACTERS, GATHER_ROUNDS, WARM_MILLISECONDS } from './limits.ts';
+import { READY_BYTE, encodeOrder } from './member-order.ts';
 import { startChild } from './start-child.ts';
+import { failureSaid } from './start-failure.ts';
 
 /** What a member runs. Neither may hold anything of a principal: they are the same for all members. */
 export interface PoolProgram {
@@ -33,7 +34,7 @@ export class PoolMember {
   readonly pid: number;
   /** Settles when it has ended; never rejects. */
   readonly exited: Promise<ChildExit>;
-  /** Resolves when it waits for its order; rejects with `member_not_warm`. */
+  /** Resolves when it waits for its order; rejects with `member_not_warm`, as {@link ready}. */
   readonly warm: Promise<void>;
   readonly #child: Child;
   readonly #clock: Clock;
@@ -114,7 +115,10 @@ export class PoolMember {
     sendDescriptors(this.instructions, encodeOrder(numbers), descriptors);
   }
 
-  /** Resolves at the next byte that it writes to {@link reports} (`sayReady`), which is taken; rejects with `member_not_warm`. */
+  /**
+   * Resolves at the next byte that it writes to {@link reports} (`sayReady`), which is taken; rejects with `member_not_warm`, with the reason
+   * as `data.why` when it has said one (`sayFailed`).
+   */
   ready(): Promise<void> {
     return firstByte(this.reports, this.#clock);
   }
@@ -150,27 +154,36 @@ function unlessGone(error: unknown): void {
   if (!hasCode(error, 'process_gone')) throw error;
 }
 
-/** Resolves at the first byte, which is taken; the rest stays for the next reader. */
+/** Resolves at the first byte, which is taken; the rest stays for the next reader. Instead of it may come why there will be none. */
 function firstByte(stream: Socket, clock: Clock): Promise<void> {
   return new Promise((resolve, reject) => {
-    const end = (fault?: string): void => {
+    let said = '';
+    const end = (fault?: BureauError): void => {
       late.clear();
       stream.off('readable', look).off('end', gone).off('close', gone);
       if (fault === undefined) resolve();
-      else
-        reject(
-          new BureauError('member_not_warm', `Expected a process of the pool to say that it is ready, but it ${fault}; its log says why`),
-        );
+      else reject(fault);
     };
     const look = (): void => {
-      if (stream.read(1) !== null) end();
+      if (said === '') said = String(stream.read(1) ?? '');
+      if (said === '') return;
+      if (said === READY_BYTE) return end();
+      said += String(stream.read() ?? '');
+      if (said.includes('\n') || said.length > FAILURE_MAX_CHARACTERS) gone();
     };
-    const gone = (): void => end('ended');
-    const late = clock.setTimer(WARM_MILLISECONDS, () => end(`took more than ${WARM_MILLISECONDS} ms`));
+    const gone = (): void => end(notWarm('it ended', failureSaid(said)));
+    const late = clock.setTimer(WARM_MILLISECONDS, () => end(notWarm(`it took more than ${WARM_MILLISECONDS} ms`)));
     stream
       .on('readable', look)
       .on('end', gone)
       .on('close', gone)
       .on('error', () => undefined);
+  });
+}
+
+function notWarm(happened: string, why?: string): BureauError {
+  const found = why === undefined ? `${happened}; its log says why` : `it cannot start: ${why}`;
+  return new BureauError('member_not_warm', `Expected a process of the pool to say that it is ready, but ${found}`, {
+    data: why === undefined ? {} : { why },
   });
 }

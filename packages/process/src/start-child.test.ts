@@ -7,6 +7,7 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { text } from 'node:stream/consumers';
 import type { Readable } from 'node:stream';
 import { BureauError, hasCode } from '@bureau/core';
+import { FAILURE_MAX_CHARACTERS } from './limits.ts';
 import { CgroupTree, startChild, systemClock, type Child, type StartChildOptions } from './index.ts';
 import { markedProcesses, markedShell } from './marked-shell.testing.ts';
 
@@ -96,6 +97,25 @@ test('startChild() ignores the signal after success', async () => {
 
 test('startChild() rejects when the pipe is closed without a word while the child lives on', async () => {
   assert.equal((await failure(shell('exec 3>&-; exec sleep 60'))).data['reason'], 'pipe_closed');
+});
+
+test('startChild() tells why a child cannot start in its own words, bounded, and quotes no log then', async () => {
+  const logFile = `${directory}/log`;
+  const log = openSync(logFile, 'a');
+  const said = (words: string): Promise<BureauError> =>
+    failure(shell(`echo logged; ${words} >&3; exec sleep 60`, { stdio: ['ignore', log, log, 'pipe'], logFile }));
+  const error = await said(`echo "failed: EROFS: read-only file system, mkdir '/run/x'"`);
+  assert.equal(error.data['reason'], 'said_why');
+  assert.equal(
+    error.message,
+    `Expected /bin/sh to write "ready" to descriptor 3, but it cannot start: EROFS: read-only file system, mkdir '/run/x'.`,
+  );
+  const endless = await said('{ printf "failed: "; yes | tr -d "\\n"; }');
+  assert.equal(endless.data['reason'], 'said_why');
+  assert.ok(endless.message.length < FAILURE_MAX_CHARACTERS + 100);
+  const steering = await said('printf "failed: \\033]52;x\\007\\n"');
+  assert.doesNotMatch(steering.message, /[\u0000-\u001f]/);
+  closeSync(log);
 });
 
 test('startChild() rejects what is not the readiness line, endless or binary too', async () => {

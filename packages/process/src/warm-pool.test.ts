@@ -238,6 +238,33 @@ test('WarmPool tells the program whether somebody waits for it', async () => {
   }
 });
 
+test('PoolMember.ready() rejects with what the member says instead of serving, in pieces and behind garbage too', async () => {
+  const script = join(directory, 'failing.mjs');
+  const said = `failed: EROFS: read-only file system, open '/x'`;
+  for (const [words, why] of [
+    [`sayFailed(4, new Error('EROFS: read-only file system, open \\'/x\\''))`, said.slice(8)],
+    [`for (const piece of ${JSON.stringify(said)}) writeSync(4, piece)`, said.slice(8)],
+    [`writeSync(4, 'garbage' + ${JSON.stringify(said)})`, undefined],
+    [``, undefined],
+  ] as const) {
+    writeFileSync(
+      script,
+      `import { writeSync } from 'node:fs';
+const { waitForOrder, sayFailed } = await import(${JSON.stringify(import.meta.resolve('./index.ts'))});
+if (waitForOrder(3, 4, 1, 1) === null) process.exit(0);
+${words};
+`,
+    );
+    await using opened = openPool(1, script);
+    const member = await opened.pool.take();
+    const nowhere = openSync('/dev/null', 'w');
+    member.order([1], [nowhere]);
+    closeSync(nowhere);
+    await assert.rejects(member.ready(), { code: 'member_not_warm', data: why === undefined ? {} : { why } });
+    await member.end();
+  }
+});
+
 test('PoolMember.gather() brings along what a member started before it was moved, but for the one that goes elsewhere', async () => {
   const script = join(directory, 'parent.mjs');
   writeFileSync(

@@ -67,17 +67,26 @@ async function takeService({ name, listeners }: ServiceDefinition, numbers: read
     const entered = member.enter(start.cgroup);
     entered.catch(() => undefined);
     member.order(numbers, [log, ...sockets]);
-    await Promise.all([entered, member.ready()]);
+    await servesIn(entered, member);
     start.signal.throwIfAborted();
   } catch (cause) {
     await member.end();
     if (start.signal.aborted) throw cause;
-    throw new BureauError('child_failed', `Could not start ${name}: the process that waited for it is gone; see ${start.logFile}`, {
-      cause,
-    });
+    throw new BureauError('child_failed', `Could not start ${name}: ${whyNot(cause)}; see ${start.logFile}`, { cause });
   }
   void leaveAlone(member);
   return { pid: member.pid, exited: member.exited };
+}
+
+/** Resolves when it serves and is in its group. One that ends leaves its group as well: what it has said itself comes first. */
+async function servesIn(entered: Promise<void>, member: PoolMember): Promise<void> {
+  for (const outcome of await Promise.allSettled([member.ready(), entered])) if (outcome.status === 'rejected') throw outcome.reason;
+}
+
+/** What it said itself, if it could: its log may lie on the disk that is full or read-only. */
+function whyNot(cause: unknown): string {
+  const why = cause instanceof BureauError && cause.code === 'member_not_warm' ? cause.data['why'] : undefined;
+  return typeof why === 'string' ? why : 'the process that waited for it is gone';
 }
 
 /** After its order it needs nothing of us; what it would say on its socket nobody reads. */

@@ -46,7 +46,7 @@ export class Steps {
       if (signal.aborted) throw error;
       throw new BureauError(
         'step_failed',
-        `Step "${help.name}" failed: ${describeError(error)}. Log: ${help.log}. Running script/up again goes on from here`,
+        `Step "${help.name}" failed: ${describeError(error).replace(/\.$/, '')}. Log: ${help.log}. Running script/up again goes on from here`,
         {
           cause: error,
           data: { step: help.name, log: help.log },
