@@ -130,7 +130,8 @@ for (const program of ['stand', 'launcher', 'daemon'])
       }
       const message = first.stderr.trimEnd().split('\n').at(-1) ?? '';
       t.diagnostic(`${point.replaceAll(stand.name, 'X')}: ${first.code} ${message.replaceAll(stand.name, 'X')}`);
-      if (first.code !== 0) assert.match(message, /Step "\w+" failed: .*Log: .*[Rr]unning script\/up again goes on from here/, point);
+      const told = /Step "\w+" failed: .*Log: .*[Rr]unning script\/up again goes on from here/;
+      if (first.code !== 0) assert.match(message, told, `${point}: ${first.stderr}`);
       assertWhole(point, 'EROFS');
       const second = await standUp(['--no-demo']);
       assert.equal(second.code, 0, `${point}: ${second.stderr}`);
