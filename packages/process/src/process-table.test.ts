@@ -24,13 +24,19 @@ test('readProcess() tells this process, and undefined for a pid that does not ex
   assert.equal(readProcess(2 ** 30), undefined);
 });
 
-test('readProcess() tells a zombie from a live process', async () => {
-  // The middle process never waits: its child stays a zombie until it ends itself.
-  const middle = spawn('/bin/sh', ['-c', 'sleep 0 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'inherit'] });
+test('readProcess() tells a zombie from a live process', async ({ signal }) => {
+  // A shell waits for its child when that ends before the shell has become `sleep`, which waits for nobody: the child lives until then.
+  const middle = spawn('/bin/sh', ['-c', 'sleep 60 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const turn = (): Promise<void> => {
+    signal.throwIfAborted();
+    return new Promise((resolve) => setImmediate(resolve));
+  };
   const [line] = (await once(middle.stdout, 'data')) as [Buffer];
   const pid = Number(line.toString());
-  // Ends by itself within the time that a `wait` for it would take; looked at until then.
-  while (readProcess(pid)?.zombie !== true) await new Promise((resolve) => setImmediate(resolve));
+  while (readProcess(middle.pid ?? 0)?.name !== 'sleep') await turn();
+  assert.equal(readProcess(pid)?.zombie, false);
+  process.kill(pid, 'SIGKILL');
+  while (readProcess(pid)?.zombie !== true) await turn();
   assert.equal(readProcess(pid)?.state, 'Z');
   middle.kill('SIGKILL');
   await once(middle, 'exit');
