@@ -11,7 +11,7 @@ import {
   type InstanceUids,
 } from '@bureau/instance';
 import { connect, type IpcClient } from '@bureau/ipc';
-import { CgroupTree, readProcessStatus, readProcesses, systemClock } from '@bureau/process';
+import { CgroupTree, readProcess, readProcessStatus, readProcesses, systemClock } from '@bureau/process';
 import { launcherContract, type InputOf } from '@bureau/protocol';
 import { generateOperatorKey, operatorSigner, sealBundle } from '@bureau/seal';
 import { BenchInstance } from '../../../build/bench/bench-instance.ts';
@@ -212,9 +212,10 @@ export class BenchStand implements AsyncDisposable {
         .map(({ name }) => `${tree}/${name.replace(/(?<=-pool)-.*/, '')}`),
     );
     const [first, last] = [this.uids.payload(0), this.uids.proxy(PRINCIPALS_MAX)];
+    const manager = readProcess(this.#processIn('launcher'))?.parent;
     const processes = readProcesses().flatMap(({ pid, name, zombie, parent }) => {
-      // What has ended and whose parent has gone is process 1's to notice, which takes its time on some machines.
-      if (zombie && parent === 1) return [];
+      // What has ended and whose parent has gone is the service manager's to notice, which looks twice a second, or process 1's.
+      if (zombie && (parent === 1 || parent === manager)) return [];
       const uid = readProcessStatus(pid)?.uids[0] ?? 0;
       return uid >= first && uid <= last ? [`${name} of uid ${uid}`] : [];
     });
