@@ -53,6 +53,26 @@ test('MachinePresence says what changed while it was saying the line before', as
   assert.deepEqual(said, [LINE, 'online: 3 sandboxes, 60% CPU']);
 });
 
+test('MachinePresence says goodbye last: behind what is being said, and before nothing', async () => {
+  const said: string[] = [];
+  const slow = Promise.withResolvers<void>();
+  const presence = new MachinePresence({
+    clock: new HandClock(),
+    set: async (kind) => {
+      if (kind === 'online') await slow.promise;
+      said.push(kind);
+    },
+    onFailure: assert.fail,
+  });
+  presence.report(LOAD);
+  const left = presence.leave();
+  presence.report({ ...LOAD, cpuPercent: 60 });
+  slow.resolve();
+  await left;
+  await new Promise(setImmediate);
+  assert.deepEqual(said, ['online', 'offline']);
+});
+
 test('MachinePresence fails for nobody: one failure is told, it is tried again with the newest line, and not after goodbye', async () => {
   const { presence, said, failures, state, clock } = follow();
   state.refuses = true;

@@ -18,7 +18,8 @@ export interface MachinePresenceDeps {
 export class MachinePresence {
   readonly #deps: MachinePresenceDeps;
   #wanted: string | undefined;
-  #saying = false;
+  #saying: Promise<boolean> | undefined;
+  #hasLeft = false;
   #failing = false;
   #timer: Timer | undefined;
 
@@ -29,27 +30,28 @@ export class MachinePresence {
   /** To be called with what was published; the same line is not said twice. */
   report(load: MachineLoadContent): void {
     const text = statusText(load);
-    if (text === this.#wanted) return;
+    if (this.#hasLeft || text === this.#wanted) return;
     this.#wanted = text;
     if (this.#timer === undefined) void this.#say();
   }
 
-  /** The daemon goes; its sandboxes may well stay. One try. */
+  /** The daemon goes; its sandboxes may well stay. One try, behind what is being said; after it nothing is said any more. */
   async leave(): Promise<void> {
-    this.#wanted = undefined;
+    this.#hasLeft = true;
     this.#timer?.clear();
+    await this.#saying;
     await this.#try('offline', '');
   }
 
   /** Says what is wanted until it has been said; one call at a time. */
   async #say(): Promise<void> {
     this.#timer = undefined;
-    if (this.#saying) return;
-    this.#saying = true;
     const text = this.#wanted;
-    const said = text === undefined || (await this.#try('online', text));
-    this.#saying = false;
-    if (this.#wanted === undefined) return;
+    if (this.#saying !== undefined || text === undefined) return;
+    this.#saying = this.#try('online', text);
+    const said = await this.#saying;
+    this.#saying = undefined;
+    if (this.#hasLeft) return;
     if (!said) this.#timer = this.#deps.clock.setTimer(PRESENCE_RETRY_MILLISECONDS, () => void this.#say());
     else if (this.#wanted !== text) void this.#say();
   }
