@@ -29,7 +29,7 @@ export function failureSaid(line: string): string | undefined {
 }
 
 function oneLine(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- what a child wrote must not drive the reader's terminal
+  // What a child wrote must not drive the reader's terminal.
   return text
     .replaceAll(/[\u0000-\u001f\u007f-\u009f]+/g, ' ')
     .slice(0, FAILURE_MAX_CHARACTERS)
