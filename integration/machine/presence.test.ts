@@ -37,13 +37,7 @@ test('where the homeserver keeps presence, the machine is online with a line of 
   const rc_presence = { per_user: { per_second: 100, burst_count: 100 } };
   writeFileSync(file, JSON.stringify({ ...config, presence: { enabled: true }, rc_presence }));
   await restart('homeserver');
-  await until('the homeserver', WAIT_MILLISECONDS, async () => {
-    const asked = fetch(`${stand.facts.homeserver}/_matrix/client/versions`).then(
-      ({ ok }) => ok,
-      () => false,
-    );
-    return await asked;
-  });
+  await until('the homeserver', WAIT_MILLISECONDS, () => stand.homeserverAnswers());
   // Its first look at its load comes soon after its start.
   await restart('daemon');
   const there = await until('a line of the machine', LINE_MILLISECONDS, async () => {

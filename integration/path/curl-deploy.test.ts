@@ -96,13 +96,6 @@ function payloads(): Map<number, number> {
   );
 }
 
-async function homeserverAnswers(): Promise<boolean> {
-  return await fetch(`${stand.facts.homeserver}/_matrix/client/versions`).then(
-    ({ ok }) => ok,
-    () => false,
-  );
-}
-
 /** The role of the part of a sandbox that serves an agent. */
 function partOf(agent: number, part: 'proxy' | 'relay'): string {
   const pid = payloads().get(agent);
@@ -114,7 +107,7 @@ test('each process is killed in turn, just when an agent was edited with curl: t
   const victims = [() => 'daemon', () => 'launcher', () => 'homeserver', () => partOf(8, 'proxy'), () => partOf(9, 'relay')];
   for (const [round, victim] of victims.entries()) {
     const role = victim();
-    await until('the homeserver answers', RECOVERY_MILLISECONDS, homeserverAnswers);
+    await until('the homeserver answers', RECOVERY_MILLISECONDS, () => stand.homeserverAnswers());
     const before = payloads();
     assert.equal(before.size, AGENTS.length, `all run before ${role} is killed`);
     const agent = AGENTS[round] ?? '';

@@ -63,6 +63,8 @@ export interface Stand extends AsyncDisposable {
   lasting(roles?: RegExp): string[];
   /** The one live process of this role. Throws when there is none or there are several. */
   process(role: string): InstanceProcess;
+  /** Whether the homeserver answers now. */
+  homeserverAnswers(): Promise<boolean>;
   /** A call of the homeserver with the operator's token. */
   matrix(path: string, request?: MatrixRequest): Promise<MatrixAnswer>;
   /** Ends it; idempotent. Throws when script/down fails. */
@@ -120,6 +122,11 @@ export async function startStand(options: StandOptions = {}): Promise<Stand> {
         throw new BureauError('not_one_process', `Expected one process of role ${role}; found ${found.length}`);
       return only;
     },
+    homeserverAnswers: () =>
+      fetch(`${facts.homeserver}/_matrix/client/versions`).then(
+        ({ ok }) => ok,
+        () => false,
+      ),
     matrix: (path, request) => matrixCall(facts, path, request),
     down: async ({ purge = false } = {}) => await down(name, purge),
     assertUnchanged: () => leaks.assertUnchanged(start),
