@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Makes `.build/NAME/`: `lib/APP.js` of every application, `node_modules/` with the native packages, `bin/node`, `bin/bureau-bridge` and `bin/bureau-proxy-call`; NAME is a hash
+ * Makes `.build/NAME/`: `lib/APP.js` of every application, `node_modules/` with the native packages, `bin/node`, `bin/bureau-bridge`, `bin/bureau-proxy-call` and `bin/bureau-starter`; NAME is a hash
  * over everything that goes in. Does nothing when that build is there. Prints NAME; `.build/current` links to it.
  */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
@@ -38,6 +38,7 @@ async function make(root: string, builds: string, name: string): Promise<void> {
     for (const application of presentApplications(root)) await bundleApplication(root, application, join(fresh, 'lib'));
     compileBridge(root, join(fresh, 'bin/bureau-bridge'));
     compileBridge(root, join(fresh, 'bin/bureau-proxy-call'), 'call');
+    compileBridge(root, join(fresh, 'bin/bureau-starter'), 'starter');
     copyNativePackages(root, join(fresh, 'node_modules'));
     writeFileSync(join(fresh, 'package.json'), `${JSON.stringify({ name: 'bureau-build', private: true, type: 'module', build: name })}\n`);
     symlinkSync(relative(join(builds, name, 'bin'), join(root, '.toolchain/bin/node')), join(fresh, 'bin/node'));

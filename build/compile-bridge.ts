@@ -7,7 +7,7 @@ import { join } from 'node:path';
 const COMPILE_MILLISECONDS = 120_000;
 
 /** Compiles `program` of apps/bridge of `root` to the file `output`; nothing where a checkout (of a test) has no bridge. Throws with the compiler's words. */
-export function compileBridge(root: string, output: string, program: 'bridge' | 'call' = 'bridge'): void {
+export function compileBridge(root: string, output: string, program: 'bridge' | 'call' | 'starter' = 'bridge'): void {
   const script = join(root, 'apps/bridge/compile.sh');
   if (!existsSync(script)) return;
   const { status, error, stderr } = spawnSync('/bin/sh', [script, output], {

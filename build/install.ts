@@ -39,7 +39,7 @@ export function installBuild(root: string, library: string, name: string, node: 
   for (const part of ['lib', 'node_modules', 'package.json']) copyTree(join(source, part), join(fresh, part));
   makeDirectory(join(fresh, 'bin'));
   linkSync(installNode(library, node), join(fresh, 'bin/node'));
-  for (const program of ['bin/bureau-bridge', 'bin/bureau-proxy-call']) {
+  for (const program of ['bin/bureau-bridge', 'bin/bureau-proxy-call', 'bin/bureau-starter']) {
     if (existsSync(join(source, program))) copyFile(join(source, program), join(fresh, program), 0o755);
   }
   syncPath(fresh);

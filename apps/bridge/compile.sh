@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Compiles bureau-bridge: compile.sh OUTPUT [--sanitize]; with PROGRAM=call, bureau-proxy-call. Static: a sandbox may have no libc of the host's.
+# Compiles bureau-bridge: compile.sh OUTPUT [--sanitize]; with PROGRAM=call, bureau-proxy-call; with PROGRAM=starter,
+# bureau-starter. Static: a sandbox may have no libc of the host's.
 set -eu
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 output=$1
@@ -15,7 +16,8 @@ esac
 case "${PROGRAM:-bridge}" in
   bridge) sources="$here/src" ;;
   call) sources="$here/src/call" ;;
-  *) echo "bridge: unknown PROGRAM '$PROGRAM'; expected bridge or call" >&2; exit 2 ;;
+  starter) sources="$here/src/starter" ;;
+  *) echo "bridge: unknown PROGRAM '$PROGRAM'; expected bridge, call or starter" >&2; exit 2 ;;
 esac
 # shellcheck disable=SC2086 -- a list of words
 exec "$compiler" $flags -o "$output" "$sources"/*.c

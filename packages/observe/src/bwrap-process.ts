@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-import { spawn, type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
-import { closeOnExecFrom, openPipe } from '@bureau/native';
+import { BureauError, describeError } from '@bureau/core';
+import { openPipe } from '@bureau/native';
 import type { MountSource, OverlayPlan } from '@bureau/protocol';
 import { openMountSources } from './mount-sources.ts';
 import { withOverlays } from './overlay-stage.ts';
 import type { PayloadStdio } from './payload-stdio.ts';
+import type { Starter } from './starter.ts';
 
 const BWRAP = '/usr/bin/bwrap';
 /**
@@ -32,13 +34,18 @@ export interface BwrapOptions {
   readonly overlays: readonly OverlayPlan[];
   readonly seccomp: Uint8Array;
   readonly stdio: PayloadStdio;
+  /** Makes the process that becomes bwrap; used up by it. */
+  readonly starter: Starter;
   /** Stands in for bwrap where a relay rehearses: a command that bwrap's arguments are put behind. */
   readonly standIn?: readonly [program: string, ...args: string[]];
 }
 
 /** bwrap, started and standing before the command until it is released. */
 export interface BwrapProcess {
+  /** Its starter, which ends as bwrap does, and bwrap with it. */
   readonly process: ChildProcess;
+  /** Why it was not started at all; empty when it was. */
+  readonly notStarted: () => string;
   /** Lines of `--json-status-fd`; ends with bwrap. */
   readonly status: Socket;
   /** Lets the command run. Once. */
@@ -66,30 +73,28 @@ export function bwrapCommandLine(command: readonly string[], terminal: boolean):
 
 /**
  * Starts bwrap with exactly its descriptors, an empty environment and a session of its own (without a controlling terminal). A start that
- * fails shows as the process's `error` event. Throws `mount_source_changed` when a mount source is not the launcher's.
+ * fails shows as the process's end. Throws `mount_source_changed` when a mount source is not the launcher's, `start_failed` when the starter is gone.
  */
 export function spawnBwrap(options: BwrapOptions): BwrapProcess {
-  const { stdio } = options;
+  const { stdio, starter } = options;
   const sources = openMountSources(options.mountSources);
   const [words, seccomp, status] = [openPipe(), openPipe(), openPipe()];
   const block = openGate();
   const theirs = [words.read, seccomp.read, status.write, block.wait, ...sources];
-  // Node and its libraries leave descriptors open across exec (a PTY master among them); this must come last before the spawn.
-  closeOnExecFrom(3);
   const [program, ...before] = options.standIn ?? [BWRAP];
   const args = [...before, ...bwrapCommandLine(options.command, stdio.terminal)];
   const line = withOverlays(options.overlays, process.getuid?.() ?? 0, program, args);
-  const child = spawn(line.program, line.args, {
-    stdio: [...stdio.descriptors, ...theirs],
-    env: {},
-    cwd: '/',
-    detached: true,
-  });
+  try {
+    starter.run([line.program, ...line.args], [...stdio.descriptors, ...theirs]);
+  } catch (error) {
+    throw new BureauError('start_failed', `bwrap could not be started: ${starter.failure || describeError(error)}`, { cause: error });
+  }
   for (const descriptor of theirs) closeSync(descriptor);
   stdio.started();
   feed(words.write, Buffer.from(options.options.map((option) => `${option}\0`).join('')));
   feed(seccomp.write, options.seccomp);
-  return { process: child, status: new Socket({ fd: status.read, readable: true, writable: false }), release: block.release };
+  const output = new Socket({ fd: status.read, readable: true, writable: false });
+  return { process: starter.process, notStarted: () => starter.failure, status: output, release: block.release };
 }
 
 /**

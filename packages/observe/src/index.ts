@@ -22,4 +22,5 @@ export { openLauncherPipe } from './launcher-pipe.ts';
 export type { LauncherPipe } from './launcher-pipe.ts';
 export { runRelay } from './relay.ts';
 export type { RelayOptions } from './relay.ts';
+export { Starter } from './starter.ts';
 export { warmUpRelay } from './warm-up.ts';

@@ -56,3 +56,5 @@ export const HEALTH_PROBES_MAX = 4;
 export const SCRATCH_LOOK_MILLISECONDS = 20;
 /** Looks for them before the relay gives up: they are there by then or never. */
 export const SCRATCH_LOOKS = 50;
+/** What is kept of a starter's word why it started nothing: one line of its own. */
+export const STARTER_WORDS_MAX_CHARACTERS = 512;

@@ -50,7 +50,9 @@ export class Payload {
     await exited;
     throw new BureauError(
       'start_failed',
-      pid === undefined ? `bwrap made no sandbox within ${START_MILLISECONDS} ms` : 'bwrap ended before it made a sandbox',
+      pid === undefined
+        ? `bwrap made no sandbox within ${START_MILLISECONDS} ms`
+        : bwrap.notStarted() || 'bwrap ended before it made a sandbox',
     );
   }
 

@@ -17,6 +17,7 @@ import { Payload, type PayloadEnd } from './payload.ts';
 import { refuseUnreachableDevices } from './reachable-devices.ts';
 import { relayHandlers } from './relay-handlers.ts';
 import { ScratchWatch } from './scratch-watch.ts';
+import type { Starter } from './starter.ts';
 
 /** What a relay is given; descriptors as the launcher passes them. */
 export interface RelayOptions {
@@ -31,6 +32,8 @@ export interface RelayOptions {
   readonly times: StageTimes;
   /** Aborted when the relay itself is told to end: its payload gets `SIGTERM_GRACE_MILLISECONDS`. */
   readonly signal: AbortSignal;
+  /** Enlisted for the sandbox's uid and groups. */
+  readonly starter: Starter;
   /** See `BwrapOptions.standIn`. */
   readonly standIn?: BwrapOptions['standIn'];
 }
@@ -188,8 +191,9 @@ class Relay {
     if (seccomp.length === 0)
       throw new BureauError('bad_config', 'Expected a seccomp program, found none; the sandbox would have no filter');
     refuseUnreachableDevices(devices);
-    const { standIn } = this.#options;
-    const wall = { options, command, mountSources, overlays, seccomp, stdio: this.#stdio, ...(standIn === undefined ? {} : { standIn }) };
+    const { starter, standIn } = this.#options;
+    const parts = { options, command, mountSources, overlays, seccomp, stdio: this.#stdio, starter };
+    const wall = { ...parts, ...(standIn === undefined ? {} : { standIn }) };
     this.#payload = await Payload.start(wall, this.#options.clock);
     // Before the payload is one: init stands still, and everything inside inherits from it.
     limitProcess(this.#payload.pid, this.#config.limits ?? {});

@@ -2,11 +2,19 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync } from 'node:fs';
-import { test } from 'node:test';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
 import type { Clock } from '@bureau/core';
 import { firstProcessOf, readSandboxProcess } from './sandbox-processes.ts';
+import { compileStarter } from './testing/compile-starter.ts';
 import { rehearse, warmUpRelay } from './warm-up.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'bureau-warm-up-'));
+const starter = join(directory, 'bureau-starter');
+compileStarter(starter);
+after(() => rmSync(directory, { recursive: true }));
 
 const clock: Clock = {
   now: () => Date.now(),
@@ -19,7 +27,7 @@ const clock: Clock = {
 
 test('rehearse goes through a whole life, with a terminal and without', async () => {
   for (const terminal of [true, false]) {
-    const { stages, code } = await rehearse(terminal, clock);
+    const { stages, code } = await rehearse(terminal, clock, starter);
     assert.deepEqual(stages, ['configured', 'serving', 'started', 'released', 'output', 'ended', 'reported'], `terminal ${terminal}`);
     assert.equal(code, 0);
   }
@@ -29,10 +37,10 @@ test('warmUpRelay leaves no descriptor, child or timer behind', async () => {
   // A handle that is being closed is gone some turns later.
   const nothingOpen = (): boolean => process.getActiveResourcesInfo().every((name) => /^(PipeWrap|TTYWrap|Timeout)$/.test(name));
   const descriptors = (): number => readdirSync('/proc/self/fd').length;
-  await warmUpRelay(clock);
+  await warmUpRelay(clock, starter);
   await eventually(nothingOpen);
   const before = descriptors();
-  await warmUpRelay(clock);
+  await warmUpRelay(clock, starter);
   await eventually(nothingOpen);
   await eventually(() => descriptors() === before);
 });
@@ -40,7 +48,7 @@ test('warmUpRelay leaves no descriptor, child or timer behind', async () => {
 test('what stands in for bwrap ends with its relay, however that ends', async () => {
   const rehearsing = `const { warmUpRelay } = await import(${JSON.stringify(import.meta.resolve('./warm-up.ts'))});
     const clock = { now: Date.now, monotonic: () => performance.now(), setTimer: (ms, call) => { const t = setTimeout(call, ms); return { clear: () => clearTimeout(t) }; } };
-    for (;;) await warmUpRelay(clock);`;
+    for (;;) await warmUpRelay(clock, ${JSON.stringify(starter)});`;
   const relay = spawn(process.execPath, ['--input-type=module', '--eval', rehearsing], { stdio: 'ignore' });
   await once(relay, 'spawn');
   const ended = once(relay, 'exit');
@@ -64,7 +72,8 @@ async function stoppedAtGate(relay: number): Promise<[number, number]> {
 
 /** The shell and the program that it waits for; undefined while it does not wait. */
 function gate(relay: number): [number, number] | undefined {
-  const shell = firstProcessOf(relay);
+  const starting = firstProcessOf(relay);
+  const shell = starting === undefined ? undefined : firstProcessOf(starting.pid);
   const waits = shell === undefined ? undefined : firstProcessOf(shell.pid);
   return shell === undefined || waits === undefined ? undefined : [shell.pid, waits.pid];
 }

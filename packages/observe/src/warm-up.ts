@@ -6,6 +6,7 @@ import { encodeFrame } from '@bureau/ipc';
 import { listenNameless, openPipe } from '@bureau/native';
 import { openLauncherPipe } from './launcher-pipe.ts';
 import { runRelay } from './relay.ts';
+import { Starter } from './starter.ts';
 
 /**
  * Does what bwrap does as far as its relay sees it, and runs nothing: names a child, waits for its release, puts something out, ends.
@@ -29,18 +30,24 @@ const WORDS = 200;
  * a function at its first call, and a relay that waits has the time. Looks at no path of anybody's and leaves nothing behind. What fails here
  * is told again, to somebody who listens, by the relay that needs it.
  */
-export async function warmUpRelay(clock: Clock): Promise<void> {
-  for (const terminal of [true, false]) await rehearse(terminal, clock).catch(() => undefined);
+export async function warmUpRelay(clock: Clock, starterProgram: string): Promise<void> {
+  for (const terminal of [true, false]) await rehearse(terminal, clock, starterProgram).catch(() => undefined);
 }
 
 /** One life: the stages that it went through, and its exit code. */
-export async function rehearse(terminal: boolean, clock: Clock): Promise<{ stages: string[]; code: number | null | undefined }> {
+export async function rehearse(
+  terminal: boolean,
+  clock: Clock,
+  starterProgram: string,
+): Promise<{ stages: string[]; code: number | null | undefined }> {
   const [instructions, reports, output] = [openPipe(), openPipe(), openPipe()];
   using own = new DisposableStack();
   for (const end of [reports.read, reports.write, output.read, output.write]) own.defer(() => closeSync(end));
   writeSync(instructions.write, Buffer.concat([configFrame(terminal), Buffer.from('g')]));
   closeSync(instructions.write);
   const times = new StageTimes(clock);
+  const starter = Starter.rehearsal(starterProgram);
+  own.defer(() => starter.dismiss());
   const launcher = openLauncherPipe(instructions.read, reports.write);
   let code: number | null | undefined;
   await runRelay({
@@ -57,6 +64,7 @@ export async function rehearse(terminal: boolean, clock: Clock): Promise<{ stage
     logger: SILENT,
     times,
     signal: new AbortController().signal,
+    starter,
     standIn: ['/bin/sh', '-c', STAND_IN, 'sh'],
   });
   return { stages: Object.keys(times.milliseconds), code };

@@ -11,7 +11,7 @@ import {
   type MachineSettings,
 } from '@bureau/instance';
 import { connect, type IpcClient } from '@bureau/ipc';
-import { CgroupTree, systemClock } from '@bureau/process';
+import { CgroupTree, readProcessStatus, systemClock } from '@bureau/process';
 import { daemonContract, type OutputOf, type PrincipalStatus } from '@bureau/protocol';
 import { generateOperatorKey, operatorSigner, sealBundle } from '@bureau/seal';
 import { BenchInstance } from '../../../build/bench/bench-instance.ts';
@@ -117,9 +117,17 @@ export class DaemonStand implements AsyncDisposable {
 
   /** Resolves when the pools are full: relays of the launcher, proxies of the stand. */
   async poolsFull(warm: number): Promise<void> {
-    await this.until('the pools are full', () =>
-      ['relay-pool-', 'proxy-pool-'].every((prefix) => this.tree.list().filter((name) => name.startsWith(prefix)).length >= warm),
-    );
+    // Those that wait are root.
+    const waiting = (prefix: string): number =>
+      this.tree.list().filter(
+        (name) =>
+          name.startsWith(prefix) &&
+          this.tree
+            .group(name)
+            .pids()
+            .some((pid) => readProcessStatus(pid)?.uids[0] === 0),
+      ).length;
+    await this.until('the pools are full', () => waiting('relay-') >= warm && waiting('proxy-') >= warm);
   }
 
   /** What the daemon says of itself; `undefined` while it does not answer. */

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { closeSync, constants, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { BureauError, hasCode } from '@bureau/core';
+import { BureauError } from '@bureau/core';
 import type { Controller, ControllerName } from './cgroup-controllers.ts';
 import { limitFiles, type GroupLimits } from './cgroup-limit-files.ts';
 import { Cgroup } from './cgroup.ts';
-import { OOM_PREFERENCE } from './limits.ts';
 
 /** Which limits a group ran into since it was made. */
 export interface LimitHits {
@@ -14,6 +12,11 @@ export interface LimitHits {
   readonly memory: boolean;
   /** It was refused another process or thread. */
   readonly pids: boolean;
+}
+
+/** See `LimitedCgroup.openForBirth`; closed when it is disposed. */
+export interface BirthDescriptors extends Disposable {
+  readonly descriptors: readonly number[];
 }
 
 /**
@@ -54,21 +57,32 @@ export class LimitedCgroup extends Cgroup {
     }
   }
 
-  /** Besides: when the whole host is out of memory, the kernel takes this process before anything of the host's. */
+  /**
+   * What a process needs to be born in this group (`CLONE_INTO_CGROUP`), or to put itself into it: the unified tree's directory, then `tasks` of each
+   * tree of version 1, where the new process writes "0". Neither makes the kernel wait, as a move by another does for 10 ms. Whoever holds
+   * these can put its own children into the group, and nobody else's. Close-on-exec. Throws `cgroup_failed`.
+   */
+  openForBirth(): BirthDescriptors {
+    using own = new DisposableStack();
+    const open = (path: string, flags: number): number => {
+      try {
+        return own.adopt(openSync(path, flags), closeSync);
+      } catch (cause) {
+        throw new BureauError('cgroup_failed', `Could not open ${path} of a control group.`, { data: { path }, cause });
+      }
+    };
+    const trees = this.#controllers.filter(({ version }) => version === 1);
+    const descriptors = [
+      open(this.path, constants.O_RDONLY | constants.O_DIRECTORY),
+      ...trees.map((each) => open(join(this.#directory(each), 'tasks'), constants.O_WRONLY)),
+    ];
+    const held = own.move();
+    return { descriptors, [Symbol.dispose]: () => held.dispose() };
+  }
+
   override add(pid: number): void {
     super.add(pid);
     for (const controller of this.#controllers) if (controller.version === 1) new Cgroup(this.#directory(controller)).add(pid);
-    try {
-      writeFileSync(`/proc/${pid}/oom_score_adj`, String(OOM_PREFERENCE));
-    } catch (error) {
-      if (!isGone(error)) throw error;
-    }
-  }
-
-  /** As {@link add}; the trees are asked side by side, since each may make us wait. */
-  override async addSoon(pid: number): Promise<void> {
-    const others = this.#controllers.filter(({ version }) => version === 1).map((each) => new Cgroup(this.#directory(each)).addSoon(pid));
-    await Promise.all([super.addSoon(pid), ...others, this.#preferred(pid)]);
   }
 
   /** The limits that it ran into; false where the host has no such controller. */
@@ -89,14 +103,6 @@ export class LimitedCgroup extends Cgroup {
     await super.removeSoon();
   }
 
-  async #preferred(pid: number): Promise<void> {
-    try {
-      await writeFile(`/proc/${pid}/oom_score_adj`, String(OOM_PREFERENCE));
-    } catch (error) {
-      if (!isGone(error)) throw error;
-    }
-  }
-
   #directory({ version, root }: Controller): string {
     return version === 2 ? this.path : join(root, basename(dirname(this.path)), basename(this.path));
   }
@@ -108,10 +114,6 @@ export class LimitedCgroup extends Cgroup {
     if (!existsSync(file)) return 0;
     return Number(new RegExp(`^${key} ([0-9]+)$`, 'm').exec(readFileSync(file, 'utf8'))?.[1] ?? 0);
   }
-}
-
-function isGone(error: unknown): boolean {
-  return hasCode(error, 'ENOENT') || hasCode(error, 'ESRCH');
 }
 
 function writeLimit(path: string, value: string, optional: boolean): void {

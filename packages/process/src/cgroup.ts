@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { lstatSync, mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
-import { rmdir, writeFile } from 'node:fs/promises';
+import { rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BureauError, hasCode } from '@bureau/core';
 import { whenPopulatedEnds } from './cgroup-events.ts';
@@ -42,18 +42,6 @@ export class Cgroup {
   add(pid: number): void {
     try {
       writeFileSync(join(this.path, 'cgroup.procs'), String(pid), { flag: 'r+' });
-    } catch (error) {
-      throw this.#notAdded(pid, error);
-    }
-  }
-
-  /**
-   * Like {@link add}, without stopping this thread: the kernel may wait for all processors (up to 10 ms on an idle machine) before it
-   * moves a process that runs.
-   */
-  async addSoon(pid: number): Promise<void> {
-    try {
-      await writeFile(join(this.path, 'cgroup.procs'), String(pid), { flag: 'r+' });
     } catch (error) {
       throw this.#notAdded(pid, error);
     }

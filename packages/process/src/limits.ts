@@ -26,8 +26,6 @@ export const CGROUP_BUSY_PAUSE_MILLISECONDS = 2;
 export const CGROUP_NAME_MAX_BYTES = 64;
 /** Node's timers wrap above this; longer ones are made of several. */
 export const TIMER_MAX_MILLISECONDS = 2_147_483_647;
-/** `oom_score_adj` of what runs in a limited group: above everything of the host's (0), below what asks to go first (1000). */
-export const OOM_PREFERENCE = 500;
 /** The largest uid; 4294967295 means "no change" to the kernel. */
 export const UID_MAX = 4_294_967_294;
 /** After the last member of a pool was taken, before others are started: what took it is still using the processors. */
@@ -36,7 +34,5 @@ export const REFILL_QUIET_MILLISECONDS = 300;
 export const REFILL_LATEST_MILLISECONDS = 2_500;
 /** Pause before a member is started again that ended while it waited, or did not come to wait: a broken program is not started all day. */
 export const REFILL_AFTER_FAILURE_MILLISECONDS = 5_000;
-/** Looks at what a member of a pool left behind in the pool's group: two are enough for what does not fork. */
-export const GATHER_ROUNDS = 16;
 /** From a member's start to its waiting: 0.1 s; a machine under load gets 200 times that. */
 export const WARM_MILLISECONDS = 20_000;

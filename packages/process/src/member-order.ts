@@ -16,7 +16,7 @@ export interface MemberOrder {
   readonly descriptors: readonly number[];
 }
 
-/** The one message of a parent to its member; pure. */
+/** The message of a parent to its member; pure. */
 export function encodeOrder(numbers: readonly number[]): Buffer {
   const words = numbers.map((number) => {
     const word = Buffer.alloc(NUMBER_BYTES);
@@ -36,25 +36,36 @@ export function sayReady(reports: number): void {
 }
 
 /**
- * A member's wait, blocking its thread: says on `reports` that it is warm, then takes exactly `numbers` numbers and `descriptors`
- * descriptors from the socket `instructions`. Null when the parent has gone: the member is to end. Throws `bad_order` for anything else.
- * Fixed bytes, nothing to parse: the member is still root here. Nothing is read beyond them.
+ * A member's wait, blocking its thread: says on `reports` that it is warm, then takes an order as {@link takeOrder} does. Null when the
+ * parent has gone: the member is to end. The member is still root here.
  */
-export function waitForOrder(instructions: number, reports: number, numbers: number, descriptors: number): MemberOrder | null {
+export function waitForOrder(instructions: number, reports: number, numbers: number, descriptors: DescriptorCount): MemberOrder | null {
   try {
     writeSync(reports, READY_BYTE);
   } catch {
     return null; // nobody reads: the parent has gone
   }
-  const message = receiveDescriptors(instructions, MAGIC.length + numbers * NUMBER_BYTES, descriptors);
+  return takeOrder(instructions, numbers, descriptors);
+}
+
+/** How many descriptors an order has. */
+export type DescriptorCount = number | { readonly least: number; readonly most: number };
+
+/**
+ * Takes exactly `numbers` numbers and as many descriptors as are said from the socket `instructions`, blocking the thread. Null when the parent has
+ * gone. Throws `bad_order` for anything else. Fixed bytes, nothing to parse; nothing is read beyond them.
+ */
+export function takeOrder(instructions: number, numbers: number, descriptors: DescriptorCount): MemberOrder | null {
+  const { least, most } = typeof descriptors === 'number' ? { least: descriptors, most: descriptors } : descriptors;
+  const message = receiveDescriptors(instructions, MAGIC.length + numbers * NUMBER_BYTES, most);
   if (message === null) return null;
-  if (message.descriptors.length === descriptors && message.bytes.subarray(0, MAGIC.length).equals(MAGIC)) {
+  if (message.descriptors.length >= least && message.bytes.subarray(0, MAGIC.length).equals(MAGIC)) {
     const words = Array.from({ length: numbers }, (_, index) => message.bytes.readUInt32BE(MAGIC.length + index * NUMBER_BYTES));
     return { numbers: words, descriptors: message.descriptors };
   }
   for (const descriptor of message.descriptors) closeSync(descriptor);
   throw new BureauError(
     'bad_order',
-    `Expected an order with ${numbers} numbers and ${descriptors} descriptors, found ${message.descriptors.length} descriptors or other bytes. Parent and member must be of one build`,
+    `Expected an order with ${numbers} numbers and ${least === most ? most : `${least} to ${most}`} descriptors, found ${message.descriptors.length} descriptors or other bytes. Parent and member must be of one build`,
   );
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { closeSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import { BureauError, hasCode, type Clock } from '@bureau/core';
+import { BureauError, type Clock } from '@bureau/core';
 import { sendDescriptors } from '@bureau/native';
 import type { Cgroup } from './cgroup.ts';
 import type { Child, ChildExit } from './child.ts';
 import { endGroup } from './cgroup-end.ts';
 import { identityPowers } from './identity-powers.ts';
-import { FAILURE_MAX_CHARACTERS, GATHER_ROUNDS, WARM_MILLISECONDS } from './limits.ts';
+import { FAILURE_MAX_CHARACTERS, WARM_MILLISECONDS } from './limits.ts';
 import { READY_BYTE, encodeOrder } from './member-order.ts';
 import { startChild } from './start-child.ts';
 import { failureSaid } from './start-failure.ts';
@@ -27,8 +27,9 @@ const INSTRUCTIONS = 3;
 const REPORTS = 4;
 
 /**
- * One process that was started ahead: root with no power but to become somebody else, everything loaded, waiting for one order
- * (`waitForOrder`). It ends when this process does.
+ * One process that was started ahead: root with no power but to become somebody else, everything loaded, waiting for an order
+ * (`waitForOrder`). It ends when this process does. It stays in the group that it was started in, also once it serves somebody: a move takes
+ * the kernel 10 ms.
  */
 export class PoolMember {
   readonly pid: number;
@@ -36,17 +37,16 @@ export class PoolMember {
   readonly exited: Promise<ChildExit>;
   /** Resolves when it waits for its order; rejects with `member_not_warm`, as {@link ready}. */
   readonly warm: Promise<void>;
+  /** Its own, for life: nothing that it starts leaves it without our help. */
+  readonly group: Cgroup;
   readonly #child: Child;
   readonly #clock: Clock;
-  #group: Cgroup;
-  /** The pool's group, once it is in another: what it had started by then is still there. */
-  #left: Cgroup | undefined;
 
   private constructor(child: Child, group: Cgroup, clock: Clock) {
     this.pid = child.pid;
     this.exited = child.exited;
     this.#child = child;
-    this.#group = group;
+    this.group = group;
     this.#clock = clock;
     this.instructions.on('error', () => undefined);
     this.warm = firstByte(this.reports, clock);
@@ -82,35 +82,7 @@ export class PoolMember {
     return this.#child.process.stdio[REPORTS] as Socket;
   }
 
-  /**
-   * Moves it from the pool's group into another, which is made. What it has started by then stays behind until {@link gather}. Throws
-   * `process_gone`, `cgroup_failed`.
-   */
-  async enter(group: Cgroup): Promise<void> {
-    group.create();
-    await group.addSoon(this.pid);
-    this.#left = this.#group;
-    this.#group = group;
-    void this.#left.tryRemoveSoon();
-  }
-
-  /** Process ids of it and all that it has started and nobody has moved. */
-  pids(): number[] {
-    return [...(this.#left?.pids() ?? []), ...this.#group.pids()];
-  }
-
-  /**
-   * After {@link enter}: moves `one` of its processes into `elsewhere`, and brings along all else that it had started before; the pool's group
-   * is removed. Throws `process_gone` for `one`, `cgroup_failed`, also for a tree that forks faster than it can be moved.
-   */
-  async gather(one: number, elsewhere: Cgroup): Promise<void> {
-    const [group, left] = [this.#group, this.#left];
-    // Side by side: the kernel makes the first wait, and the others with it.
-    await Promise.all([elsewhere.addSoon(one), ...(left === undefined ? [] : [bringAlong(left, group, one)])]);
-    void left?.tryRemoveSoon();
-  }
-
-  /** Gives the one order, with copies of `descriptors`. Throws `system_call_failed` when it has ended. */
+  /** Gives it an order (`waitForOrder`), with copies of `descriptors`. Throws `system_call_failed` when it has ended. */
   order(numbers: readonly number[], descriptors: readonly number[]): void {
     sendDescriptors(this.instructions, encodeOrder(numbers), descriptors);
   }
@@ -123,13 +95,11 @@ export class PoolMember {
     return firstByte(this.reports, this.#clock);
   }
 
-  /** Kills everything in its groups; resolves when nothing is left. */
+  /** Kills everything in its group; resolves when nothing is left. */
   async end(): Promise<void> {
     await this.#child.stop(0).catch(() => undefined);
-    for (const group of [this.#group, ...(this.#left === undefined ? [] : [this.#left])]) {
-      await endGroup(group, 0, this.#clock);
-      group.tryRemove();
-    }
+    await endGroup(this.group, 0, this.#clock);
+    this.group.tryRemove();
     this.close();
   }
 
@@ -137,21 +107,6 @@ export class PoolMember {
   close(): void {
     for (const stream of this.#child.process.stdio) stream?.destroy();
   }
-}
-
-async function bringAlong(left: Cgroup, group: Cgroup, but: number): Promise<void> {
-  for (let round = 0; round < GATHER_ROUNDS; round += 1) {
-    const behind = left.pids().filter((pid) => pid !== but);
-    if (behind.length === 0) return;
-    await Promise.all(behind.map((pid) => group.addSoon(pid).catch(unlessGone)));
-  }
-  throw new BureauError('cgroup_failed', `Could not empty the control group ${left.path}: processes in it go on forking`, {
-    data: { path: left.path },
-  });
-}
-
-function unlessGone(error: unknown): void {
-  if (!hasCode(error, 'process_gone')) throw error;
 }
 
 /** Resolves at the first byte, which is taken; the rest stays for the next reader. Instead of it may come why there will be none. */

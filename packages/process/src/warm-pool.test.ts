@@ -6,7 +6,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync, readdirSync, readlinkSy
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
-import { CgroupTree, WarmPool, readProcess, readProcessStatus, systemClock, type PoolMember } from './index.ts';
+import { CgroupTree, WarmPool, groupsByUid, readProcess, readProcessStatus, systemClock, type PoolMember } from './index.ts';
 import { parseProcessStatus, type ProcessStatus } from './process-status.ts';
 
 /** Below every instance's range; another one in each test process. */
@@ -109,7 +109,6 @@ test('after its order a member is that user on all threads, for good, and starts
   await using own = openPool(0);
   const member = await own.pool.take();
   try {
-    await member.enter(tree.group('taken'));
     assert.deepEqual(await give(member, UID), { uid: 'EPERM', gid: 'EPERM', groups: 'EPERM', other: 'EPERM', child: 'none' });
     for (const status of threads(member.pid)) {
       assert.deepEqual([status.uids, status.gids, status.groups], [Array(4).fill(UID), Array(4).fill(UID), []]);
@@ -119,7 +118,15 @@ test('after its order a member is that user on all threads, for good, and starts
     assert.equal(readProcessStatus(member.pid)?.capInheritable, 0n);
     // What is not dumpable is root's, whoever runs it.
     assert.equal(statSync(`/proc/${member.pid}/environ`).uid, 0);
-    assert.deepEqual(tree.list(), ['taken']);
+    // Its group stays the one that it waited in, and tells who it has become.
+    assert.deepEqual(
+      [...groupsByUid(tree, 'pool')].map(([uid, groups]) => [uid, groups.map(({ path }) => path)]),
+      [[UID, [member.group.path]]],
+    );
+    assert.deepEqual(
+      tree.list().map((name) => tree.group(name).path),
+      [member.group.path],
+    );
     // A second order finds nobody who could obey it.
     const file = openSync(join(directory, 'second'), 'a');
     member.order([UID + 1], [file]);
@@ -217,7 +224,7 @@ test('members end with the process that keeps them, and clear() ends what does n
   const ended = once(stray, 'exit');
   left.add(stray.pid ?? 0);
   await using own = openPool(0);
-  await own.pool.clear();
+  await own.pool.clear(new Set());
   await ended;
   assert.deepEqual(tree.list(), []);
 });
@@ -265,39 +272,34 @@ ${words};
   }
 });
 
-test('PoolMember.gather() brings along what a member started before it was moved, but for the one that goes elsewhere', async () => {
-  const script = join(directory, 'parent.mjs');
-  writeFileSync(
-    script,
-    `import { spawn } from 'node:child_process';
-const { waitForOrder, sayReady } = await import(${JSON.stringify(import.meta.resolve('./index.ts'))});
-if (waitForOrder(3, 4, 1, 1) === null) process.exit(0);
-for (let count = 0; count < 3; count += 1) spawn('/bin/sleep', ['1000'], { stdio: 'ignore' });
-sayReady(4);
-setInterval(() => undefined, 1_000);
-`,
+test('WarmPool.clear() spares what serves somebody, and never makes a member in a group that is there', async () => {
+  const names = [1, 2, 3].map((at) => `pool-${process.pid}-${at}`);
+  const [kept, ended] = await Promise.all(
+    names.slice(0, 2).map(async (name) => {
+      const group = tree.group(name);
+      group.create();
+      const child = spawn('/bin/sleep', ['1000'], { stdio: 'ignore' });
+      await once(child, 'spawn');
+      group.add(child.pid ?? 0);
+      return { group, exited: once(child, 'exit') };
+    }),
   );
-  await using opened = openPool(1, script);
-  const member = await opened.pool.take();
-  const said = openSync('/dev/null', 'w');
-  member.order([1], [said]);
-  closeSync(said);
-  await member.ready();
-  const [own, elsewhere] = [tree.group('gathered'), tree.group('elsewhere')];
-  elsewhere.create();
-  const [pooled] = tree.list().filter((name) => name.startsWith('pool-') && tree.group(name).pids().includes(member.pid));
-  await member.enter(own);
-  assert.deepEqual(own.pids(), [member.pid]);
-  const children = member.pids().filter((pid) => pid !== member.pid);
-  assert.equal(children.length, 3);
-  const [except] = children as [number];
-  await member.gather(except, elsewhere);
-  assert.deepEqual(own.pids().sort(), member.pids().sort());
-  assert.deepEqual([own.pids().length, elsewhere.pids()], [3, [except]]);
-  while (pooled === undefined || tree.list().includes(pooled)) await new Promise((resolve) => setImmediate(resolve));
-  elsewhere.kill();
-  await member.end();
-  await elsewhere.whenEmpty(AbortSignal.timeout(5_000));
-  elsewhere.remove();
-  assert.deepEqual(own.pids(), []);
+  assert.ok(kept !== undefined && ended !== undefined);
+  await using own = openPool(1);
+  await own.pool.clear(new Set([kept.group.path]));
+  await ended.exited;
+  assert.equal(kept.group.populated(), true);
+  // The second's name is free again.
+  await own.pool.fill();
+  assert.equal(own.pool.waiting[0]?.group.path, tree.group(names[1] ?? '').path);
+  await own.pool.close();
+  await own.pool.take().then((member) => {
+    assert.equal(member.group.path, tree.group(names[2] ?? '').path);
+    return member.end();
+  });
+  kept.group.kill();
+  await kept.exited;
+  await kept.group.whenEmpty(AbortSignal.timeout(5_000));
+  kept.group.remove();
+  assert.deepEqual(tree.list(), []);
 });

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describeError, type Clock, type Timer } from '@bureau/core';
+import type { Cgroup } from './cgroup.ts';
 import type { CgroupTree } from './cgroup-tree.ts';
 import { endGroup } from './cgroup-end.ts';
 import { REFILL_AFTER_FAILURE_MILLISECONDS, REFILL_LATEST_MILLISECONDS, REFILL_QUIET_MILLISECONDS } from './limits.ts';
@@ -10,7 +11,7 @@ export interface WarmPoolOptions {
   readonly size: number;
   readonly program: PoolProgram;
   readonly tree: CgroupTree;
-  /** Members wait in groups `<prefix>-<pid of this process>-<k>`; nothing else may be called so. */
+  /** Members live in groups `<prefix>-<pid of this process>-<k>`, from their start to their end; nothing else may be called so. */
   readonly prefix: string;
   readonly clock: Clock;
   /** Told of a member that ended while it waited. */
@@ -18,12 +19,13 @@ export interface WarmPoolOptions {
 }
 
 /**
- * Processes that wait to be taken, each for one use. Refilled one by one, some time after the last was taken, so that what took it has
+ * Processes that wait to be taken, each for one use, and keep their group when they are (`groupsByUid` finds whom they serve). Refilled one by one, some time after the last was taken, so that what took it has
  * the processors to itself. An empty pool starts one when asked: slower, and the same in every other way.
  */
 export class WarmPool {
   readonly #options: WarmPoolOptions;
-  readonly #ownPrefix: string;
+  /** Names of the groups that were there before this pool. */
+  readonly #earlier: readonly string[];
   readonly #waiting: PoolMember[] = [];
   #next = 0;
   #filling: Promise<void> | undefined;
@@ -33,7 +35,7 @@ export class WarmPool {
 
   constructor(options: WarmPoolOptions) {
     this.#options = options;
-    this.#ownPrefix = `${options.prefix}-${process.pid}-`;
+    this.#earlier = groupsCalled(options);
   }
 
   /** Members that have been started and not taken. */
@@ -41,12 +43,12 @@ export class WarmPool {
     return this.#waiting;
   }
 
-  /** Ends what pools of this name left whose processes have gone. Throws `group_unkillable`. */
-  async clear(): Promise<void> {
-    const { tree, prefix, clock } = this.#options;
-    const strays = tree.list().filter((name) => name.startsWith(`${prefix}-`) && !name.startsWith(this.#ownPrefix));
-    for (const name of strays) {
+  /** Ends what earlier pools of this name left, but for the groups that serve somebody, by path. Throws `group_unkillable`. */
+  async clear(serving: ReadonlySet<string>): Promise<void> {
+    const { tree, clock } = this.#options;
+    for (const name of this.#earlier) {
       const group = tree.group(name);
+      if (serving.has(group.path)) continue;
       await endGroup(group, 0, clock);
       group.tryRemove();
     }
@@ -101,9 +103,19 @@ export class WarmPool {
   }
 
   async #start(more: readonly string[] = []): Promise<PoolMember> {
-    const { tree, program, clock } = this.#options;
-    this.#next += 1;
-    return await PoolMember.start({ ...program, args: [...program.args, ...more] }, tree.group(`${this.#ownPrefix}${this.#next}`), clock);
+    const { program, clock } = this.#options;
+    return await PoolMember.start({ ...program, args: [...program.args, ...more] }, this.#newGroup(), clock);
+  }
+
+  /** Never one that is there: a process of this number may have left a member that serves. */
+  #newGroup(): Cgroup {
+    const { tree, prefix } = this.#options;
+    const there = new Set(groupsCalled(this.#options));
+    for (;;) {
+      this.#next += 1;
+      const name = `${prefix}-${process.pid}-${this.#next}`;
+      if (!there.has(name)) return tree.group(name);
+    }
   }
 
   #lost(member: PoolMember): void {
@@ -129,4 +141,8 @@ export class WarmPool {
       void this.fill();
     });
   }
+}
+
+function groupsCalled({ tree, prefix }: Pick<WarmPoolOptions, 'tree' | 'prefix'>): string[] {
+  return tree.list().filter((name) => name.startsWith(`${prefix}-`));
 }

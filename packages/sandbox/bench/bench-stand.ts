@@ -195,7 +195,7 @@ export class BenchStand implements AsyncDisposable {
   async poolsFull(warm: number): Promise<void> {
     const deadline = Date.now() + WAIT_MILLISECONDS;
     for (;;) {
-      const waiting = ['relay-pool-', 'proxy-pool-'].map((prefix) => this.pidsOf(new RegExp(`^${prefix}`)).filter(waitsForOrder).length);
+      const waiting = [/^relay-/, /^proxy-/].map((kind) => this.pidsOf(kind).filter(waitsForOrder).length);
       if (waiting.every((count) => count >= warm)) return;
       if (Date.now() > deadline) throw new Error(`pools not full: ${waiting.join(' relays, ')} proxies wait`);
       await new Promise((resolve) => setTimeout(resolve, 20));
@@ -209,7 +209,7 @@ export class BenchStand implements AsyncDisposable {
     const groups = [...trees].filter(existsSync).flatMap((tree) =>
       readdirSync(tree, { withFileTypes: true })
         .filter((entry) => entry.isDirectory())
-        .map(({ name }) => `${tree}/${name.replace(/(?<=-pool)-.*/, '')}`),
+        .map(({ name }) => `${tree}/${name.replace(/(?<=^relay|^proxy)-.*/, '')}`),
     );
     const [first, last] = [this.uids.payload(0), this.uids.proxy(PRINCIPALS_MAX)];
     const manager = readProcess(this.#processIn('launcher'))?.parent;
@@ -275,10 +275,10 @@ export function proportionalMemory(pids: readonly number[]): number {
   return kibibytes / 1_024;
 }
 
-/** A member of a pool that has loaded everything blocks in poll(2); one that still loads never does. */
+/** A member of a pool is root until it has its order. It blocks in poll(2) when it has loaded everything; one that still loads never does. */
 function waitsForOrder(pid: number): boolean {
   try {
-    return readFileSync(`/proc/${pid}/wchan`, 'latin1').startsWith('poll_schedule');
+    return readProcessStatus(pid)?.uids[0] === 0 && readFileSync(`/proc/${pid}/wchan`, 'latin1').startsWith('poll_schedule');
   } catch {
     return false; // It has ended meanwhile.
   }

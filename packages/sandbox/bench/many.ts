@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readProcessStatus } from '@bureau/process';
 import { rowOf, type Row } from '../../../build/bench/measure.ts';
 import { proportionalMemory, type BenchPrincipal, type BenchStand } from './bench-stand.ts';
 import { bwrapLine } from './bwrap-line.ts';
@@ -54,10 +55,13 @@ async function perSecond(count: number, one: (index: number) => Promise<unknown>
 }
 
 async function memory(stand: BenchStand, count: number, say: (line: string) => void): Promise<Row> {
-  const kinds = { relay: /^relay-[0-9]+$/, proxy: /^proxy-[0-9]+$/, 'bwrap and payload': /^sandbox-[0-9]+$/ };
-  const each = Object.entries(kinds).map(([kind, groups]) => [kind, proportionalMemory(stand.pidsOf(groups)) / count] as const);
-  const own = { launcher: /^launcher$/, stand: /^manager$/, 'waiting relays': /^relay-pool-/, 'waiting proxies': /^proxy-pool-/ };
-  const rest = Object.entries(own).map(([kind, groups]) => `${kind} ${proportionalMemory(stand.pidsOf(groups)).toFixed(0)}`);
+  // Those that wait are root.
+  const memoryOf = (groups: RegExp, waiting: boolean): number =>
+    proportionalMemory(stand.pidsOf(groups).filter((pid) => (readProcessStatus(pid)?.uids[0] === 0) === waiting));
+  const kinds = { relay: /^relay-/, proxy: /^proxy-/, 'bwrap and payload': /^sandbox-/ };
+  const each = Object.entries(kinds).map(([kind, groups]) => [kind, memoryOf(groups, false) / count] as const);
+  const own = { launcher: /^launcher$/, stand: /^manager$/, 'waiting relays': /^relay-/, 'waiting proxies': /^proxy-/ };
+  const rest = Object.entries(own).map(([kind, groups]) => `${kind} ${memoryOf(groups, true).toFixed(0)}`);
   say(
     `PSS in MiB of each sandbox: ${each.map(([kind, mebibytes]) => `${kind} ${mebibytes.toFixed(1)}`).join(', ')}; once: ${rest.join(', ')}`,
   );

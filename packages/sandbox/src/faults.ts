@@ -3,6 +3,7 @@
 /** The steps of create, destroy and forget after each of which a launcher may die, in the order in which they are taken. */
 export const FAULT_POINTS = [
   'create.numbered',
+  'create.enlisted',
   'create.accepted',
   'create.planned',
   'create.cleared',
@@ -13,7 +14,6 @@ export const FAULT_POINTS = [
   'create.configured',
   'create.groups',
   'create.listening',
-  'create.relay',
   'create.started',
   'create.placed',
   'create.go',

@@ -4,7 +4,8 @@ import { BureauError, describeError, type PrincipalName } from '@bureau/core';
 import type { LauncherDeps } from './launcher-deps.ts';
 import type { ProxyLink } from './lifecycle-proxy.ts';
 import type { LiveSandbox } from './lifecycle-sandbox.ts';
-import { clearRemains, hasRemains, relayGroupOf } from './sandbox-remains.ts';
+import type { RelayGroups } from './relay-groups.ts';
+import { clearRemains, hasRemains } from './sandbox-remains.ts';
 import type { SandboxRecord, SandboxRecords } from './state-record.ts';
 
 /** What becomes of what an earlier launcher left. */
@@ -16,6 +17,7 @@ export interface Found {
   /** Runs in the principal's turn, so that no create meets it. */
   clear(task: () => Promise<void>): Promise<void>;
   proxy(): ProxyLink;
+  readonly relays: RelayGroups;
 }
 
 /** Whose sandbox it was. */
@@ -29,18 +31,19 @@ export interface Whose {
  * told before the promise is returned; that settles when the proxy serves again or what is left has ended. Never rejects.
  */
 export function adoptSandbox(deps: LauncherDeps, records: SandboxRecords, whose: Whose, found: Found): Promise<void> {
-  const { tree, paths, logger } = deps;
+  const { paths, logger } = deps;
   const { principal, number } = whose;
+  const { relays } = found;
   const record = readRecord(deps, records, whose);
   const clear = (withRecord: boolean): Promise<void> =>
-    found.clear(() => clearRemains(deps, records, { principal, number, proxy: found.proxy(), withRecord }));
+    found.clear(() => clearRemains(deps, records, { principal, number, proxy: found.proxy(), relays, withRecord }));
   if (record?.exit !== undefined) {
     found.ended(record);
     // Its end was written down, and then a launcher died before everything of it was gone.
-    return hasRemains(deps, number) ? clear(false) : Promise.resolve();
+    return hasRemains(deps, relays, number) ? clear(false) : Promise.resolve();
   }
-  if (record === undefined && !hasRemains(deps, number)) return Promise.resolve();
-  const relayLives = relayGroupOf(tree, number).populated();
+  if (record === undefined && !hasRemains(deps, relays, number)) return Promise.resolve();
+  const relayLives = relays.of(number)?.populated() === true;
   if (record === undefined || !(relayLives || existsSync(paths.principal(number).exitFile))) {
     // Ended with the whole stand or the machine (no relay, no report), or nobody can say which sandbox it is: as if not made.
     return clear(true);

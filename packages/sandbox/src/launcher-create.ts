@@ -7,10 +7,11 @@ import type { LauncherCredentials } from './launcher-credentials.ts';
 import type { CreateInput, LauncherDeps } from './launcher-deps.ts';
 import { planSandbox } from './launcher-wall.ts';
 import type { ProxyLink } from './lifecycle-proxy.ts';
-import { startRelay, takeRelay, type TakenRelay } from './lifecycle-relay.ts';
+import { enlistRelay, startRelay, type EnlistedRelay } from './lifecycle-relay.ts';
 import { LifecycleTimes } from './lifecycle-times.ts';
 import { placePayloadFiles } from './payload-files.ts';
-import { clearRemains, endGroups, relayGroupOf, sandboxGroupOf } from './sandbox-remains.ts';
+import type { RelayGroups } from './relay-groups.ts';
+import { clearRemains, endGroups, sandboxGroupOf } from './sandbox-remains.ts';
 import { placeSecretFiles, removeSecretFiles } from './secret-files.ts';
 import { placeSocketLink } from './socket-link.ts';
 import { specDigest } from './spec-digest.ts';
@@ -23,6 +24,7 @@ export interface SandboxStart {
   readonly proxy: ProxyLink;
   readonly records: SandboxRecords;
   readonly pool: WarmPool;
+  readonly relays: RelayGroups;
   /** Aborted: it is given up at its next step. */
   readonly cancel: AbortSignal | undefined;
   /** The payload's command runs; perhaps long after the start. */
@@ -32,7 +34,7 @@ export interface SandboxStart {
 /** What a start has once its bundle was judged. */
 interface Judged {
   readonly header: BundleHeader;
-  readonly relay: TakenRelay;
+  readonly relay: EnlistedRelay;
   readonly faults: LifecycleTimes;
 }
 
@@ -42,24 +44,23 @@ interface Judged {
  * the payload ran; nothing of it is left then.
  */
 export async function startSandbox(deps: LauncherDeps, start: SandboxStart): Promise<SandboxRecord> {
-  const { clock, credentials, tree } = deps;
-  const { input, number } = start;
+  const { clock, credentials, tree, uids } = deps;
+  const { input, number, relays } = start;
   const faults = new LifecycleTimes(clock, deps.faults, start.cancel);
-  await endGroups(deps, number);
-  const sandboxGroup = sandboxGroupOf(tree, number);
-  let relay: TakenRelay | undefined;
+  await endGroups(deps, relays, number);
+  const group = sandboxGroupOf(tree, number);
+  let relay: EnlistedRelay | undefined;
   try {
-    // Before the relay's move: as long as the kernel waits with that, it makes no group, and this thread would stand still.
-    sandboxGroup.make();
-    // The kernel may take 10 ms to move it: meanwhile the rest is judged and made.
-    relay = takeRelay(start.pool, relayGroupOf(tree, number));
+    group.make();
+    // It takes its uid, and makes the process that will be bubblewrap, while its bundle is judged; it knows nothing else of the sandbox yet.
+    relay = enlistRelay(start.pool, { uid: uids.payload(number), group, onTaken: (own) => relays.set(number, own), faults });
     const header = await headerOf(credentials, input, number);
     faults.reached('create.accepted');
     return await startJudged(deps, start, { header, relay, faults });
   } catch (error) {
     await relay?.end();
-    // What cannot be removed now is met by the next start.
-    await sandboxGroup.removeSoon().catch(() => undefined);
+    // What cannot be ended now is met by the next start.
+    await endGroups(deps, relays, number).catch(() => undefined);
     throw error;
   }
 }
@@ -67,7 +68,7 @@ export async function startSandbox(deps: LauncherDeps, start: SandboxStart): Pro
 /** With a bundle that was accepted. */
 async function startJudged(deps: LauncherDeps, start: SandboxStart, { header, relay, faults }: Judged): Promise<SandboxRecord> {
   const { clock, paths, tree, uids } = deps;
-  const { input, number, proxy, records } = start;
+  const { input, number, proxy, records, relays } = start;
   const places = paths.principal(number);
   // Held until the sandbox stands: what was judged cannot become something else meanwhile.
   using planned = planSandbox(input, number, header, deps);
@@ -98,7 +99,6 @@ async function startJudged(deps: LauncherDeps, start: SandboxStart, { header, re
     await startRelay({
       relay,
       untilListening: listening.then(() => faults.reached('create.listening')),
-      uid: uids.payload(number),
       socketPath: places.relaySocket,
       logFile: `${paths.logDir}/relay-${number}.log`,
       outputFile: paths.outputLog(number),
@@ -125,7 +125,7 @@ async function startJudged(deps: LauncherDeps, start: SandboxStart, { header, re
     placeSocketLink(paths, input.principal, places.proxySocket);
     faults.reached('create.linked');
   } catch (error) {
-    await clearRemains(deps, records, { principal: input.principal, number, proxy, withRecord: true });
+    await clearRemains(deps, records, { principal: input.principal, number, proxy, relays, withRecord: true });
     throw error;
   }
   deps.logger.info({ principal: input.principal, number, id: input.id, milliseconds: faults.milliseconds }, 'sandbox created');

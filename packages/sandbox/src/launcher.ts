@@ -13,9 +13,10 @@ import { SandboxWatchers } from './lifecycle-watchers.ts';
 import { placePayloadFiles, type PayloadFiles } from './payload-files.ts';
 import { readPolicy } from './policy-file.ts';
 import { PrincipalTurns } from './principal-turns.ts';
+import { RelayGroups } from './relay-groups.ts';
 import { relayPool } from './relay-pool.ts';
 import { demandRotation, secretFilesAfter } from './rotation.ts';
-import { endStrays, relayGroupOf, sandboxGroupOf } from './sandbox-remains.ts';
+import { endStrays, sandboxGroupOf } from './sandbox-remains.ts';
 import { renewSecretFiles } from './secret-files.ts';
 import { StandLink } from './stand-link.ts';
 import { SandboxRecords, type SandboxRecord } from './state-record.ts';
@@ -33,6 +34,7 @@ export class Launcher {
   readonly #turns = new PrincipalTurns();
   readonly #watchers = new SandboxWatchers();
   readonly #relays: WarmPool;
+  readonly #relayGroups: RelayGroups;
   readonly #stand: StandLink;
 
   constructor(deps: LauncherDeps) {
@@ -41,6 +43,8 @@ export class Launcher {
     this.#authorizations = new AuthorizationRecords(deps.paths.launcherStateDirectory, (number, error) =>
       deps.logger.error({ number, error: describeError(error) }, 'list of grants cannot be read; this principal is granted nothing'),
     );
+    const numbers = deps.numbers.all().map(({ number }) => number);
+    this.#relayGroups = new RelayGroups(deps.tree, deps.uids, numbers, deps.clock);
     this.#relays = relayPool(deps);
     this.#stand = new StandLink({ clock: deps.clock, build: deps.build, standSocket: deps.paths.standSocket });
   }
@@ -56,7 +60,7 @@ export class Launcher {
     const adopted = known.map(({ principal, number }) => this.#adoptOne(principal, number));
     await Promise.all([...adopted, endStrays(this.#deps, new Set(known.map(({ number }) => number)))]);
     await this.#relays
-      .clear()
+      .clear(this.#relayGroups.paths)
       .catch((error: unknown) => this.#deps.logger.error({ error: describeError(error) }, 'old relays were not ended'));
     await this.#relays.fill();
   }
@@ -175,6 +179,7 @@ export class Launcher {
       lives: (record) => this.#follow(record, 'running'),
       clear: (task) => this.#turns.run(principal, task),
       proxy: () => this.#proxyLink(principal, number),
+      relays: this.#relayGroups,
     };
     return adoptSandbox(this.#deps, this.#records, { principal, number }, found);
   }
@@ -188,7 +193,10 @@ export class Launcher {
       this.#deps.faults.reached('create.running');
       sandbox?.markRunning();
     };
-    const record = await startSandbox(this.#deps, { input, number, proxy, records: this.#records, pool: this.#relays, cancel, onRunning });
+    const record = await startSandbox(this.#deps, {
+      ...{ input, number, proxy, cancel, onRunning },
+      ...{ records: this.#records, pool: this.#relays, relays: this.#relayGroups },
+    });
     sandbox = this.#follow(record, runs ? 'running' : 'creating', proxy);
     this.#watchers.tell(sandbox.info);
     return sandbox.info;
@@ -233,12 +241,13 @@ export class Launcher {
       faults,
       records: this.#records,
       proxy,
-      relayGroup: relayGroupOf(tree, number),
+      relayGroup: this.#relayGroups.of(number),
       sandboxGroup: sandboxGroupOf(tree, number),
       payloadUid: uids.payload(number),
       onChange: (info) => {
         if (info.state === 'exited') {
           this.#live.delete(number);
+          this.#relayGroups.drop(number);
           this.#ended.set(number, { ...record, ...(info.exit === undefined ? {} : { exit: info.exit }) });
         }
         this.#watchers.tell(info);

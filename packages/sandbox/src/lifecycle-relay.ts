@@ -13,14 +13,13 @@ import { RELAY_START_MILLISECONDS, REPORT_MAX_BYTES } from './lifecycle-limits.t
 
 /** How to start the relay of one sandbox. */
 export interface RelayStart {
-  /** Without its order; ended here when the start fails. */
-  readonly relay: TakenRelay;
-  readonly uid: number;
+  /** Ended here when the start fails. */
+  readonly relay: EnlistedRelay;
   readonly socketPath: string;
   readonly logFile: string;
   readonly outputFile: string;
   readonly config: RelayConfig;
-  /** For everything inside the sandbox; made, and not yet held to its limits. */
+  /** For everything inside the sandbox, bubblewrap included; made, and not yet held to its limits. */
   readonly sandboxGroup: LimitedCgroup;
   readonly clock: Clock;
   readonly faults: FaultPoints;
@@ -37,91 +36,96 @@ export interface RelayStart {
 const GO = Buffer.from([0x67]);
 
 /**
- * Gives a waiting relay the payload's uid and brings it to the point where the sandbox's init stands in its own cgroup and may run. Each
- * side has what it needs as early as it can be had, since relay, bubblewrap and proxy start beside each other. Throws `start_failed` with what the
- * relay or bwrap said; nothing is left then.
+ * Brings an enlisted relay to the point where the sandbox stands in its own cgroup and may run. Each side has what it needs as early as it can be had,
+ * since relay, bubblewrap and proxy start beside each other. Throws `start_failed` with what the relay or bwrap said; nothing is left then.
  */
 export async function startRelay(start: RelayStart): Promise<void> {
-  const { faults, clock } = start;
+  const { faults, clock, sandboxGroup } = start;
   // Awaited only once the sandbox stands.
   start.untilListening.catch(() => undefined);
   try {
     const relay = await start.relay.member;
-    giveOrder(relay, start);
+    tellPlaces(relay, start);
     faults.reached('create.ordered');
     start.prepare();
     faults.reached('create.directories');
-    // It may not be in its group yet: what it starts until then is brought along.
     relay.instructions.write(encodeFrame(start.config));
     faults.reached('create.configured');
     const reports = readReports(relay.reports);
     const started = untilStarted(reports, clock);
     started.catch(() => undefined);
-    start.sandboxGroup.hold();
+    sandboxGroup.hold();
     faults.reached('create.groups');
-    await Promise.all([start.furnish(), started.then((init) => place(init, relay, start, reports)), start.untilListening]);
+    await Promise.all([start.furnish(), started.then((init) => demandPlace(init, start, reports)), start.untilListening]);
     relay.instructions.end(GO);
     faults.reached('create.go');
     void followReports(reports, start.onRunning);
   } catch (error) {
-    await Promise.allSettled([start.relay.end(), endGroup(start.sandboxGroup, 0, clock)]);
+    await start.relay.end();
+    await endGroup(sandboxGroup, 0, clock).catch(() => undefined);
     throw error;
   }
 }
 
-/** A relay on its way into the group of its sandbox. */
-export interface TakenRelay {
-  /** Resolves when it waits for its order. */
+/** A relay on its way to be that of a sandbox. */
+export interface EnlistedRelay {
+  /** Resolves when it has been told who to be; rejects when there is none to tell. */
   readonly member: Promise<PoolMember>;
-  /** Resolves when it is in its group. */
-  readonly entered: Promise<void>;
   /** Ends it, wherever it is; resolves when nothing of it is left. Idempotent, never rejects. */
   end(): Promise<void>;
 }
 
-/** A relay that waits, or a new one, which begins to move into `group`. What fails is told by its promises. */
-export function takeRelay(pool: Pick<WarmPool, 'take'>, group: Cgroup): TakenRelay {
-  const member = pool.take();
-  const entered = member.then((relay) => relay.enter(group));
+/** Who a relay is to be. */
+export interface Enlisting {
+  readonly uid: number;
+  /** Where the sandbox is born; made. */
+  readonly group: LimitedCgroup;
+  /** Told the relay's own group before it is told anything. */
+  readonly onTaken: (group: Cgroup) => void;
+  readonly faults: FaultPoints;
+}
+
+/**
+ * A relay that waited, or a new one, takes its uid, and makes the process that will be bubblewrap in the sandbox's group. Nothing of the sandbox's
+ * files is looked at or made by that. What fails is told by its promises.
+ */
+export function enlistRelay(pool: Pick<WarmPool, 'take'>, { uid, group, onTaken, faults }: Enlisting): EnlistedRelay {
+  const taken = pool.take();
+  const member = taken.then((relay) => {
+    onTaken(relay.group);
+    using birth = group.openForBirth();
+    relay.order([uid], birth.descriptors);
+    faults.reached('create.enlisted');
+    return relay;
+  });
   // Told to who waits for it.
-  entered.catch(() => undefined);
-  const end = async (): Promise<void> => {
-    await entered.catch(() => undefined);
-    await member.then((relay) => relay.end()).catch(() => undefined);
-  };
-  return { member, entered, end };
+  member.catch(() => undefined);
+  return { member, end: () => taken.then((relay) => relay.end()).catch(() => undefined) };
 }
 
 /** The relay's own files and its socket are opened here, by root: it never looks at a path before it has its uid. */
-function giveOrder(relay: PoolMember, start: RelayStart): void {
+function tellPlaces(relay: PoolMember, start: RelayStart): void {
   const { O_RDWR, O_APPEND, O_CREAT, O_NOFOLLOW } = constants;
   using own = new DisposableStack();
   const log = own.adopt(openLogFile(start.logFile), closeSync);
   const listener = own.adopt(listenUnix(start.socketPath, { mode: 0o666 }), closeSync);
   const output = own.adopt(openSync(start.outputFile, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600), closeSync);
-  relay.order([start.uid], [log, listener, output]);
+  relay.order([], [log, listener, output]);
 }
 
-async function place(pid: number, relay: PoolMember, start: RelayStart, reports: AsyncGenerator<RelayReport, void>): Promise<void> {
-  try {
-    await start.relay.entered;
-    start.faults.reached('create.relay');
-    refuseStranger(pid, relay);
-    start.faults.reached('create.started');
-    await relay.gather(pid, start.sandboxGroup);
-  } catch (error) {
-    // bubblewrap may end between the two (a mount that the kernel refuses): then its relay says why, and nobody was named wrongly.
-    if (isAlive(pid)) throw error;
-    await untilStarted(reports, start.clock);
-    throw error;
-  }
-  start.faults.reached('create.placed');
-}
-
-/** What lies in a sandbox's group is killed with it: a relay (which has the payload's uid) may name nobody but a child of its own. */
-function refuseStranger(pid: number, relay: PoolMember): void {
-  if (relay.pids().includes(pid)) return;
-  throw new BureauError('start_failed', `The relay named process ${pid} as its sandbox, which is none of its own`, { data: { pid } });
+/** Nobody says "go" to a sandbox that is not where it is held to its limits and ended. */
+async function demandPlace(
+  pid: number,
+  { sandboxGroup, faults, clock }: RelayStart,
+  reports: AsyncGenerator<RelayReport, void>,
+): Promise<void> {
+  faults.reached('create.started');
+  if (sandboxGroup.pids().includes(pid)) return faults.reached('create.placed');
+  // bubblewrap may end meanwhile (a mount that the kernel refuses): then its relay says why, and nobody was named wrongly.
+  if (!isAlive(pid)) await untilStarted(reports, clock);
+  throw new BureauError('start_failed', `The relay named process ${pid} as its sandbox, which is not in the sandbox's control group`, {
+    data: { pid },
+  });
 }
 
 /** A zombie is dead: nothing can be done with it. */

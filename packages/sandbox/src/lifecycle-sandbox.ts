@@ -21,7 +21,8 @@ export interface LiveSandboxDeps {
   readonly paths: InstancePaths;
   readonly records: SandboxRecords;
   readonly proxy: ProxyLink;
-  readonly relayGroup: Cgroup;
+  /** Undefined: it had ended before this launcher began. */
+  readonly relayGroup: Cgroup | undefined;
   readonly sandboxGroup: LimitedCgroup;
   readonly payloadUid: number;
   readonly faults: FaultPoints;
@@ -100,7 +101,7 @@ export class LiveSandbox {
       void this.#closeProxy();
     } catch (error) {
       // A payload that ended a moment ago has taken its relay with it: nobody to ask, and nothing wrong.
-      if (this.#deps.relayGroup.populated()) {
+      if (this.#deps.relayGroup?.populated() === true) {
         this.#deps.logger.warn({ principal: this.#record.principal, error: describeError(error) }, 'relay does not answer; killing');
       }
       this.#kill();
@@ -146,14 +147,14 @@ export class LiveSandbox {
 
   #kill(): void {
     // The relay first: a payload that we kill must not be told as one that ended by itself.
-    this.#deps.relayGroup.kill();
+    this.#deps.relayGroup?.kill();
     this.#deps.sandboxGroup.kill();
   }
 
   async #end(): Promise<ExitReport> {
     const { relayGroup, sandboxGroup, paths, records, logger, clock } = this.#deps;
     const { signal } = this.#released;
-    await untilEmpty(relayGroup, clock, signal);
+    if (relayGroup !== undefined) await untilEmpty(relayGroup, clock, signal);
     this.#reached('destroy.relay-gone');
     // A relay that was killed leaves a dying bwrap behind: nothing of the payload may outlive its parent.
     sandboxGroup.kill();
@@ -168,7 +169,7 @@ export class LiveSandbox {
     this.#reached('destroy.recorded');
     const groupsRemoved = this.#attemptSoon(
       'its cgroups were not removed',
-      Promise.all([relayGroup.removeSoon(), sandboxGroup.removeSoon()]),
+      Promise.all([relayGroup?.removeSoon(), sandboxGroup.removeSoon()]),
     );
     const settled = isRecorded ? this.#attemptSoon('its end may be lost in a power cut', records.settle(number)) : undefined;
     // Until the record is there, the relay's own report is all that a later launcher could read.

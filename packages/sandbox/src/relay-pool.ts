@@ -2,9 +2,7 @@
 import { openLogFile } from '@bureau/files';
 import { WarmPool } from '@bureau/process';
 import type { LauncherDeps } from './launcher-deps.ts';
-
-/** Groups of relays that wait: `relay-pool-<k>`; one that was taken is in `relay-<n>`. */
-const PREFIX = 'relay-pool';
+import { RELAY_PREFIX } from './relay-groups.ts';
 
 /** The relays that wait for a sandbox. What they run is the same for all; who they become is told when one is taken. */
 export function relayPool(
@@ -20,10 +18,10 @@ export function relayPool(
       args: ['--v8-pool-size=0', '--disable-sigusr1', '--no-maglev', `${buildDirectory}/lib/relay.js`],
       hurriedArgs: ['--at-once'],
       environment,
-      openLog: () => openLogFile(`${paths.logDir}/${PREFIX}.log`),
+      openLog: () => openLogFile(`${paths.logDir}/relay-pool.log`),
     },
     tree,
-    prefix: PREFIX,
+    prefix: RELAY_PREFIX,
     clock,
     onFailure: (message) => logger.error({ error: message }, 'a waiting relay was lost'),
   });

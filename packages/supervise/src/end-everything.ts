@@ -7,7 +7,7 @@ import { STOP_GRACE_MILLISECONDS } from './limits.ts';
 export const MANAGER_GROUP = 'manager';
 
 /** Who may start others ends before those; payloads end in good order through their relays before anything kills them. */
-const ORDER: readonly RegExp[] = [/^manager$/, /^daemon$/, /^launcher$/, /^relay-[0-9]+$/, /^sandbox-[0-9]+$/, /./];
+const ORDER: readonly RegExp[] = [/^manager$/, /^daemon$/, /^launcher$/, /^relay-/, /^sandbox-/, /./];
 
 /**
  * Ends every process of a stand, known by nothing but its cgroups: TERM, grace, KILL, one kind after the other. Resolves when all

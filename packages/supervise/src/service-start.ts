@@ -11,7 +11,8 @@ import type { ServiceDefinition } from './service-definition.ts';
 /** Where a service is started. */
 export interface ServiceStart {
   readonly clock: Clock;
-  readonly cgroup: Cgroup;
+  /** Made when it is not there; a service that is ready `by: 'order'` lives in its own. */
+  readonly cgroup: Cgroup | undefined;
   readonly logFile: string;
   /** Cancels the start; no effect once it has succeeded. */
   readonly signal: AbortSignal;
@@ -24,6 +25,8 @@ export interface ServiceStart {
 /** A process that was taken from a pool: known by its cgroup, as one that was found. */
 export interface Taken {
   readonly pid: number;
+  /** Where it lives, as it did while it waited. */
+  readonly cgroup: Cgroup;
   /** Never rejects. */
   readonly exited: Promise<ChildExit>;
 }
@@ -63,11 +66,8 @@ async function takeService({ name, listeners }: ServiceDefinition, numbers: read
   try {
     start.onSpawn(member.pid);
     start.signal.throwIfAborted();
-    // The kernel may take 10 ms to move it; what it starts with is no matter, since it starts nothing.
-    const entered = member.enter(start.cgroup);
-    entered.catch(() => undefined);
     member.order(numbers, [log, ...sockets]);
-    await servesIn(entered, member);
+    await member.ready();
     start.signal.throwIfAborted();
   } catch (cause) {
     await member.end();
@@ -75,12 +75,7 @@ async function takeService({ name, listeners }: ServiceDefinition, numbers: read
     throw new BureauError('child_failed', `Could not start ${name}: ${whyNot(cause)}; see ${start.logFile}`, { cause });
   }
   void leaveAlone(member);
-  return { pid: member.pid, exited: member.exited };
-}
-
-/** Resolves when it serves and is in its group. One that ends leaves its group as well: what it has said itself comes first. */
-async function servesIn(entered: Promise<void>, member: PoolMember): Promise<void> {
-  for (const outcome of await Promise.allSettled([member.ready(), entered])) if (outcome.status === 'rejected') throw outcome.reason;
+  return { pid: member.pid, cgroup: member.group, exited: member.exited };
 }
 
 /** What it said itself, if it could: its log may lie on the disk that is full or read-only. */
@@ -113,7 +108,7 @@ async function spawnService(definition: ServiceDefinition, start: ServiceStart):
     ...(piped ? { readyFd: 3 + listeners.length } : {}),
     readyMilliseconds: READY_MILLISECONDS,
     clock,
-    cgroup,
+    ...(cgroup === undefined ? {} : { cgroup }),
     logFile,
     signal,
     onSpawn,

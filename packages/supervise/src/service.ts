@@ -13,7 +13,8 @@ import { startService, type Taken } from './service-start.ts';
 export interface ServiceDeps {
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly cgroup: Cgroup;
+  /** Where it lives, or what is found there is adopted from. For one that comes from a pool: where one was found, if any. */
+  readonly cgroup: Cgroup | undefined;
   readonly logFile: string;
   /** See `ServiceStart.pool`. */
   readonly pool?: WarmPool;
@@ -33,6 +34,8 @@ export class Service {
   readonly definition: ServiceDefinition;
   readonly #deps: ServiceDeps;
   #running: Child | Taken | Adopted | undefined;
+  /** Of what runs, ran last or may be found; one that comes from a pool has another each time. */
+  #cgroup: Cgroup | undefined;
   #startingPid: number | undefined;
   #state: ServiceStatus['state'] = 'stopped';
   #restarts = 0;
@@ -55,6 +58,7 @@ export class Service {
   constructor(definition: ServiceDefinition, deps: ServiceDeps) {
     this.definition = definition;
     this.#deps = deps;
+    this.#cgroup = deps.cgroup;
     this.#since = deps.clock.now();
   }
 
@@ -74,6 +78,11 @@ export class Service {
   /** Process id of the one that runs, or is being started and not ready yet. */
   get pid(): number | undefined {
     return this.#running?.pid ?? this.#startingPid;
+  }
+
+  /** Where it lives, or lived last. */
+  get cgroup(): Cgroup | undefined {
+    return this.#cgroup;
   }
 
   /** True from `start` to `stop` or `release`, whatever happens to the process between. */
@@ -163,29 +172,48 @@ export class Service {
 
   /** What an earlier service manager left of the same build; anything else in the cgroup is ended. */
   async #takeOver(): Promise<Adopted | undefined> {
-    const { cgroup, clock, logger } = this.#deps;
-    cgroup.create();
+    const { clock, logger } = this.#deps;
+    const cgroup = this.#cgroup;
+    if (cgroup === undefined) return undefined;
+    if (!this.#isPooled) cgroup.create();
     const left = adoptFrom(cgroup, clock);
-    if (left === undefined) return undefined;
+    if (left === undefined) {
+      this.#leaveGroup();
+      return undefined;
+    }
     if (this.#mayAdopt && left.commandLine.includes(this.definition.mark)) return left;
     logger.info(
       { service: this.definition.name, pid: left.pid },
       this.#mayAdopt ? 'replacing one of another build' : 'ending what the last one left',
     );
     await endGroup(cgroup, this.#mayAdopt ? STOP_GRACE_MILLISECONDS : 0, clock);
+    this.#leaveGroup();
     return undefined;
   }
 
   async #end(graceMilliseconds: number): Promise<void> {
     const running = this.#running;
     if (running !== undefined && 'process' in running) await running.stop(graceMilliseconds);
-    else await endGroup(this.#deps.cgroup, graceMilliseconds, this.#deps.clock);
+    else if (this.#cgroup !== undefined) await endGroup(this.#cgroup, graceMilliseconds, this.#deps.clock);
     await running?.exited;
+    this.#leaveGroup();
     this.#change('stopped');
+  }
+
+  /** The group of one that came from a pool ends with it; the others keep theirs for the next. */
+  #leaveGroup(): void {
+    if (!this.#isPooled) return;
+    this.#cgroup?.remove();
+    this.#cgroup = undefined;
+  }
+
+  get #isPooled(): boolean {
+    return this.definition.ready.by === 'order';
   }
 
   #follow(running: Child | Taken | Adopted): void {
     this.#running = running;
+    if ('cgroup' in running) this.#cgroup = running.cgroup;
     this.#mayAdopt = false;
     this.#startedMonotonic = this.#deps.clock.monotonic();
     this.#change('running');

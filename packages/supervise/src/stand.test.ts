@@ -15,9 +15,16 @@ import type { StandFacts } from './service-table.ts';
 import { Stand } from './stand.ts';
 import { HeardLog } from './testing/supervise-fixture.ts';
 
-/** Stands in for Node: says that it is ready where the program would, and stays. */
+/** Stands in for Node: says that it is ready where the program would, a proxy once it has the uid of its order, and stays. */
 const FAKE_NODE = `#!/bin/sh
-case "$*" in *proxy.js*) printf w >&4; head -c 1 <&3 >/dev/null; printf w >&4;; *) echo ready >&4; exec 4>&-;; esac
+case "$*" in
+*proxy.js*)
+  printf w >&4
+  uid=$(head -c 8 <&3 | tail -c 4 | od -An -tu4 --endian=big | tr -d ' ')
+  exec /usr/bin/setpriv --reuid "$uid" --regid "$uid" --clear-groups /bin/sh -c 'printf w >&4; while :; do sleep 1000 & wait; done' "$0" ;;
+esac
+echo ready >&4
+exec 4>&-
 while :; do sleep 1000 & wait; done
 `;
 const LISTENS =
@@ -109,7 +116,7 @@ test('Stand starts its services and proxies, hands them over, and its successor 
   assert.equal(after['proxy-3'], proxy);
   assert.notEqual(after['launcher'], before['launcher']);
   await client.call('stopProxy', { number: 3 });
-  assert.deepEqual(made.tree.group('proxy-3').pids(), []);
+  assert.equal(existsSync(`/proc/${proxy}`), false);
   assert.equal('proxy-3' in (await pids(client)), false);
 
   await client.call('shutDown', { graceMilliseconds: 100 });

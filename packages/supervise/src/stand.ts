@@ -5,7 +5,7 @@ import { ensureInstanceDirectories, ensurePrincipalDirectories } from '@bureau/i
 import { serve, type Handlers, type IpcServer } from '@bureau/ipc';
 import type { Logger } from '@bureau/log';
 import { listenUnix } from '@bureau/native';
-import { WarmPool, type CgroupTree } from '@bureau/process';
+import { WarmPool, groupsByUid, type Cgroup, type CgroupTree } from '@bureau/process';
 import { standContract } from '@bureau/protocol';
 import { MANAGER_GROUP, endEverything } from './end-everything.ts';
 import { STOP_GRACE_MILLISECONDS } from './limits.ts';
@@ -23,6 +23,9 @@ export interface StandDeps {
   /** Proxies that wait at rest. */
   readonly warmProxies: number;
 }
+
+/** Prefix of the groups in which proxies live, those that wait and those that serve. */
+const PROXY_PREFIX = 'proxy';
 
 /**
  * The service manager of one instance: its own three services, proxies by number, one socket for root.
@@ -43,12 +46,13 @@ export class Stand implements AsyncDisposable {
       size: deps.warmProxies,
       program: proxyProgram(facts),
       tree: deps.tree,
-      prefix: 'proxy-pool',
+      prefix: PROXY_PREFIX,
       clock: deps.clock,
       onFailure: (message) => deps.logger.error({ error: message }, 'a waiting proxy was lost'),
     });
-    for (const definition of [homeserverService(facts), launcherService(facts), daemonService(facts)]) this.#add(definition);
-    for (const number of this.#proxiesLeft()) this.#add(proxyService(facts, number));
+    for (const definition of [homeserverService(facts), launcherService(facts), daemonService(facts)])
+      this.#add(definition, deps.tree.group(definition.name));
+    for (const [number, cgroup] of this.#proxiesLeft()) this.#add(proxyService(facts, number), cgroup);
   }
 
   /**
@@ -71,7 +75,9 @@ export class Stand implements AsyncDisposable {
     });
     // Side by side: proxies of an older build are replaced one after the other, and nobody's start waits for that.
     await Promise.all([this.#startProxies(), this.#startOwn()]);
-    await this.#proxies.clear().catch((error: unknown) => logger.error({ error: describeError(error) }, 'old proxies were not ended'));
+    await this.#proxies
+      .clear(this.#servingProxies())
+      .catch((error: unknown) => logger.error({ error: describeError(error) }, 'old proxies were not ended'));
     await this.#proxies.fill();
   }
 
@@ -110,7 +116,6 @@ export class Stand implements AsyncDisposable {
         // Asked for again meanwhile: then it stays known.
         if (service?.wanted === true) return {};
         this.#services.delete(name);
-        this.#deps.tree.group(name).remove();
         return {};
       },
       status: () => ({ build: this.#facts.build, services: [...this.#services.values()].map((service) => service.status) }),
@@ -180,11 +185,12 @@ export class Stand implements AsyncDisposable {
     return service;
   }
 
-  #add(definition: ServiceDefinition): Service {
+  /** `cgroup`: see `ServiceDeps`. */
+  #add(definition: ServiceDefinition, cgroup?: Cgroup): Service {
     const service = new Service(definition, {
       clock: this.#deps.clock,
       logger: this.#deps.logger,
-      cgroup: this.#deps.tree.group(definition.name),
+      cgroup,
       logFile: `${this.#facts.paths.logDir}/${definition.name}.log`,
       pool: this.#proxies,
     });
@@ -192,9 +198,18 @@ export class Stand implements AsyncDisposable {
     return service;
   }
 
-  /** Numbers of the proxies that run although this service manager has not started them. */
-  #proxiesLeft(): number[] {
-    const numbers = this.#deps.tree.list().flatMap((name) => (/^proxy-[0-9]+$/.test(name) ? [Number(name.slice('proxy-'.length))] : []));
-    return numbers.filter((number) => this.#deps.tree.group(`proxy-${number}`).populated());
+  /** The proxies that run although this service manager has not started them, by their number: each is in the group that it waited in. */
+  #proxiesLeft(): Map<number, Cgroup> {
+    const left = new Map<number, Cgroup>();
+    for (const [uid, [group]] of groupsByUid(this.#deps.tree, PROXY_PREFIX)) {
+      const number = this.#facts.uids.numberOfProxy(uid);
+      if (number !== undefined && group !== undefined) left.set(number, group);
+    }
+    return left;
+  }
+
+  /** Paths of the groups of proxies that serve, ours and those that were there. */
+  #servingProxies(): Set<string> {
+    return new Set([...this.#services.values()].flatMap(({ cgroup }) => cgroup?.path ?? []));
   }
 }

@@ -11,8 +11,8 @@ const CGROUP_ROOT = '/sys/fs/cgroup';
 const KEPT_ROOT = /^\.root(?:$|\/[0-9]+(?:\/|$))/;
 /** Walks of a tree that keeps changing; each takes a millisecond. */
 const WALKS_MOST = 20;
-/** A process that waits for its order. */
-const POOL_GROUP = /\/(relay|proxy)-pool-[0-9]+-[0-9]+$/;
+/** Where a relay or proxy lives from before it is anybody's. */
+const POOL_GROUP = /\/(relay|proxy)-[0-9]+-[0-9]+$/;
 
 /**
  * Everything of an instance that the machine holds at one moment, written so that two moments compare: roles instead of pids, no
@@ -52,7 +52,8 @@ export function lookAt(paths: InstancePaths, uidBase: number): Sighting {
   const there = all.filter(({ zombie }) => !zombie);
   const keepers = new Set(there.filter(({ role }) => role === 'stand' || role === 'launcher').map(({ pid }) => pid));
   // Those that wait for their order come and go with what was taken last; without their keeper they are left over like any other.
-  const live = there.filter(({ role, parent }) => !role.endsWith(':waiting') || !keepers.has(parent));
+  const kept = new Set(there.filter(({ role, parent }) => role.endsWith(':waiting') && keepers.has(parent)).map(({ pid }) => pid));
+  const live = there.filter(({ role, pid, parent }) => !role.endsWith(':waiting') || !(kept.has(pid) || kept.has(parent)));
   const directories = [paths.runDir, paths.stateDir, paths.configDir, paths.logDir];
   const footprint: Footprint = {
     processes: live.map(({ role, program }) => `${role} ${program}`).toSorted(),
@@ -64,7 +65,14 @@ export function lookAt(paths: InstancePaths, uidBase: number): Sighting {
       .toSorted(),
     sockets: socketsOf(paths, live),
     networkNamespaces: namespacesOf(live),
-    cgroups: walked(() => cgroupsOf(paths.cgroupName)).filter((directory) => keepers.size === 0 || !POOL_GROUP.test(directory)),
+    cgroups: walked(() => cgroupsOf(paths.cgroupName)).flatMap((directory) => {
+      if (keepers.size === 0 || !POOL_GROUP.test(directory)) return [directory];
+      const inside = there.filter(({ cgroup }) => cgroup !== '' && directory.endsWith(cgroup));
+      // Its name is that of nobody: who lives in it is what stays the same.
+      return inside.every(({ pid, parent }) => kept.has(pid) || kept.has(parent)) && inside.length > 0
+        ? []
+        : [directory.replace(POOL_GROUP, `/$1 of ${[...new Set(inside.map(({ role }) => role))].toSorted().join(' ') || 'nobody'}`)];
+    }),
     runFiles: walked(() => filesOf(paths.runDir)).filter((name) => keepers.size === 0 || !KEPT_ROOT.test(name)),
     uidRanges: existsSync(UIDS_FILE)
       ? readFileSync(UIDS_FILE, 'utf8')

@@ -18,7 +18,7 @@ export interface InstanceProcess {
   readonly pid: number;
   readonly parent: number;
   readonly uid: number;
-  /** `stand`, `launcher`, `daemon`, `homeserver`, `proxy:N`, `relay:N`, `payload:N` (bwrap included), `relay:waiting` and `proxy:waiting` (nobody's yet), `command` (a command line), `other` (it ends, or becomes another program: without arguments, or still with its parent's). */
+  /** `stand`, `launcher`, `daemon`, `homeserver`, `proxy:N`, `relay:N`, `starter:N` (between relay and bwrap), `payload:N` (bwrap included), `relay:waiting` and `proxy:waiting` (nobody's yet), `command` (a command line), `other` (it ends, or becomes another program: without arguments, or still with its parent's). */
   readonly role: string;
   /** The kernel's name of the program: `node`, `bwrap`, `sleep`. */
   readonly program: string;
@@ -91,7 +91,9 @@ function belongs(marks: InstanceMarks, status: ProcessStatus, args: readonly str
 
 function roleOf({ uidBase }: InstanceMarks, uid: number, args: readonly string[]): string {
   const script = args.find((arg) => /\/lib\/[a-z-]+\.js$/.test(arg))?.replace(/^.*\/lib\/|\.js$/g, '');
+  const isStarter = args[0]?.endsWith('/bureau-starter') === true;
   if (uid === 0 && (script === 'relay' || script === 'proxy')) return `${script}:waiting`;
+  if (uid === 0 && isStarter) return 'relay:waiting';
   if (uid === 0) return script === 'stand' || script === 'launcher' ? script : args.length > 0 ? 'command' : 'other';
   const offset = uid - uidBase;
   if (offset === 0) return 'daemon';
@@ -99,6 +101,7 @@ function roleOf({ uidBase }: InstanceMarks, uid: number, args: readonly string[]
   if (offset < PRINCIPALS_FROM) return 'other';
   const number = Math.floor((offset - PRINCIPALS_FROM) / 2);
   if (offset % 2 === 1) return `proxy:${number}`;
+  if (isStarter) return `starter:${number}`;
   return script === 'relay' ? `relay:${number}` : `payload:${number}`;
 }
 

@@ -150,11 +150,14 @@ export class CrashStand {
   /** Everything of this number that is on the machine, its record aside. Empty: nothing is left. */
   remains(number: number): string[] {
     const groups = [...this.tree.controllers.present.map(({ root }) => `${root}/${this.paths.cgroupName}`), this.tree.path].flatMap(
-      (directory) => [`relay-${number}`, `sandbox-${number}`].map((name) => `${directory}/${name}`),
+      (directory) => `${directory}/sandbox-${number}`,
     );
+    // One that waits is root's.
+    const relays = this.tree.list().filter((name) => name.startsWith('relay-') && !this.tree.group(name).pids().some(isRoot));
     const places = [...groups, this.paths.principal(number).directory, this.paths.socketLink(PRINCIPAL), `${this.paths.runDir}/iree`];
     return [
       ...places.filter((path) => existsSync(path)),
+      ...relays,
       ...this.processes(number).map((name) => `process ${name}`),
       ...(this.#proxies.has(number) ? [`proxy ${number}`] : []),
     ];
@@ -235,6 +238,10 @@ function as<Result>(uid: number, start: () => Promise<Result>): Promise<Result> 
     process.seteuid?.(0);
     process.setegid?.(0);
   }
+}
+
+function isRoot(pid: number): boolean {
+  return readProcessStatus(pid)?.uids[0] === 0;
 }
 
 function programOf(pid: number): string {

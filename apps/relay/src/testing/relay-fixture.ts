@@ -8,7 +8,15 @@ import type { Socket } from 'node:net';
 import { Readable, type Writable } from 'node:stream';
 import { connect, encodeFrame, readFrames, type IpcClient } from '@bureau/ipc';
 import { listenUnix, sendDescriptors } from '@bureau/native';
-import { encodeOrder, identityPowers, readProcessStatus, readProcesses, systemClock } from '@bureau/process';
+import {
+  CgroupTree,
+  encodeOrder,
+  identityPowers,
+  readProcessStatus,
+  readProcesses,
+  systemClock,
+  type LimitedCgroup,
+} from '@bureau/process';
 import {
   relayContract,
   relayReport,
@@ -65,6 +73,8 @@ const OPTIONS = [
   ],
 ];
 
+let fixtures = 0;
+
 export interface RelayFixtureOptions extends Partial<
   Pick<RelayConfig, 'terminal' | 'holdForObserver' | 'seccomp' | 'exitFile' | 'allowedUids' | 'mountSources' | 'overlays' | 'devices'>
 > {
@@ -89,11 +99,16 @@ export class RelayFixture implements AsyncDisposable {
   readonly logFile: string;
   readonly outputFile: string;
   readonly #directory: string;
+  /** The sandbox's, as the launcher makes it. */
+  readonly #group: LimitedCgroup;
   readonly #reports: AsyncGenerator<unknown, void>;
   readonly #clients: IpcClient<typeof relayContract>[] = [];
 
   constructor(program: RelayProgram, command: readonly string[], options: RelayFixtureOptions = {}) {
     const { moreOptions = [], rawConfig, stray = [], order = encodeOrder([TEST_UID]), ...overrides } = options;
+    fixtures += 1;
+    this.#group = CgroupTree.open(`bureau-relay-test-${process.pid}`).limited(`sandbox-${fixtures}`, {});
+    this.#group.create();
     this.#directory = mkdtempSync(join(tmpdir(), 'bureau-relay-'));
     chownSync(this.#directory, TEST_UID, TEST_UID);
     mkdirSync(join(this.#directory, 'exit'));
@@ -112,7 +127,9 @@ export class RelayFixture implements AsyncDisposable {
       detached: true,
       stdio: ['ignore', log, log, 'pipe', 'pipe', ...stray],
     });
-    sendDescriptors(this.process.stdio[3] as Socket, order, [log, listener, output]);
+    using birth = this.#group.openForBirth();
+    sendDescriptors(this.process.stdio[3] as Socket, order, birth.descriptors);
+    sendDescriptors(this.process.stdio[3] as Socket, encodeOrder([]), [log, listener, output]);
     for (const descriptor of [log, output, listener]) closeSync(descriptor);
     this.exited = new Promise((resolve) => this.process.once('exit', (code) => resolve(code)));
     this.#reports = readFrames(Readable.from(behindFirstByte(this.process.stdio[4] as Readable)), 16 * 1024);
@@ -221,6 +238,7 @@ export class RelayFixture implements AsyncDisposable {
     const look = (): void => (lived ? processesOf(TEST_UID).forEach(killIfThere) : undefined);
     await within(nothingOf(TEST_UID, look), `end of all processes of uid ${TEST_UID}`);
     rmSync(this.#directory, { recursive: true, force: true });
+    this.#group.remove();
     assert.ok(!existsSync(this.#directory));
   }
 }

@@ -3,6 +3,7 @@ import { chmodSync, copyFileSync, cpSync, linkSync, mkdirSync, mkdtempSync, real
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { rolldown } from 'rolldown';
+import { compileStarter } from './compile-starter.ts';
 
 /** A build with the relay alone (bundled, with its Node), where every uid may read it; the checkout may be private. */
 export interface RelayProgram extends Disposable {
@@ -39,6 +40,7 @@ export async function buildRelayProgram(): Promise<RelayProgram> {
   } catch {
     copyFileSync(process.execPath, node); // another file system
   }
+  compileStarter(join(directory, 'bin/bureau-starter'));
   return {
     directory,
     node,

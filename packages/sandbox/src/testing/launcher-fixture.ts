@@ -14,21 +14,41 @@ import {
 import { TEST_UID_BASE } from '@bureau/instance/testing';
 import { serve, type IpcServer } from '@bureau/ipc';
 import { createLogger } from '@bureau/log';
-import { CgroupTree, endGroup, systemClock } from '@bureau/process';
+import { CgroupTree, endGroup, groupsByUid, readProcessStatus, systemClock } from '@bureau/process';
 import { proxyContract, standContract, type BundleHeader } from '@bureau/protocol';
 import { generateIdentity, generateOperatorKey, operatorSigner, sealBundle } from '@bureau/seal';
 import { LauncherCredentials } from '../launcher-credentials.ts';
 import { openWall } from '../launcher-wall.ts';
 import { Launcher, noFaults, type FaultPoints, type CreateInput } from '../index.ts';
 
-/** Stands in for Node running a relay: one child as the sandbox's init, the launcher's own frames by hand. What it does is in its command. */
+/** Stands in for Node running a relay: one child in the sandbox's groups as its init, the launcher's own frames by hand. What it does is in its command. */
 const RELAY = `#!/usr/bin/python3
 import os, re, socket, struct, sys, time
 os.write(4, b'w')
-order, passed, _, _ = socket.recv_fds(socket.socket(fileno=os.dup(3)), 8, 3)
+control = socket.socket(fileno=os.dup(3))
+order, groups, _, _ = socket.recv_fds(control, 8, 8)
 if not order: sys.exit(0)
 uid = struct.unpack('>4xI', order)[0]
-os.setgroups([]); os.setgid(uid); os.setuid(uid)
+waits, release = os.pipe()
+there, arrived = os.pipe()
+def drop():
+    os.setgroups([]); os.setgid(uid); os.setuid(uid)
+child = os.fork()
+if child == 0:
+    os.close(release)
+    os.write(os.open('cgroup.procs', os.O_WRONLY, dir_fd=groups[0]), b'0')
+    for tasks in groups[1:]: os.write(tasks, b'0')
+    for group in groups: os.close(group)
+    os.write(arrived, b'.')
+    drop()
+    if os.read(waits, 1) == b'': sys.exit(0)
+    while True: time.sleep(1000)
+for group in groups: os.close(group)
+os.close(waits)
+os.read(there, 1)
+drop()
+places, passed, _, _ = socket.recv_fds(control, 4, 3)
+if not places: sys.exit(0)
 data = b''
 while len(data) < 4 or len(data) < 4 + struct.unpack('>I', data[:4])[0]:
     data += os.read(3, 65536)
@@ -39,9 +59,7 @@ def report(body):
 def text(value):
     return bytes([0xa0 + len(value)]) + value.encode()
 if said == 'dies-at-once': sys.exit(1)
-child = os.fork()
-if child == 0:
-    while True: time.sleep(1000)
+os.write(release, b'g')
 if said == 'fails-once-named':
     os.kill(child, 9); os.waitpid(child, 0)
     report(bytes([0x82]) + text('type') + text('started') + text('pid') + b'\\xce' + struct.pack('>I', child))
@@ -89,6 +107,8 @@ export interface LauncherStand {
   crashProxy(number: number): Promise<void>;
   /** All live processes of this principal number. */
   pids(number: number): number[];
+  /** Names of the control groups, without those of relays that wait. */
+  groups(): string[];
 }
 
 let stands = 0;
@@ -198,7 +218,11 @@ export async function launcherStand(context: TestContext, warmRelays = 0): Promi
       stand.proxies.delete(number);
       await server?.close();
     },
-    pids: (number) => [...tree.group(`relay-${number}`).pids(), ...tree.group(`sandbox-${number}`).pids()],
+    pids: (number) => {
+      const relays = groupsByUid(tree, 'relay').get(uids.payload(number)) ?? [];
+      return [...relays, tree.group(`sandbox-${number}`)].flatMap((group) => group.pids());
+    },
+    groups: () => tree.list().filter((name) => !(name.startsWith('relay-') && tree.group(name).pids().some(isRoot))),
   };
   const manager = await serve({
     path: paths.standSocket,
@@ -237,6 +261,10 @@ export async function launcherStand(context: TestContext, warmRelays = 0): Promi
       rmSync(place, { recursive: true, force: true });
   });
   return stand;
+}
+
+function isRoot(pid: number): boolean {
+  return readProcessStatus(pid)?.uids[0] === 0;
 }
 
 function notServed(): never {
