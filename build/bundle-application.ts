@@ -2,7 +2,7 @@
 import { builtinModules } from 'node:module';
 import { dirname } from 'node:path';
 import { rolldown } from 'rolldown';
-import type { OutputChunk, RolldownOutput } from 'rolldown';
+import type { OutputChunk, Plugin, RolldownOutput } from 'rolldown';
 import { entryOf } from './applications.ts';
 import type { Application } from './applications.ts';
 import { NATIVE_PACKAGES } from './native-files.ts';
@@ -20,8 +20,14 @@ export interface BundledApplication {
  * Bundles one application into ES modules for the Node that runs this; writes to `directory` when one is given.
  * Entry `NAME.js`; what is only reached by `import()` becomes `NAME/CHUNK.js`. Nothing is minified: a bundle can be read and
  * its stack traces mean something. Native packages and Node's own modules stay imports; anything else unresolved is an error.
+ * `plugin` is a test's, which bundles something else than what ships.
  */
-export async function bundleApplication(root: string, application: Application, directory?: string): Promise<BundledApplication> {
+export async function bundleApplication(
+  root: string,
+  application: Application,
+  directory?: string,
+  plugin?: Plugin,
+): Promise<BundledApplication> {
   await using bundle = await rolldown({
     cwd: root,
     input: { [application]: entryOf(root, application) },
@@ -33,7 +39,7 @@ export async function bundleApplication(root: string, application: Application, 
     transform: { target: 'esnext' },
     // Our modules do nothing when they are loaded (house style), so what is not used is left out.
     treeshake: { moduleSideEffects: (id) => id.includes('/node_modules/') || id.endsWith('/main.ts') },
-    plugins: [{ name: 'module-names', renderChunk: (code) => code.replaceAll(FOREIGN_MODULE_NAME, '$1') }],
+    plugins: [{ name: 'module-names', renderChunk: (code) => code.replaceAll(FOREIGN_MODULE_NAME, '$1') }, plugin],
     onLog: (level, log, handle) => {
       if (log.code === 'UNRESOLVED_IMPORT') throw new Error(`apps/${application}: ${log.message}`);
       if (level === 'warn' && !isFromDependency(log.id ?? log.loc?.file)) handle(level, log);

@@ -41,5 +41,6 @@ export type { ForgedBundle } from './forged-bundle.ts';
 export { callFrames } from './call-frames.ts';
 export { ClockBuild } from './clock-build.ts';
 export { FaultyBuild } from './faulty-build.ts';
+export { WeakenedBuild } from './weakened-build.ts';
 export { WriteFaults } from './write-faults.ts';
 export type { WriteFault } from './write-faults.ts';

@@ -4,3 +4,4 @@ export { WALL_UID, WallFixture } from './wall-fixture.ts';
 export type { WallChange } from './wall-fixture.ts';
 export { all, inserted, replaced, without } from './wall-attacks.ts';
 export { filterAnswering } from './weak-filters.ts';
+export type { Weakness, Weaknesses } from './weakness.ts';
