@@ -3,6 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Check, Finding } from './finding.ts';
 import { HOST_ATTACKS } from '../../integration/escape/catalogue.ts';
+import { CONTROL_STARTS, controlStart, strayStarts } from '../../integration/escape/control-starts.ts';
 import { PORTABLE_ATTACKS } from '../../packages/escape/src/index.ts';
 
 const DOCUMENT = 'docs/security/escape-suite.md';
@@ -19,12 +20,13 @@ const SHOWN_ELSEWHERE = [
 
 const HEAD = `# The escape suite
 
-Written by \`script/check --write escape-table\` from \`packages/escape\` and \`${FOLDER}/catalogue.ts\`; do not edit.
+Written by \`script/check --write escape-table\` from \`packages/escape\`, \`${FOLDER}/catalogue.ts\` and \`${FOLDER}/control-starts.ts\`; do not edit.
 
-\`script/test escape\` makes each attack three times: in a sandbox that the real launcher started, where it must be refused;
-in one planned by the launcher's own code and started by the test, where it must be refused as well, so that the third differs
-in nothing else; and in that with **one guard taken away**, where it must **succeed**. An attack that could not be made at all
-counts as a failure. \`bureau sandbox test\` makes those from inside on your own machine, without the controls.
+\`script/test escape\` makes each attack in a sandbox that the real launcher started, where it must be refused, and in one with
+**a guard taken away**, where it must **succeed**. Who starts that one stands in the table; [below](#who-starts-a-control) it says
+how and why. Attacks from inside must also be refused where nothing is taken away but everything else is as in their control: in
+another sandbox of the weakened launcher, and in one that the test starts. An attack that could not be made at all counts as a failure.
+\`bureau sandbox test\` makes those from inside on your own machine, without the controls.
 
 Numbers are those of the list of hostile tests that the suite follows; *more* goes beyond it.
 `;
@@ -47,7 +49,7 @@ export const escapeTableCheck: Check = {
               remedy: 'run script/check --write escape-table, and commit what it wrote',
             },
           ];
-    return [...stale, ...untestedFindings((file) => readFileSync(join(root, FOLDER, file), 'utf8'))];
+    return [...stale, ...strayFindings(), ...untestedFindings((file) => readFileSync(join(root, FOLDER, file), 'utf8'))];
   },
 };
 
@@ -57,6 +59,15 @@ function untestedFindings(read: (file: string) => string): Finding[] {
     file: `${FOLDER}/${file}`,
     problem: `has no test of the attack "${name}" of the catalogue`,
     remedy: 'write its attack and its control, named by titlesOf',
+  }));
+}
+
+/** Who starts the control of an attack that is no more. */
+function strayFindings(): Finding[] {
+  return strayStarts(new Set([...PORTABLE_ATTACKS, ...HOST_ATTACKS].map(({ name }) => name))).map((name) => ({
+    file: `${FOLDER}/control-starts.ts`,
+    problem: `says who starts the control of "${name}", and there is no such attack`,
+    remedy: 'take the line away, or correct the name',
   }));
 }
 
@@ -73,15 +84,23 @@ function escapePage(): string {
     })),
   ].toSorted((one, other) => order(one.test) - order(other.test));
   const table = rows.map(
-    ({ test, name, title, guard, control, where }) => `| ${test} | \`${name}\` | ${title} | ${guard} | ${control} | ${where} |`,
+    ({ test, name, title, guard, control, where }) =>
+      `| ${test} | \`${name}\` | ${title} | ${guard} | ${control} | ${controlStart(name)} | ${where} |`,
+  );
+  const starts = Object.entries(CONTROL_STARTS).map(
+    ([start, why]) => `| ${start} | ${rows.filter(({ name }) => controlStart(name) === start).length} | ${why} |`,
   );
   const elsewhere = SHOWN_ELSEWHERE.map(([test, title, where]) => `| ${test} | ${title} | ${where} |`);
   return [
     HEAD,
     `${rows.length} attacks:\n`,
-    '| test | name | attack | guard | in the control, it succeeds with | from |',
-    '| --- | --- | --- | --- | --- | --- |',
+    '| test | name | attack | guard | in the control, it succeeds with | control started by | from |',
+    '| --- | --- | --- | --- | --- | --- | --- |',
     ...table.map((line) => line.replaceAll('*', '\\*').replaceAll('__', '\\_\\_')),
+    '\n## Who starts a control\n',
+    '| started by | controls | how, and why |',
+    '| --- | --- | --- |',
+    ...starts,
     '\nShown elsewhere:\n',
     '| test | what | where |',
     '| --- | --- | --- |',

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // What launcher and payload, or two principals, both touch while sandboxes run.
 import assert from 'node:assert/strict';
-import { chmodSync, chownSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { readCredentials, speakAs, startStand, type Stand } from '@bureau/testkit';
-import { inserted, replaced, WALL_UID, WallFixture } from '@bureau/testkit/wall';
 import { titlesOf } from './catalogue.ts';
+import { WeakControls } from './weak-controls.ts';
 
 const START_MILLISECONDS = 30_000;
 /** Times that the launcher replaces the file under the attack. */
 const UPDATES = 200;
 
 let stand: Stand;
+const weakControls = new WeakControls();
 const directory = mkdtempSync(join(tmpdir(), 'bureau-escape-'));
 const lower = join(directory, 'lower');
 before(async () => {
@@ -33,6 +34,7 @@ before(async () => {
 after(async () => {
   rmSync(directory, { recursive: true, force: true });
   await stand.end();
+  weakControls[Symbol.dispose]();
 });
 
 describe('the file in which the launcher tells a payload what to do', () => {
@@ -93,14 +95,13 @@ print(json.dumps({'done': sorted(done), 'torn': torn, 'seen': len(seen)}), flush
     assert.ok(saw.seen > 1, 'it read while it was replaced');
   });
 
-  test(control, async () => {
-    using wall = new WallFixture();
-    const own = join(wall.directory, 'own');
+  weakControls.add(control, async (weak) => {
+    const own = join(directory, 'own');
     mkdirSync(own);
-    chownSync(own, WALL_UID, WALL_UID);
+    chmodSync(own, 0o777);
     writeFileSync(join(own, 'payload.json'), '{}');
-    const options = replaced(['--ro-bind', join(wall.directory, 'agent'), '/run/bureau'], ['--bind', own, '/run/bureau']);
-    const { stdout, stderr } = await wall.run(['/usr/bin/python3', '-I', '-c', RACE], { options });
+    const options = [{ take: ['--ro-bind', null, '/run/bureau'], by: ['--bind', own, '/run/bureau'] }];
+    const { stdout, stderr } = await weak.run('escape/told', { options }, ['/usr/bin/python3', '-I', '-c', RACE]);
     assert.match(stdout, /"done": \[.*"make".*"replace"/, stderr);
     assert.equal(readFileSync(join(own, 'payload.json'), 'utf8'), '{"evil":true}');
   });
@@ -137,15 +138,15 @@ describe('an overlay that is kept', () => {
       assert.ok(!outcome.ok && outcome.code === 'invalid_input', `${names[at]}: ${JSON.stringify(outcome)}`);
   });
 
-  test(control, async () => {
-    using wall = new WallFixture();
-    const shared = join(wall.directory, 'shared');
+  weakControls.add(control, async (weak) => {
+    const shared = join(directory, 'shared');
     mkdirSync(shared);
-    chownSync(shared, WALL_UID, WALL_UID);
+    chmodSync(shared, 0o777);
     writeFileSync(join(shared, 'given'), 'given');
-    chownSync(join(shared, 'given'), WALL_UID, WALL_UID);
-    const options = inserted(['--bind', shared, '/mnt/kept'], '--remount-ro', '/');
-    await wall.shell(LEAVE, { options });
-    assert.equal((await wall.shell('ls /mnt/kept', { options })).stdout, 'left\n');
+    const weakness = { options: [{ before: ['--remount-ro', '/'], put: ['--bind', shared, '/mnt/kept'] }] };
+    await weak.run('escape/keeper', weakness, ['sh', '-c', LEAVE]);
+    assert.equal((await weak.run('escape/other', weakness, ['ls', '/mnt/kept'])).stdout, 'left\n');
   });
 });
+
+weakControls.declare(() => stand);

@@ -36,7 +36,7 @@ export const HOST_ATTACKS: readonly HostAttack[] = [
     test: 4,
     title: 'Swap a directory that policy gives for a link, without pause, while sandboxes start (4 and 43: between check and use)',
     guard: 'the launcher opens a source once without following links; what is mounted must be that very file',
-    control: 'bwrap is given the path',
+    control: 'bwrap is given the path, and nobody compares what it mounts',
     file: 'mounts.test.ts',
   },
   {
@@ -69,7 +69,7 @@ export const HOST_ATTACKS: readonly HostAttack[] = [
     test: 16,
     title: 'Start processes without end, while the daemon must answer within a second',
     guard: 'the limit of processes of its control group',
-    control: 'no limit: as many as the attack asks for',
+    control: 'a limit above all that the attack asks for',
     file: 'greedy.test.ts',
   },
   {
@@ -77,7 +77,7 @@ export const HOST_ATTACKS: readonly HostAttack[] = [
     test: 16,
     title: 'Start threads without end',
     guard: 'the limit of processes of its control group',
-    control: 'no limit: as many as the attack asks for',
+    control: 'a limit above all that the attack asks for',
     file: 'greedy.test.ts',
   },
   {
@@ -85,7 +85,7 @@ export const HOST_ATTACKS: readonly HostAttack[] = [
     test: 16,
     title: 'Take memory without end: heap, /dev/shm',
     guard: 'the memory limit of its control group; the relay stands outside of it',
-    control: 'no limit: as much as the attack asks for',
+    control: 'a limit above all that the attack asks for',
     file: 'greedy.test.ts',
   },
   {
@@ -93,7 +93,7 @@ export const HOST_ATTACKS: readonly HostAttack[] = [
     test: 16,
     title: 'Make a file of 100 GB',
     guard: 'RLIMIT_FSIZE',
-    control: 'no limit',
+    control: 'a limit above all that the attack asks for',
     file: 'greedy.test.ts',
   },
   {
@@ -133,7 +133,7 @@ export const HOST_ATTACKS: readonly HostAttack[] = [
     test: 'more',
     title: 'Plant a link under a name that a pattern of mounts matches, and swap it for a file without pause',
     guard: 'each match is opened once without following links, like any source',
-    control: 'bwrap is given the path',
+    control: 'bwrap is given the path, and nobody compares what it mounts',
     file: 'mounts.test.ts',
   },
   {
@@ -141,7 +141,7 @@ export const HOST_ATTACKS: readonly HostAttack[] = [
     test: 'more',
     title: 'Replace, remove or tear the file in which the launcher tells the payload what to do, while it is told 200 times',
     guard: 'a directory of root’s, bound read-only; the file is replaced whole',
-    control: 'a directory of the payload’s own, bound writable',
+    control: 'a directory that the payload may write, bound writable',
     file: 'between.test.ts',
   },
   {

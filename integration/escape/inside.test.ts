@@ -1,21 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attacks from inside. Each is made three times: in a sandbox that the real launcher started; in one that is planned by the launcher's
-// own code and started here, where it must fail as well; and in the same with one guard away, where it must succeed.
+// Attacks from inside. Each is made in a sandbox that the real launcher started, where it must fail, and in one with a guard away, where
+// it must succeed. That one is started by the launcher of the same stand or, where the guard is its relay's, by the test from what the
+// launcher's code plans (control-starts.ts); there and in a weak launcher's other sandboxes it must fail as well.
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { attackCommand, parseOutcomes, PORTABLE_ATTACKS, type Attack, type AttackFacts, type AttackOutcome } from '@bureau/escape';
 import { readCredentials, runCommand, startStand, type Stand } from '@bureau/testkit';
-import { WALL_UID, WallFixture } from '@bureau/testkit/wall';
-import { controlOf } from './controls.ts';
+import { filterAnswering, WALL_UID, WallFixture, type WallChange } from '@bureau/testkit/wall';
+import { controlStart } from './control-starts.ts';
+import { controlOf, weaknessOf } from './controls.ts';
 import { Traps } from './traps.ts';
+import { WeakControls, type WeakSandboxes } from './weak-controls.ts';
 
 const PRINCIPAL = 'escape/one';
 /** All attacks of one run: some wait a second or two for an answer that must not come. */
 const RUN_MILLISECONDS = 90_000;
 
+/** Its launcher leaves out a guard. */
+const WEAK = 'escape/weak';
+const ENODATA = 61;
+const KERNEL_CODE = ['init_module', 'finit_module', 'delete_module', 'kexec_load', 'kexec_file_load', 'reboot', 'syslog'];
+
 const traps = new Traps();
 const wall = new WallFixture();
+const weakControls = new WeakControls();
 let stand: Stand;
 const outcomes = new Map<string, ReadonlyMap<string, AttackOutcome>>();
 
@@ -32,6 +41,7 @@ after(async () => {
   wall[Symbol.dispose]();
   await traps[Symbol.asyncDispose]();
   await stand.end();
+  weakControls[Symbol.dispose]();
 });
 
 /** Everything of the stand that no payload may see. */
@@ -89,18 +99,17 @@ async function inFixture(
   return parseOutcomes(attacks, stdout);
 }
 
-/** With the guard away; the programs of root are started on the host, by the same uid. */
-async function withoutGuard(attack: Attack): Promise<AttackOutcome> {
-  const control = controlOf(attack.name, traps);
-  const stdout =
-    control === undefined
-      ? await onHost(attack)
-      : (await wall.run(attackCommand([attack], factsOfFixture()), control.change, control.spec)).stdout;
-  control?.after?.();
+/** One outcome of a run of this attack alone in the fixture. */
+async function inChangedFixture(attack: Attack, change: WallChange, spec?: { readonly directory: string }): Promise<AttackOutcome> {
+  return outcomeOf(attack, (await wall.run(attackCommand([attack], factsOfFixture()), change, spec)).stdout);
+}
+
+function outcomeOf(attack: Attack, stdout: string): AttackOutcome {
   return parseOutcomes([attack], stdout).get(attack.name) ?? assert.fail('an outcome for each attack');
 }
 
-async function onHost(attack: Attack): Promise<string> {
+/** The programs of root are started on the host, by the same uid. */
+async function onHost(attack: Attack): Promise<AttackOutcome> {
   const facts = factsOfFixture();
   const outside = (path: string): string => path.replace(/^\/workspace/, wall.workspace);
   const program = attackCommand([attack], {
@@ -111,28 +120,49 @@ async function onHost(attack: Attack): Promise<string> {
   const words = ['--reuid', `${WALL_UID}`, '--regid', `${WALL_UID}`, '--clear-groups', '--', ...program];
   const { stdout, stderr } = await runCommand('/usr/bin/setpriv', words);
   assert.notEqual(stdout, '', stderr);
-  return stdout;
+  return outcomeOf(attack, stdout);
 }
 
-for (const attack of PORTABLE_ATTACKS) {
-  describe(`${attack.name} (test ${attack.test}): ${attack.title}`, () => {
-    test(`attack: ${attack.name} is stopped by: ${attack.guard}`, (context) => {
-      for (const [where, all] of outcomes) {
-        const { verdict, detail } = all.get(attack.name) ?? assert.fail(where);
-        assert.equal(verdict, 'refused', `${where}: ${detail}`);
-        if (where === 'piped') context.diagnostic(detail.slice(0, 160));
-      }
+/** Attacks that succeed for want of the same guard share one sandbox: its outcomes, by what is away. */
+const weakOutcomes = new Map<string, Promise<ReadonlyMap<string, AttackOutcome>>>();
+
+async function byWeakLauncher({ name }: Attack, weak: WeakSandboxes): Promise<AttackOutcome> {
+  const weakness = weaknessOf(name, traps);
+  const key = JSON.stringify(weakness);
+  const alike = PORTABLE_ATTACKS.filter(
+    (other) => controlStart(other.name) === 'launcher' && JSON.stringify(weaknessOf(other.name, traps)) === key,
+  );
+  const started =
+    weakOutcomes.get(key) ??
+    weak.run(WEAK, weakness, attackCommand(alike, factsOfStand())).then(({ stdout, stderr }) => {
+      assert.notEqual(stdout, '', stderr);
+      return parseOutcomes(alike, stdout);
     });
-    test(`control: ${attack.name} succeeds with: ${attack.control}`, async () => {
-      const { verdict, detail } = await withoutGuard(attack);
-      assert.equal(verdict, 'succeeded', detail);
-    });
-  });
+  weakOutcomes.set(key, started);
+  return (await started).get(name) ?? assert.fail('an outcome for each attack');
 }
 
-test('no datagram of a sandbox reached the host; its control’s did', () => {
-  assert.equal(traps.datagrams, 1);
-});
+function succeeded({ verdict, detail }: AttackOutcome): void {
+  assert.equal(verdict, 'succeeded', detail);
+}
+
+/** Root reaches the kernel by each call that this kernel has; of the others, the answer is seen to be the filter's. */
+async function assertKernelCodeControl(attack: Attack): Promise<string> {
+  const { change, spec } = controlOf(attack.name, traps);
+  const byRoot = await inChangedFixture(attack, change, spec);
+  succeeded(byRoot);
+  const byFilter = await inChangedFixture(attack, { seccomp: filterAnswering(KERNEL_CODE, ENODATA) });
+  const reached = KERNEL_CODE.filter((call) => new RegExp(`(^|, )${call} \\(`).test(byRoot.detail));
+  for (const call of ['reboot', 'syslog', ...(takesModules() ? ['init_module', 'finit_module', 'delete_module'] : [])])
+    assert.ok(reached.includes(call), `${call}: ${byRoot.detail}`);
+  for (const call of KERNEL_CODE.filter((name) => !reached.includes(name)))
+    assert.match(byFilter.detail, new RegExp(`${call} \\(ENODATA\\)`));
+  return `reached by root: ${reached.join(', ')}`;
+}
+
+function takesModules(): boolean {
+  return existsSync('/proc/modules') && readFileSync('/proc/sys/kernel/modules_disabled', 'utf8').trim() === '0';
+}
 
 describe('bureau sandbox test', () => {
   const SELF_TEST = PORTABLE_ATTACKS.filter(({ needsPlanted }) => needsPlanted !== true).length;
@@ -162,4 +192,45 @@ describe('bureau sandbox test', () => {
       ['tracing succeeded'],
     );
   });
+});
+
+for (const attack of PORTABLE_ATTACKS) {
+  const control = `control: ${attack.name} succeeds with: ${attack.control}`;
+  const start = controlStart(attack.name);
+  describe(`${attack.name} (test ${attack.test}): ${attack.title}`, () => {
+    test(`attack: ${attack.name} is stopped by: ${attack.guard}`, (context) => {
+      for (const [where, all] of outcomes) {
+        const { verdict, detail } = all.get(attack.name) ?? assert.fail(where);
+        assert.equal(verdict, 'refused', `${where}: ${detail}`);
+        if (where === 'piped') context.diagnostic(detail.slice(0, 160));
+      }
+    });
+    if (start === 'launcher') weakControls.add(control, async (weak) => succeeded(await byWeakLauncher(attack, weak)));
+    else if (start === 'host') test(control, async () => succeeded(await onHost(attack)));
+    else if (attack.name === 'kernel_code') test(control, async (context) => context.diagnostic(await assertKernelCodeControl(attack)));
+    else
+      test(control, async () => {
+        const { change, spec, after: close } = controlOf(attack.name, traps);
+        const outcome = await inChangedFixture(attack, change, spec);
+        close?.();
+        succeeded(outcome);
+      });
+  });
+}
+
+weakControls.add('a weak launcher’s sandboxes of other principals refuse every attack: its controls differ in nothing else', async () => {
+  for (const [name, { verdict, detail }] of await inRealSandbox(PORTABLE_ATTACKS)) assert.equal(verdict, 'refused', `${name}: ${detail}`);
+});
+weakControls.add(
+  'without --unshare-net the launcher’s own empty network is still in the way of every attack on the network',
+  async (weak) => {
+    const attacks = PORTABLE_ATTACKS.filter(({ name }) => controlStart(name) === 'fixture: network');
+    const { stdout } = await weak.run(WEAK, { options: [{ take: ['--unshare-net'], by: [] }] }, attackCommand(attacks, factsOfStand()));
+    for (const [name, { verdict, detail }] of parseOutcomes(attacks, stdout)) assert.equal(verdict, 'refused', `${name}: ${detail}`);
+  },
+);
+weakControls.declare(() => stand);
+
+test('no datagram of a sandbox reached the host; its control’s did', () => {
+  assert.equal(traps.datagrams, 1);
 });

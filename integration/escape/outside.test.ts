@@ -6,13 +6,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { runCommand, speakAs, startStand, until, type RunningCommand, type Stand } from '@bureau/testkit';
-import { all, inserted, WALL_UID, WallFixture, without } from '@bureau/testkit/wall';
+import { all, inserted, WALL_UID, WallFixture, without, type Weakness } from '@bureau/testkit/wall';
 import { titlesOf } from './catalogue.ts';
+import { WeakControls } from './weak-controls.ts';
 
 const START_MILLISECONDS = 30_000;
 const END_MILLISECONDS = 15_000;
 
 let stand: Stand;
+const weakControls = new WeakControls();
 const directory = mkdtempSync(join(tmpdir(), 'bureau-escape-'));
 before(async () => {
   stand = await startStand({ demo: false });
@@ -20,6 +22,7 @@ before(async () => {
 after(async () => {
   rmSync(directory, { recursive: true, force: true });
   await stand.end();
+  weakControls[Symbol.dispose]();
 });
 
 async function startHolding(principal: string, script: string): Promise<RunningCommand> {
@@ -253,12 +256,9 @@ describe('words that look like options', () => {
     await refusedByLauncher([...odd, { spec: nul }, { spec: { command: ['a\0b'] } }, { spec: { directory: '/a\0b' } }]);
   });
 
-  test(control, async () => {
-    using wall = new WallFixture();
-    const { stdout } = await wall.run(['/usr/bin/python3', '-c', LOOK], {
-      options: inserted(['--setenv', 'X', 'a\0--ro-bind\0/\0/host'], '--remount-ro', '/'),
-    });
-    assert.match(stdout, /^True/);
+  weakControls.add(control, async (weak) => {
+    const weakness = { options: [{ before: ['--remount-ro', '/'], put: ['--setenv', 'X', 'a\0--ro-bind\0/\0/host'] }] };
+    assert.match((await weak.run('escape/words', weakness, ['/usr/bin/python3', '-c', LOOK])).stdout, /^True/);
   });
 });
 
@@ -307,15 +307,20 @@ print(json.dumps(found))
     assert.equal(served?.ok, true, 'its own payload is served');
   });
 
-  test(control, async () => {
-    using wall = new WallFixture();
+  weakControls.add(control, async (weak) => {
     const tmp = join(directory, 'tmp');
     mkdirSync(tmp);
     for (const path of [directory, tmp]) chmodSync(path, 0o777);
-    const together = all(without('--unshare-ipc'), without('--unshare-net'), inserted(['--bind', tmp, '/tmp'], '--remount-ro', '/dev'));
-    const left = wall.python(LEAVE, { options: together });
+    const together: Weakness = {
+      options: [
+        { take: ['--unshare-ipc'], by: [] },
+        { take: ['--unshare-net'], by: [] },
+        { before: ['--remount-ro', '/dev'], put: ['--bind', tmp, '/tmp'] },
+      ],
+    };
+    const left = weak.run('escape/left', together, ['/usr/bin/python3', '-c', LEAVE]);
     await until('it has left things', START_MILLISECONDS, () => existsSync(join(tmp, 'left')));
-    const { stdout, stderr } = await wall.python(FIND, { options: together });
+    const { stdout, stderr } = await weak.run('escape/right', together, ['/usr/bin/python3', '-c', FIND]);
     await runCommand('/usr/bin/touch', [join(tmp, 'stop')]);
     await left;
     assert.deepEqual(JSON.parse(stdout || '[]'), ['/tmp/left', 'memory', 'socket'], stderr);
@@ -356,3 +361,5 @@ describe('names of the run directory', () => {
     assert.ok(existsSync(stand.paths.socketLink('escape/named' as never)));
   });
 });
+
+weakControls.declare(() => stand);

@@ -1,24 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // What comes at the launcher's own socket: from strangers, and from a daemon that somebody has taken over.
 import assert from 'node:assert/strict';
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  readdirSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-} from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { speakAs, startStand, type PeerOutcome, type PeerStep, type Stand } from '@bureau/testkit';
-import { inserted, WALL_UID, WallFixture } from '@bureau/testkit/wall';
 import { titlesOf } from './catalogue.ts';
+import { WeakControls } from './weak-controls.ts';
 
 const NOBODY = 65_534;
 /** Has keys and does not run: nothing but the rule is in the way. */
@@ -26,6 +15,7 @@ const PARKED = 'escape/parked';
 const OTHER = 'escape/other';
 
 let stand: Stand;
+const weakControls = new WeakControls();
 const directory = mkdtempSync(join(tmpdir(), 'bureau-escape-'));
 before(async () => {
   chmodSync(directory, 0o755);
@@ -38,6 +28,7 @@ before(async () => {
 after(async () => {
   rmSync(directory, { recursive: true, force: true });
   await stand.end();
+  weakControls[Symbol.dispose]();
 });
 
 const asDaemon = (steps: readonly PeerStep[]): Promise<PeerOutcome[]> => speakAs({ uid: stand.uidBase, gid: stand.uidBase }, steps);
@@ -111,11 +102,9 @@ describe('the stolen daemon', () => {
       assert.match(audit, new RegExp(`"result":"refused".*${rule}|${rule}.*"result":"refused"`), `${rule} is in the audit`);
   });
 
-  test(control, async () => {
-    using wall = new WallFixture();
-    const { stdout } = await wall.run(['cat', '/host/etc/hostname'], {
-      options: inserted(['--ro-bind', '/', '/host'], '--remount-ro', '/'),
-    });
+  weakControls.add(control, async (weak) => {
+    const weakness = { options: [{ before: ['--remount-ro', '/'], put: ['--ro-bind', '/', '/host'] }] };
+    const { stdout } = await weak.run(OTHER, weakness, ['cat', '/host/etc/hostname']);
     assert.equal(stdout, readFileSync('/etc/hostname', 'utf8'));
   });
 
@@ -153,11 +142,10 @@ describe('planted links', () => {
     assert.deepEqual(readdirSync(victim), []);
   });
 
-  test(control, async () => {
-    using wall = new WallFixture();
+  weakControls.add(control, async (weak) => {
     const victim = madeVictim('victim-of-control');
-    symlinkSync(`/oldroot${victim}`, join(wall.workspace, 'x'));
-    await wall.run(['true'], { options: inserted(['--dir', '/workspace/x/made'], '--remount-ro', '/dev') });
+    symlinkSync(`/oldroot${victim}`, join(stand.paths.workspaceOf(PARKED as never), 'x'));
+    await weak.run(PARKED, { options: [{ before: ['--remount-ro', '/dev'], put: ['--dir', '/workspace/x/made'] }] }, ['true']);
     assert.ok(existsSync(join(victim, 'made')), 'this bwrap has CVE-2026-87766');
   });
 
@@ -165,7 +153,6 @@ describe('planted links', () => {
   function madeVictim(name: string): string {
     const victim = join(directory, name);
     mkdirSync(victim);
-    chownSync(victim, WALL_UID, WALL_UID);
     chmodSync(victim, 0o777);
     return victim;
   }
@@ -256,3 +243,5 @@ describe('garbage', () => {
     return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;
   }
 });
+
+weakControls.declare(() => stand);

@@ -7,8 +7,8 @@ export const NETWORK_ATTACKS: readonly Attack[] = [
     name: 'host_network',
     test: 11,
     title: 'Connect to the host’s loopback, its addresses, the cloud’s metadata service',
-    guard: 'a network namespace of its own, with nothing in it but lo',
-    control: 'no --unshare-net',
+    guard: 'a network namespace of its own, with nothing in it but lo; behind it the launcher’s, which is empty too',
+    control: 'no --unshare-net, in the host’s network',
     python: String.raw`
 def connect(family, address):
     with socket.socket(family) as tried:
@@ -26,8 +26,8 @@ return attempts(tries)
     name: 'interfaces',
     test: 11,
     title: 'See or make a network interface',
-    guard: 'a network namespace of its own',
-    control: 'no --unshare-net',
+    guard: 'a network namespace of its own; behind it the launcher’s, which is empty too',
+    control: 'no --unshare-net, in the host’s network',
     python: String.raw`
 names = [name for _, name in socket.if_nameindex() if name != 'lo']
 if names:
@@ -39,8 +39,8 @@ raise Refused('only lo')
     name: 'abstract_sockets',
     test: 11,
     title: 'Connect to an abstract Unix socket of the host',
-    guard: 'a network namespace of its own (abstract names belong to it)',
-    control: 'no --unshare-net',
+    guard: 'a network namespace of its own (abstract names belong to it); behind it the launcher’s, which is empty too',
+    control: 'no --unshare-net, in the host’s network',
     python: String.raw`
 with socket.socket(socket.AF_UNIX) as tried:
     tried.settimeout(2)
@@ -53,7 +53,7 @@ return 'connected'
     test: 11,
     title: 'Make sockets of other families: packet, vsock, crypto, generic and audit netlink, also with high bits',
     guard: 'seccomp',
-    control: 'no seccomp filter',
+    control: 'a filter that allows every call',
     python: String.raw`
 high = 7 << 32
 return attempts([(name, lambda words=words: call('socket', *words)) for name, words in [
@@ -65,8 +65,8 @@ return attempts([(name, lambda words=words: call('socket', *words)) for name, wo
     name: 'name_service',
     test: 12,
     title: 'Resolve a name, ask a name server of the world or of the host, shout into the local network',
-    guard: 'a network namespace of its own; an empty resolv.conf',
-    control: 'no --unshare-net',
+    guard: 'a network namespace of its own; behind it the launcher’s, which is empty too; an empty resolv.conf',
+    control: 'no --unshare-net, in the host’s network',
     python: String.raw`
 def ask(address):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as tried:

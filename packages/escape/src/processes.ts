@@ -60,7 +60,7 @@ raise Refused('not among %d' % len([name for name in os.listdir('/proc') if name
     test: 9,
     title: 'Trace a process or read its memory: ptrace, process_vm_readv, pidfd_getfd, kcmp, on a sibling',
     guard: 'seccomp',
-    control: 'no seccomp filter',
+    control: 'a filter that allows every call',
     python: String.raw`
 secret = ctypes.create_string_buffer(b'secret')
 sibling = os.fork()

@@ -8,7 +8,7 @@ export const TERMINAL_ATTACKS: readonly Attack[] = [
     test: 8,
     title: 'Type into every terminal within reach by TIOCSTI and TIOCLINUX, also with high bits in the request (CVE-2019-7303)',
     guard: 'seccomp compares the low half of the request',
-    control: 'no seccomp filter',
+    control: 'a filter that allows every call',
     python: String.raw`
 def typed(descriptor, request):
     return call('ioctl', descriptor, request, b'x\x00')
