@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Makes `.build/NAME/`: `lib/APP.js` of every application, `node_modules/` with the native packages, `bin/node`, `bin/bureau-bridge`, `bin/bureau-proxy-call` and `bin/bureau-starter`; NAME is a hash
+ * Makes `.build/NAME/`: `lib/APP.js` of every application, `node_modules/` with the native packages, `bin/node`, `bin/bureau-starter`, `inside/` with the programs of every sandbox; NAME is a hash
  * over everything that goes in. Does nothing when that build is there. Prints NAME; `.build/current` links to it.
  */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
@@ -29,16 +29,14 @@ export async function build(root: string): Promise<string> {
 
 async function make(root: string, builds: string, name: string): Promise<void> {
   const { bundleApplication } = await import('./bundle-application.ts'); // lazy: a no-op must stay quick
-  const { compileBridge } = await import('./compile-bridge.ts');
+  const { compilePrograms } = await import('./compile-bridge.ts');
   const { copyNativePackages } = await import('./native-files.ts');
   const fresh = join(builds, `.new-${name}-${process.pid}`);
   rmSync(fresh, { recursive: true, force: true });
   mkdirSync(join(fresh, 'bin'), { recursive: true });
   try {
     for (const application of presentApplications(root)) await bundleApplication(root, application, join(fresh, 'lib'));
-    compileBridge(root, join(fresh, 'bin/bureau-bridge'));
-    compileBridge(root, join(fresh, 'bin/bureau-proxy-call'), 'call');
-    compileBridge(root, join(fresh, 'bin/bureau-starter'), 'starter');
+    compilePrograms(root, fresh);
     copyNativePackages(root, join(fresh, 'node_modules'));
     writeFileSync(join(fresh, 'package.json'), `${JSON.stringify({ name: 'bureau-build', private: true, type: 'module', build: name })}\n`);
     symlinkSync(relative(join(builds, name, 'bin'), join(root, '.toolchain/bin/node')), join(fresh, 'bin/node'));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Installs the current build below /usr/lib/bureau, root-owned, where every process runs from: `NAME/{lib,node_modules,bin,compile-cache}`.
+ * Installs the current build below /usr/lib/bureau, root-owned, where every process runs from: `NAME/{lib,node_modules,bin,inside,compile-cache}`.
  * `.complete` is written last: a build without it is what an interrupted run left, and is made anew. script/install holds the lock.
  *   install.ts           prints the build's name
  *   install.ts --prune   also removes builds that nothing refers to
@@ -39,9 +39,9 @@ export function installBuild(root: string, library: string, name: string, node: 
   for (const part of ['lib', 'node_modules', 'package.json']) copyTree(join(source, part), join(fresh, part));
   makeDirectory(join(fresh, 'bin'));
   linkSync(installNode(library, node), join(fresh, 'bin/node'));
-  for (const program of ['bin/bureau-bridge', 'bin/bureau-proxy-call', 'bin/bureau-starter']) {
-    if (existsSync(join(source, program))) copyFile(join(source, program), join(fresh, program), 0o755);
-  }
+  if (existsSync(join(source, 'inside'))) copyTree(join(source, 'inside'), join(fresh, 'inside'), 0o755);
+  const starter = 'bin/bureau-starter';
+  if (existsSync(join(source, starter))) copyFile(join(source, starter), join(fresh, starter), 0o755);
   syncPath(fresh);
   renameSync(fresh, target);
   const applications = readdirSync(join(target, 'lib')).flatMap((file) => (file.endsWith('.js') ? [file.slice(0, -3)] : []));
@@ -70,10 +70,10 @@ function removeInterrupted(library: string): void {
   }
 }
 
-function copyTree(from: string, to: string): void {
-  if (!statSync(from).isDirectory()) return copyFile(from, to, 0o644);
+function copyTree(from: string, to: string, mode = 0o644): void {
+  if (!statSync(from).isDirectory()) return copyFile(from, to, mode);
   makeDirectory(to);
-  for (const name of readdirSync(from)) copyTree(join(from, name), join(to, name));
+  for (const name of readdirSync(from)) copyTree(join(from, name), join(to, name), mode);
 }
 
 function makeDirectory(path: string): void {

@@ -1,23 +1,29 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Compiles bureau-bridge: compile.sh OUTPUT [--sanitize]; with PROGRAM=call, bureau-proxy-call; with PROGRAM=starter,
-# bureau-starter. Static: a sandbox may have no libc of the host's.
+# Compiles bureau-bridge: compile.sh OUTPUT [--sanitize]; with PROGRAM=call, bureau-proxy-call; with PROGRAM=exec, bureau-exec; with
+# PROGRAM=starter, bureau-starter. Static: a sandbox may have no libc of the host's.
 set -eu
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 output=$1
 compiler=${CC:-cc}
 command -v "$compiler" >/dev/null 2>&1 || { echo "bridge: expected a C compiler called '$compiler', found none; script/setup installs one (Debian: g++)" >&2; exit 1; }
 common="-std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror -Wconversion -Wshadow -Wformat=2 -Wstrict-prototypes -Wvla -fno-common"
+# bureau-exec has no library (src/exec/system.h): nobody sets up a canary or relocates it, so it has a fixed address and needs neither.
+case "${PROGRAM:-bridge}" in
+  exec) hardened="-ffreestanding -nostdlib -fno-stack-protector -fno-tree-loop-distribute-patterns -fno-asynchronous-unwind-tables -fno-pie -no-pie -static" ;;
+  *) hardened="-D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE -static-pie" ;;
+esac
 case "${2:-}" in
   --sanitize) flags="$common -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer" ;;
-  "") flags="$common -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fPIE -static-pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--build-id=none -s" ;;
+  "") flags="$common -O2 $hardened -fstack-clash-protection -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--build-id=none -s" ;;
   *) echo "bridge: unknown argument '$2'; expected --sanitize" >&2; exit 2 ;;
 esac
 case "${PROGRAM:-bridge}" in
   bridge) sources="$here/src" ;;
   call) sources="$here/src/call" ;;
+  exec) sources="$here/src/exec" ;;
   starter) sources="$here/src/starter" ;;
-  *) echo "bridge: unknown PROGRAM '$PROGRAM'; expected bridge, call or starter" >&2; exit 2 ;;
+  *) echo "bridge: unknown PROGRAM '$PROGRAM'; expected bridge, call, exec or starter" >&2; exit 2 ;;
 esac
 # shellcheck disable=SC2086 -- a list of words
 exec "$compiler" $flags -o "$output" "$sources"/*.c

@@ -3,20 +3,18 @@
  * Bundles one folder for Bazel: `bundle.ts FOLDER DIRECTORY`. An application becomes what script/build makes of it; a package
  * becomes one module per entry of its `exports`, with other packages left as imports.
  */
-import { mkdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { basename, isAbsolute, join, resolve } from 'node:path';
 import { rolldown } from 'rolldown';
 import { APPLICATIONS } from '../applications.ts';
 import { bundleApplication } from '../bundle-application.ts';
-import { compileBridge } from '../compile-bridge.ts';
+import { compilePrograms } from '../compile-bridge.ts';
 
 /** Bundles `folder` (relative to `root`) into `directory`. Throws on an import that leads nowhere. */
 async function bundleFolder(root: string, folder: string, directory: string): Promise<void> {
   const application = APPLICATIONS.find((name) => folder === `apps/${name}`);
-  if (folder === 'apps/bridge') {
-    mkdirSync(directory, { recursive: true });
-    compileBridge(root, join(directory, 'bureau-bridge'));
-  } else if (application !== undefined) await bundleApplication(root, application, directory);
+  if (folder === 'apps/bridge') compilePrograms(root, directory);
+  else if (application !== undefined) await bundleApplication(root, application, directory);
   else if (folder.startsWith('packages/')) await bundlePackage(root, folder, directory);
   else throw new Error(`${folder} is neither a package nor an application that build/applications.ts lists`);
 }

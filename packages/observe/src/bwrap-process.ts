@@ -11,12 +11,6 @@ import type { PayloadStdio } from './payload-stdio.ts';
 import type { Starter } from './starter.ts';
 
 const BWRAP = '/usr/bin/bwrap';
-/**
- * Makes the payload leader of its own session and of its terminal's foreground group. Inside the sandbox, not around it: bwrap
- * itself would be in the terminal's first group and die of the first Ctrl-C, and with it a payload that handles Ctrl-C. Without a terminal
- * bwrap makes the session by itself, which is a program less.
- */
-const SETSID = '/usr/bin/setsid';
 
 /** The first descriptors that bwrap gets behind 0, 1 and 2; the mount sources follow (`MOUNT_SOURCE_FD`). */
 const ARGUMENTS_FD = 3;
@@ -53,8 +47,8 @@ export interface BwrapProcess {
 }
 
 /**
- * bwrap's command line, without the options that go by descriptor. What the command cannot execute gives 126 or 127, as a shell says, when it
- * is a shell's to execute, and the launcher's always is. Pure.
+ * bwrap's command line, without the options that go by descriptor. Without a terminal bwrap makes the payload's session; with one the
+ * command does (bureau-exec of the launcher, `--terminal`), which says why not bwrap. Pure.
  */
 export function bwrapCommandLine(command: readonly string[], terminal: boolean): string[] {
   const numbers = [
@@ -67,8 +61,7 @@ export function bwrapCommandLine(command: readonly string[], terminal: boolean):
     '--block-fd',
     String(BLOCK_FD),
   ];
-  const session = terminal ? ['--', SETSID, '--ctty', '--'] : ['--new-session', '--'];
-  return [...numbers, '--die-with-parent', ...session, ...command];
+  return [...numbers, '--die-with-parent', ...(terminal ? [] : ['--new-session']), '--', ...command];
 }
 
 /**

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { Clock } from '@bureau/core';
 import { firstProcessOf, readSandboxProcess } from './sandbox-processes.ts';
-import { compileStarter } from './testing/compile-starter.ts';
+import { compileStarter } from './testing/compile-programs.ts';
 import { rehearse, warmUpRelay } from './warm-up.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'bureau-warm-up-'));

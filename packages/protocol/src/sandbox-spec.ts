@@ -43,7 +43,7 @@ const variables = v.pipe(withoutLists<string>(), v.record(environmentName, argum
 /** What the sandbox's `/usr`, `/bin`, `/lib…` are: always read-only. */
 const rootChoice = v.variant('type', [
   v.strictObject({ type: v.literal('host') }),
-  /** A directory that the machine's policy lists, with `usr`, `bin/sh`, `usr/bin/setsid` and its own `etc/ld.so.cache`. */
+  /** A directory that the machine's policy lists, with `usr` and, where it has shared libraries, its own `etc/ld.so.cache`. */
   v.strictObject({ type: v.literal('directory'), path: pathTemplate }),
   /** The host's `/usr`, with `/nix/store` beside it and the environment's `bin` first in PATH. */
   v.strictObject({ type: v.literal('nix'), environment: pathTemplate }),

@@ -145,7 +145,7 @@ function argumentsOf(spec: SandboxSpec): { options: string[]; command: string[] 
     uid: 200_022,
     gid: 200_022,
     agentDirectory: '/run/bureau/.p/3/agent',
-    bridgeProgram: '/usr/lib/bureau/build/bin/bureau-bridge',
+    toolsDirectory: '/usr/lib/bureau/build/inside',
     workspaceDirectory: '/var/lib/bureau/workspace/iree',
     rootFilesDirectory: '/run/bureau/.p/3/root',
     hostEtcDirectory: '/run/bureau/.etc/1',

@@ -40,7 +40,7 @@ function plan(fields: Partial<v.InferInput<typeof sandboxSpec>> = {}, other: Par
     uid: 200_022,
     gid: 200_022,
     agentDirectory: '/run/bureau/.p/3/agent',
-    bridgeProgram: '/usr/lib/bureau/build/bin/bureau-bridge',
+    toolsDirectory: '/usr/lib/bureau/build/inside',
     workspaceDirectory: '/var/lib/bureau/workspace/iree',
     rootFilesDirectory: '/var/lib/bureau/launcher/root/3',
     hostEtcDirectory: '/run/bureau/.etc/1',
@@ -67,7 +67,7 @@ const ARITY: Readonly<Record<string, number>> = {
     '--remount-ro': 1,
     '--chdir': 1,
   },
-  ...{ '--ro-bind': 2, '--ro-bind-fd': 2, '--bind-fd': 2, '--ro-bind-try': 2, '--bind': 2, '--bind-try': 2, '--symlink': 2, '--setenv': 2 },
+  ...{ '--ro-bind': 2, '--ro-bind-fd': 2, '--bind-fd': 2, '--bind': 2, '--bind-try': 2, '--symlink': 2, '--setenv': 2 },
 };
 
 /** Reads options as bubblewrap does. */
@@ -124,7 +124,14 @@ test('bwrapOptions lays guards over /proc after it is mounted, and closes / afte
   at('--ro-bind /lib /lib');
   at('--ro-bind /run/bureau/.p/3/agent /run/bureau');
   at('--symlink /run/bureau/proxy.sock /proxy.sock');
+  at('--ro-bind /usr/lib/bureau/build/inside /run/bureau-bin');
   at('--bind /var/lib/bureau/workspace/iree /workspace');
+});
+
+test('bwrapOptions starts every command by bureau-exec, which alone knows of the terminal', () => {
+  const command = (terminal: boolean): string[] => bwrapOptions(plan({ terminal, directory: '/tmp/x' })).command;
+  assert.deepEqual(command(false), ['/run/bureau-bin/bureau-exec', '/tmp/x', 'agent', '--fast']);
+  assert.deepEqual(command(true), ['/run/bureau-bin/bureau-exec', '--terminal', '/tmp/x', 'agent', '--fast']);
 });
 
 test('bwrapOptions gives every memory file system a size and a mode', () => {
@@ -238,9 +245,7 @@ test('bwrapOptions lets no text of a spec become an option', () => {
             ...Object.keys(environment),
           ]).size,
         );
-        assert.deepEqual(made.command.slice(0, 2), ['/bin/sh', '-c']);
-        assert.deepEqual(made.command.slice(3), ['sh', `/${at}`, ...command]);
-        assert.equal(made.command[2], bwrapOptions(plan()).command[2], 'the shell’s line never depends on the spec');
+        assert.deepEqual(made.command, ['/run/bureau-bin/bureau-exec', '--terminal', `/${at}`, ...command]);
       },
     ),
   );

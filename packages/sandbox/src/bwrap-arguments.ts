@@ -5,13 +5,13 @@ import { sandboxEnvironment } from './environment.ts';
 import type { HostFacts } from './host-facts.ts';
 import {
   AGENT_DIRECTORY,
-  BRIDGE_PROGRAM,
+  EXEC_PROGRAM,
   HOST_ETC_MOUNT,
-  PROXY_CALL_PROGRAM,
   PROXY_LINK,
   PROXY_SOCKET,
   SCRATCH,
   SCRATCH_DIRECTORY,
+  TOOLS_DIRECTORY,
   WORKSPACE,
 } from './layout.ts';
 import { judgeDestinations } from './mount-destinations.ts';
@@ -28,8 +28,8 @@ export interface SandboxPlan {
   readonly gid: number;
   /** `.p/<n>/agent`: what the payload sees at `/run/bureau`. */
   readonly agentDirectory: string;
-  /** bureau-bridge of this build; bureau-proxy-call lies beside it. */
-  readonly bridgeProgram: string;
+  /** The programs of this build that every sandbox has (`apps/bridge`), and nothing else. */
+  readonly toolsDirectory: string;
   /** Owned by `uid`: what the payload sees at `/workspace`. */
   readonly workspaceDirectory: string;
   /** Owned by `uid`: what the payload sees at `/scratch` when its spec wants it on disk. */
@@ -42,22 +42,11 @@ export interface SandboxPlan {
   readonly host: HostFacts;
 }
 
-/** `options` go to bwrap NUL-separated through `--args`; `command` stands behind `--` on its command line. */
+/** `options` go to bwrap NUL-separated through `--args`; `command`, bureau-exec before the spec's, stands behind `--` on its command line. */
 export interface BwrapArguments {
   readonly options: string[];
   readonly command: string[];
 }
-
-/**
- * Goes to the directory that the spec says and runs the rest as a command: 127 when there is none of that name, 126 when it cannot run, as
- * a shell says; 125 when there is no such directory, since then Bureau was asked for what it cannot do.
- */
-const EXEC = [
-  'cd -- "$1" 2>/dev/null || { printf \'bureau: cannot start in %s: there is no such directory in the sandbox (field "directory" of its spec)\\n\' "$1" >&2; exit 125; }',
-  'shift; unset OLDPWD',
-  'case $1 in -*) printf \'%s: not found\\n\' "$1" >&2; exit 127;; esac',
-  'exec "$@"',
-].join('; ');
 
 /**
  * The sandbox of a principal as arguments for bubblewrap 0.8.0, started by `uid` itself (a root-started bwrap leaves the payload at
@@ -91,8 +80,8 @@ export function bwrapOptions(plan: SandboxPlan): BwrapArguments {
     ...memory(spec.scratchSize, spec.scratch === 'memory'),
     ...['--ro-bind', `${plan.rootFilesDirectory}/etc`, '/etc', '--ro-bind', plan.hostEtcDirectory, HOST_ETC_MOUNT],
     ...['--ro-bind', plan.agentDirectory, AGENT_DIRECTORY, '--symlink', PROXY_SOCKET, PROXY_LINK],
-    ...['--ro-bind-try', plan.bridgeProgram, BRIDGE_PROGRAM],
-    ...['--ro-bind-try', plan.bridgeProgram.replace(/[^/]*$/, 'bureau-proxy-call'), PROXY_CALL_PROGRAM],
+    // One mount for all: each makes bwrap read the whole table of mounts again.
+    ...['--ro-bind', plan.toolsDirectory, TOOLS_DIRECTORY],
     ...plan.mounts.flatMap(mountOptions),
     ...['--bind', plan.workspaceDirectory, WORKSPACE],
     ...(plan.scratchDirectory === undefined ? [] : ['--bind', plan.scratchDirectory, SCRATCH_DIRECTORY]),
@@ -100,7 +89,7 @@ export function bwrapOptions(plan: SandboxPlan): BwrapArguments {
     ...['--clearenv', ...sandboxEnvironment(plan).flatMap(({ name, value }) => ['--setenv', name, value])],
     ...['--chdir', '/'],
   ];
-  const command = ['/bin/sh', '-c', EXEC, 'sh', spec.directory, ...spec.command];
+  const command = [EXEC_PROGRAM, ...(spec.terminal ? ['--terminal'] : []), spec.directory, ...spec.command];
   refuseNul('options', options);
   refuseNul('command', command);
   return { options, command };

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import { dirname } from 'node:path';
 import type { PrincipalName } from '@bureau/core';
 import type { InstancePaths } from '@bureau/instance';
 import type { BundleHeader, SandboxSpec } from '@bureau/protocol';
@@ -23,8 +22,8 @@ export interface DecideInput {
   readonly paths: InstancePaths;
   readonly policy: LauncherPolicy;
   readonly header: Pick<BundleHeader, 'allowed_specs'>;
-  /** bureau-bridge of this build. */
-  readonly bridgeProgram: string;
+  /** Of this build. */
+  readonly buildDirectory: string;
   readonly host: HostFacts;
   /** The copy of the `/etc` of this root (empty: the host's). */
   readonly hostEtcOf: (root: string) => string;
@@ -37,7 +36,7 @@ export interface DecideInput {
  */
 export function decideSandbox(input: DecideInput, sources: OpenMountSources): SandboxPlan {
   const { principal, number, uid, paths, policy } = input;
-  const own = { PRINCIPAL_NAME: principal, BUREAU_BIN: dirname(input.bridgeProgram) };
+  const own = { PRINCIPAL_NAME: principal, BUREAU_BIN: `${input.buildDirectory}/bin` };
   const spec = expandSpec(input.spec, { ...input.variables, ...own });
   demand(judgeSpec(spec, policy, input.header, input.spec), principal);
   demand(judgeUid(uid, policy), principal);
@@ -56,7 +55,7 @@ export function decideSandbox(input: DecideInput, sources: OpenMountSources): Sa
     uid,
     gid: uid,
     agentDirectory: places.agentDirectory,
-    bridgeProgram: input.bridgeProgram,
+    toolsDirectory: `${input.buildDirectory}/inside`,
     workspaceDirectory: paths.workspaceOf(principal),
     ...(spec.scratch === 'disk' ? { scratchDirectory: `${paths.stateDir}/scratch/${number}` } : {}),
     rootFilesDirectory: places.rootDirectory,

@@ -27,7 +27,6 @@ const WORDS: Readonly<Record<string, number>> = {
   '--symlink': 2,
   '--bind': 2,
   '--ro-bind': 2,
-  '--ro-bind-try': 2,
   '--dev-bind': 2,
   '--bind-fd': 2,
   '--ro-bind-fd': 2,
@@ -91,7 +90,6 @@ function describeStep(
       return { path: two, kind: 'device', writable: true, what: one };
     case '--bind':
     case '--ro-bind':
-    case '--ro-bind-try':
       return { path: two, kind: 'host', writable: option === '--bind', what: one };
     case '--bind-fd':
     case '--ro-bind-fd':

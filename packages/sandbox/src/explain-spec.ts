@@ -40,7 +40,7 @@ export function decideForSpec({ spec, principal, number, uid, paths, buildDirect
       paths,
       policy,
       header: {},
-      bridgeProgram: `${buildDirectory}/bin/bureau-bridge`,
+      buildDirectory,
       host: readHostFacts(),
       hostEtcOf: (root) => `${paths.runDir}/.etc/<copy of ${root}/etc>`,
       variables: { ...fixedVariables(paths), ...variables },

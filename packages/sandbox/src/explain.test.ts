@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -82,6 +82,9 @@ test('writePlanFile leaves no word of what the payload was told, for root alone'
     assert.ok(again);
     assert.deepEqual(explainSandbox(again), explainSandbox(decided), 'a file later the same is said');
     assert.equal(readPlanFile(join(directory, 'nothing')), undefined);
+    const { toolsDirectory: _, ...older } = decided.plan;
+    writeFileSync(join(directory, 'plan.json'), JSON.stringify({ ...decided, plan: { ...older, bridgeProgram: '/x' } }));
+    assert.equal(readPlanFile(directory), undefined, 'of a build before bureau-exec');
   } finally {
     rmSync(directory, { recursive: true });
   }

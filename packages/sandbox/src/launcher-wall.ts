@@ -75,10 +75,9 @@ export function judgeSandbox(
   deps: LauncherDeps,
   sources: OpenMountSources,
 ): { readonly plan: SandboxPlan; readonly policy: LauncherPolicy; readonly limits: EffectiveLimits } {
-  const { paths, uids, wall } = deps;
+  const { paths, uids, wall, buildDirectory } = deps;
   const policy = readPolicy(wall.policyFile);
-  const bridgeProgram = `${deps.buildDirectory}/bin/bureau-bridge`;
-  const plan = decideSandbox({ ...input, uid: uids.payload(input.number), paths, policy, bridgeProgram, ...wall }, sources);
+  const plan = decideSandbox({ ...input, uid: uids.payload(input.number), paths, policy, buildDirectory, ...wall }, sources);
   return { plan, policy, limits: judgeResources(plan.spec, policy, deps, input.principal) };
 }
 

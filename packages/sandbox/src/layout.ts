@@ -10,12 +10,13 @@ export const AGENT_DIRECTORY = '/run/bureau';
 export const PROXY_SOCKET = '/run/bureau/proxy.sock';
 /** The name under which documentation calls it: a link to `PROXY_SOCKET`. */
 export const PROXY_LINK = '/proxy.sock';
-/** Programs of ours that every sandbox has, last on the usual PATH; not below `/usr`, which may be another root's. */
-const TOOLS_DIRECTORY = '/run/bureau-bin';
-/** Loopback TCP to the proxy's socket, for clients that speak nothing else. */
-export const BRIDGE_PROGRAM = '/run/bureau-bin/bureau-bridge';
-/** One call to the proxy from a shell, where there is no curl. */
-export const PROXY_CALL_PROGRAM = '/run/bureau-bin/bureau-proxy-call';
+/**
+ * Programs of ours that every sandbox has, last on the usual PATH; not below `/usr`, which may be another root's. bureau-bridge: loopback TCP
+ * to the proxy's socket, for clients that speak nothing else. bureau-proxy-call: one call to the proxy, where there is no curl.
+ */
+export const TOOLS_DIRECTORY = '/run/bureau-bin';
+/** Becomes the payload's command. */
+export const EXEC_PROGRAM = '/run/bureau-bin/bureau-exec';
 /** Room beside the workspace, when the spec asks for it. */
 export const SCRATCH_DIRECTORY = '/scratch';
 /** Inside `/etc`: the copy of the host's tables and certificates that links in `/etc` lead to. */

@@ -26,11 +26,15 @@ export function writePlanFile(directory: string, decided: DecidedSandbox): void 
   writeFileSync(planFile(directory), JSON.stringify({ ...decided, plan: { ...decided.plan, spec } }), { mode: 0o600 });
 }
 
-/** What the launcher left there; `undefined` when there is none: nothing of this principal runs. Throws `file_malformed`. */
+/**
+ * What the launcher left there; `undefined` when there is none: nothing of this principal runs, or an older build's launcher started it
+ * (before bureau-exec), whose command line this build would tell wrongly. Throws `file_malformed`.
+ */
 export function readPlanFile(directory: string): DecidedSandbox | undefined {
   const path = planFile(directory);
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as DecidedSandbox;
+    const decided = JSON.parse(readFileSync(path, 'utf8')) as DecidedSandbox;
+    return (decided.plan as Partial<SandboxPlan>).toolsDirectory === undefined ? undefined : decided;
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return undefined;
     throw new BureauError('file_malformed', `Expected ${path} as the launcher of this build writes it, found something else`, {

@@ -9,4 +9,4 @@
  * ```
  */
 export { buildRelayProgram, type RelayProgram } from './relay-program.ts';
-export { compileStarter } from './compile-starter.ts';
+export { compileStarter } from './compile-programs.ts';

@@ -3,17 +3,17 @@ import { chmodSync, copyFileSync, cpSync, linkSync, mkdirSync, mkdtempSync, real
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { rolldown } from 'rolldown';
-import { compileStarter } from './compile-starter.ts';
+import { compileExec, compileStarter } from './compile-programs.ts';
 
 /** A build with the relay alone (bundled, with its Node), where every uid may read it; the checkout may be private. */
 export interface RelayProgram extends Disposable {
-  /** As a build of script/build is laid out: `bin/node`, `lib/relay.js`, `node_modules`. */
+  /** As a build of script/build is laid out: `bin/node`, `bin/bureau-starter`, `inside/bureau-exec`, `lib/relay.js`, `node_modules`. */
   readonly directory: string;
   readonly node: string;
   readonly script: string;
 }
 
-/** Bundles the relay of this checkout into a new directory, which goes when the result is disposed. A test that calls it names `apps/relay` in `"testPrograms"` of its package.json. */
+/** Bundles the relay of this checkout into a new directory, which goes when the result is disposed. A test that calls it names `apps/bridge` and `apps/relay` in `"testPrograms"` of its package.json. */
 export async function buildRelayProgram(): Promise<RelayProgram> {
   const root = join(import.meta.dirname, '../../../..');
   const directory = mkdtempSync(join(tmpdir(), 'bureau-relay-test-'));
@@ -33,7 +33,7 @@ export async function buildRelayProgram(): Promise<RelayProgram> {
   copyTree(koffi, join(modules, 'koffi'));
   copyTree(join(dirname(koffi), prebuilt), join(modules, prebuilt));
   copyTree(realpathSync(join(root, 'packages/observe/node_modules/node-pty')), join(modules, 'node-pty'));
-  mkdirSync(join(directory, 'bin'));
+  for (const name of ['bin', 'inside']) mkdirSync(join(directory, name));
   const node = join(directory, 'bin/node');
   try {
     linkSync(realpathSync(process.execPath), node);
@@ -41,6 +41,7 @@ export async function buildRelayProgram(): Promise<RelayProgram> {
     copyFileSync(process.execPath, node); // another file system
   }
   compileStarter(join(directory, 'bin/bureau-starter'));
+  compileExec(join(directory, 'inside/bureau-exec'));
   return {
     directory,
     node,

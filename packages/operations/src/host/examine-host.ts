@@ -40,7 +40,7 @@ function examineRoot({ uid }: OperationContext): Check {
 }
 
 function examinePrograms(): Check {
-  const needed = ['/usr/bin/bwrap', '/usr/bin/setpriv', '/usr/bin/unshare', '/usr/bin/setsid'];
+  const needed = ['/usr/bin/bwrap', '/usr/bin/setpriv', '/usr/bin/unshare'];
   const missing = needed.filter((path) => !existsSync(path));
   if (missing.length === 0) return { name: 'programs', status: 'pass', message: 'bubblewrap and util-linux are installed' };
   return { name: 'programs', status: 'fail', message: `missing: ${missing.join(', ')}`, fix: 'apt-get install bubblewrap util-linux' };

@@ -62,7 +62,7 @@ export const proxyCall: AnyOperation = defineOperation({
     // By a pipe: what a body holds must not stand in a list of processes.
     if (data !== undefined) flags.push('-d', '-');
     const uid = uidsOf(readSettings(context.paths).uidBase).payload(number);
-    const program = dropPrivileges(uid, `${context.buildDirectory}/bin/bureau-proxy-call`, [...flags, method, path]);
+    const program = dropPrivileges(uid, `${context.buildDirectory}/inside/bureau-proxy-call`, [...flags, method, path]);
     return { principal, exit_code: await runCall(program, data, context) };
   },
   exitCode: ({ exit_code: code }) => code,

@@ -58,7 +58,7 @@ function live(principal: PrincipalName, { paths }: OperationContext): DecidedSan
   if (number !== undefined && existsSync(paths.principal(number).relaySocket)) {
     throw new UsageError(
       'not_explained',
-      `"${principal}" was started by an older build, which left no word on it: bureau agent restart ${principal}`,
+      `"${principal}" was started by an older build, which left no word on it that this one can tell: bureau agent restart ${principal}`,
     );
   }
   throw new UsageError('not_running', `Nothing of "${principal}" runs here; see bureau agent list, or give a spec with --spec FILE`);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -69,11 +69,10 @@ export class WallFixture implements Disposable {
   readonly directory: string;
   readonly workspace: string;
   readonly agent: string;
-  readonly #bridge: string;
+  readonly #buildDirectory: string;
 
-  /** `bridge` is a compiled bureau-bridge; what lies beside it is mounted too. */
-  constructor(bridge = '/nonexistent/bureau-bridge') {
-    this.#bridge = bridge;
+  /** What lies in `inside/` of the build is mounted; without one, bureau-exec alone, which no sandbox can be without. */
+  constructor(buildDirectory?: string) {
     this.directory = mkdtempSync(join(tmpdir(), 'bureau-wall-'));
     chmodSync(this.directory, 0o755);
     this.workspace = join(this.directory, 'workspace');
@@ -83,6 +82,8 @@ export class WallFixture implements Disposable {
     mkdirSync(join(this.directory, 'state'), { mode: 0o711 });
     mkdirSync(this.agent, { mode: 0o750 });
     chownSync(this.agent, 0, WALL_UID);
+    this.#buildDirectory = buildDirectory ?? join(this.directory, 'build');
+    if (buildDirectory === undefined) compileInto(this.#buildDirectory, 'exec');
   }
 
   /** bwrap's arguments for `spec`, exactly as the launcher computes them, its mount sources opened into `sources`. */
@@ -103,7 +104,7 @@ export class WallFixture implements Disposable {
         paths: { ...real, stateDir: join(this.directory, 'state'), workspaceOf: () => this.workspace, principal: () => own },
         policy,
         header: {},
-        bridgeProgram: this.#bridge,
+        buildDirectory: this.#buildDirectory,
         host: readHostFacts(),
         hostEtcOf: (root) => new HostEtc(join(this.directory, 'host-etc'), `${root}/etc`).current(),
         variables: { MACHINE_NAME: 'machine/wall' },
@@ -214,6 +215,17 @@ export class WallFixture implements Disposable {
 
   [Symbol.dispose](): void {
     rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** Compiles programs of apps/bridge where a build of `directory` would have them. A test that calls it names `apps/bridge` in `"testPrograms"` of its package.json. */
+export function compileInto(directory: string, ...programs: ('bridge' | 'call' | 'exec')[]): void {
+  mkdirSync(join(directory, 'inside'), { recursive: true });
+  for (const path of [directory, join(directory, 'inside')]) chmodSync(path, 0o755);
+  const names = { bridge: 'bureau-bridge', call: 'bureau-proxy-call', exec: 'bureau-exec' };
+  for (const program of programs) {
+    const words = [join(import.meta.dirname, '../../../../apps/bridge/compile.sh'), join(directory, 'inside', names[program])];
+    execFileSync('/bin/sh', words, { env: { PATH: '/usr/bin:/bin', PROGRAM: program }, timeout: PAYLOAD_MILLISECONDS });
   }
 }
 
