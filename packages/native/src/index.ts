@@ -34,3 +34,4 @@ export { clearInheritableCapabilities } from './inheritable-capabilities.ts';
 export { openPipe } from './open-pipe.ts';
 export type { PipeEnds } from './open-pipe.ts';
 export { SOCKET_PATH_MAX_BYTES, WRITE_STALL_MILLISECONDS } from './limits.ts';
+export { takeThreadUid } from './thread-uid.ts';

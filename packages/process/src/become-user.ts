@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync, readdirSync } from 'node:fs';
 import { BureauError, UsageError } from '@bureau/core';
-import { clearInheritableCapabilities, setDumpable } from '@bureau/native';
+import { clearInheritableCapabilities, setDumpable, takeThreadUid } from '@bureau/native';
 import { UID_MAX } from './limits.ts';
 import { parseProcessStatus, type ProcessStatus } from './process-status.ts';
 
@@ -23,7 +23,8 @@ export function becomeUser(uid: number): void {
     const fault = faultOf(parseProcessStatus(readFileSync(`/proc/self/task/${thread}/status`, 'latin1')), uid);
     if (fault !== undefined) throw notDropped(`thread ${thread} ${fault}`);
   }
-  if (canBecomeRoot()) throw notDropped('the way back to uid 0 is open');
+  // Every other thread has just been seen without any power to come back.
+  if (takeThreadUid(0)) throw notDropped('the way back to uid 0 is open');
 }
 
 /** What of this status is not that of an ordinary process of `uid`. A bound or inheritable capability is none to use, and yet not left. */
@@ -34,15 +35,6 @@ function faultOf(status: ProcessStatus, uid: number): string | undefined {
   const powers = status.capPermitted | status.capEffective | status.capAmbient | status.capBounding;
   if (powers !== 0n) return `has capabilities 0x${powers.toString(16)}`;
   return status.noNewPrivileges ? undefined : 'may gain privileges';
-}
-
-function canBecomeRoot(): boolean {
-  try {
-    process.setuid?.(0);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function notDropped(found: string): BureauError {

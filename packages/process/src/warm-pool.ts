@@ -14,6 +14,8 @@ export interface WarmPoolOptions {
   /** Members live in groups `<prefix>-<pid of this process>-<k>`, from their start to their end; nothing else may be called so. */
   readonly prefix: string;
   readonly clock: Clock;
+  /** Resolves when nothing is under way that the processors are needed for more than for a refill. */
+  readonly whenQuiet?: () => Promise<void>;
   /** Told of a member that ended while it waited. */
   readonly onFailure: (message: string) => void;
 }
@@ -138,7 +140,7 @@ export class WarmPool {
     if (this.#closed || this.#options.size === 0) return;
     this.#timer = this.#options.clock.setTimer(milliseconds, () => {
       this.#takenSince = undefined;
-      void this.fill();
+      void Promise.resolve(this.#options.whenQuiet?.()).then(() => this.fill());
     });
   }
 }

@@ -19,6 +19,8 @@ export type ServiceStatus = v.InferOutput<typeof serviceStatus>;
 export const standContract = {
   name: 'stand',
   methods: {
+    /** Binds the sockets of proxy *n* unless it runs: who connects from now on waits for it. It is to be started soon. */
+    listenProxy: call(v.strictObject({ number: principalNumber }), v.strictObject({})),
     /** Starts proxy *n* unless it runs; answers when it accepts connections. */
     startProxy: call(v.strictObject({ number: principalNumber }), v.strictObject({ pid: integer(1, 2 ** 31) })),
     /** Stops proxy *n*; answers when nothing of it is left. */

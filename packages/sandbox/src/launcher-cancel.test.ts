@@ -50,5 +50,5 @@ test('Launcher.check() judges as a create would be judged, beside what runs, and
   const mount = { type: 'bind', source: '/etc/shadow', destination: '/shadow', mode: 'ro', optional: false } as const;
   await assert.rejects(launcher.check({ principal: PRINCIPAL, spec: { ...spec, mounts: [mount] } }), { code: 'spec_refused' });
   assert.equal(launcher.list()[0]?.id, 'a-0');
-  assert.deepEqual(stand.asked, ['start 0']);
+  assert.deepEqual(stand.asked, ['listen 0', 'start 0']);
 });

@@ -10,6 +10,7 @@ import type { ProxyLink } from './lifecycle-proxy.ts';
 import { enlistRelay, startRelay, type EnlistedRelay } from './lifecycle-relay.ts';
 import { LifecycleTimes } from './lifecycle-times.ts';
 import { placePayloadFiles } from './payload-files.ts';
+import type { QuietMoment } from './quiet-moment.ts';
 import type { RelayGroups } from './relay-groups.ts';
 import { clearRemains, endGroups, sandboxGroupOf } from './sandbox-remains.ts';
 import { placeSecretFiles, removeSecretFiles } from './secret-files.ts';
@@ -25,6 +26,7 @@ export interface SandboxStart {
   readonly records: SandboxRecords;
   readonly pool: WarmPool;
   readonly relays: RelayGroups;
+  readonly quiet: QuietMoment;
   /** Aborted: it is given up at its next step. */
   readonly cancel: AbortSignal | undefined;
   /** The payload's command runs; perhaps long after the start. */
@@ -36,6 +38,8 @@ interface Judged {
   readonly header: BundleHeader;
   readonly relay: EnlistedRelay;
   readonly faults: LifecycleTimes;
+  /** Said once the payload may run. */
+  readonly started: () => void;
 }
 
 /**
@@ -45,28 +49,31 @@ interface Judged {
  */
 export async function startSandbox(deps: LauncherDeps, start: SandboxStart): Promise<SandboxRecord> {
   const { clock, credentials, tree, uids } = deps;
-  const { input, number, relays } = start;
+  const { input, number, quiet, relays } = start;
+  const started = quiet.begin();
   const faults = new LifecycleTimes(clock, deps.faults, start.cancel);
-  await endGroups(deps, relays, number);
   const group = sandboxGroupOf(tree, number);
   let relay: EnlistedRelay | undefined;
   try {
+    await endGroups(deps, relays, number);
     group.make();
     // It takes its uid, and makes the process that will be bubblewrap, while its bundle is judged; it knows nothing else of the sandbox yet.
     relay = enlistRelay(start.pool, { uid: uids.payload(number), group, onTaken: (own) => relays.set(number, own), faults });
     const header = await headerOf(credentials, input, number);
     faults.reached('create.accepted');
-    return await startJudged(deps, start, { header, relay, faults });
+    return await startJudged(deps, start, { header, relay, faults, started });
   } catch (error) {
     await relay?.end();
     // What cannot be ended now is met by the next start.
     await endGroups(deps, relays, number).catch(() => undefined);
     throw error;
+  } finally {
+    started();
   }
 }
 
 /** With a bundle that was accepted. */
-async function startJudged(deps: LauncherDeps, start: SandboxStart, { header, relay, faults }: Judged): Promise<SandboxRecord> {
+async function startJudged(deps: LauncherDeps, start: SandboxStart, { header, relay, faults, started }: Judged): Promise<SandboxRecord> {
   const { clock, paths, tree, uids } = deps;
   const { input, number, proxy, records, relays } = start;
   const places = paths.principal(number);
@@ -90,15 +97,11 @@ async function startJudged(deps: LauncherDeps, start: SandboxStart, { header, re
   records.write(record);
   try {
     faults.reached('create.recorded');
-    const { promise: mayFeed, resolve: letFeed } = Promise.withResolvers<void>();
-    const { listening, served } = proxy.open(mayFeed);
-    // The service manager is asked before this thread is busy with files: its work lies on another processor.
-    await new Promise((resolve) => setImmediate(resolve));
     ensureRelayDirectory(paths, number, uids);
     faults.reached('create.directory');
     await startRelay({
       relay,
-      untilListening: listening.then(() => faults.reached('create.listening')),
+      listen: () => proxy.listen().then(() => faults.reached('create.listening')),
       socketPath: places.relaySocket,
       logFile: `${paths.logDir}/relay-${number}.log`,
       outputFile: paths.outputLog(number),
@@ -118,9 +121,10 @@ async function startJudged(deps: LauncherDeps, start: SandboxStart, { header, re
       faults,
       onRunning: start.onRunning,
     });
-    // The payload runs: what it asks meanwhile its proxy answers when it has its keys.
-    letFeed();
-    await served;
+    // The payload runs: what it asks meanwhile its proxy answers when it has its keys. The processors are its own for a moment.
+    started();
+    await start.quiet.wait();
+    await proxy.bringUp();
     faults.reached('create.served');
     placeSocketLink(paths, input.principal, places.proxySocket);
     faults.reached('create.linked');

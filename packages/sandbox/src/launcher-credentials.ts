@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { KeyObject } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { BureauError, type Clock, type MachineName, type PrincipalName } from '@bureau/core';
 import { readBounded, readJson, writeFileAtomic } from '@bureau/files';
 import { BUNDLE_MAX_BYTES, digest, timestamp, type BundleHeader } from '@bureau/protocol';
-import { openBundle, readOperators, type OpenedBundle } from '@bureau/seal';
+import {
+  judgeHeader,
+  openBundle,
+  readOperators,
+  type BundleRules,
+  type OpenedBundle,
+  type ParsedKeys,
+  type PinnedOperator,
+} from '@bureau/seal';
 import type { SecretBytes } from '@bureau/secret';
 import * as v from 'valibot';
 import { readPolicy } from './policy-file.ts';
@@ -12,6 +21,14 @@ import { demandSigner } from './policy-signers.ts';
 /** What is remembered of the last bundle that was accepted, so that an older one never comes back. */
 const acceptedRecord = v.strictObject({ v: v.literal(1), issuedAt: timestamp, contentDigest: digest });
 type Accepted = v.InferOutput<typeof acceptedRecord>;
+
+/** What was found in the kept bundle of a principal when it was opened; nothing secret. */
+interface SeenBundle {
+  readonly ciphertext: Uint8Array;
+  readonly header: BundleHeader;
+  readonly contentDigest: string;
+  readonly signer: KeyObject;
+}
 
 export interface LauncherCredentialsDeps {
   readonly directory: string;
@@ -28,27 +45,41 @@ export interface LauncherCredentialsDeps {
  */
 export class LauncherCredentials {
   readonly #deps: LauncherCredentialsDeps;
+  readonly #seen = new Map<number, SeenBundle>();
+  readonly #parsedKeys: ParsedKeys = new Map();
 
   constructor(deps: LauncherCredentialsDeps) {
     this.#deps = deps;
   }
 
-  /** Judges a bundle, keeps its ciphertext and returns its header. `demand` throws where it must not come into force now: then nothing is kept. The one that is kept already costs no write. Throws the codes of `openBundle`; `bundle_replayed` when it is older than the last; `bundle_signer` when policy lets its signer not sign for this principal. */
+  /**
+   * Judges a bundle, keeps its ciphertext and returns its header. `demand` throws where it must not come into force now: then nothing is kept.
+   * The one that is kept already, as every restart of an agent brings it, costs no write and is not opened again, but judged in all else. Throws the
+   * codes of `openBundle`; `bundle_replayed` when it is older than the last; `bundle_signer` when policy lets its signer not sign for this principal.
+   */
   async accept(
     principal: PrincipalName,
     number: number,
     ciphertext: Uint8Array,
     demand?: (header: BundleHeader) => void,
   ): Promise<BundleHeader> {
+    const again = this.isKept(number, ciphertext) ? this.#judgeAgain(principal, number, ciphertext) : undefined;
+    if (again !== undefined) {
+      demand?.(again);
+      return again;
+    }
     const opened = await this.#open(principal, number, ciphertext);
     opened.secrets[Symbol.dispose]();
-    demand?.(opened.header);
-    if (this.#lastAccepted(number)?.contentDigest === opened.contentDigest && this.isKept(number, ciphertext)) return opened.header;
-    const accepted = { v: 1, issuedAt: opened.header.issued_at, contentDigest: opened.contentDigest };
-    // The ciphertext first: a crash between the two leaves a newer bundle behind an older mark, which is judged again, never lost.
-    writeFileAtomic(this.#bundlePath(number), ciphertext, { mode: 0o600 });
-    writeFileAtomic(this.#markPath(number), JSON.stringify(accepted), { mode: 0o600 });
-    return opened.header;
+    const { header, contentDigest, signer } = opened;
+    demand?.(header);
+    if (this.#lastAccepted(number)?.contentDigest !== contentDigest || !this.isKept(number, ciphertext)) {
+      const accepted = { v: 1, issuedAt: header.issued_at, contentDigest };
+      // The ciphertext first: a crash between the two leaves a newer bundle behind an older mark, which is judged again, never lost.
+      writeFileAtomic(this.#bundlePath(number), ciphertext, { mode: 0o600 });
+      writeFileAtomic(this.#markPath(number), JSON.stringify(accepted), { mode: 0o600 });
+    }
+    this.#seen.set(number, { ciphertext: Uint8Array.from(ciphertext), header, contentDigest, signer });
+    return header;
   }
 
   /** Judges the first bundle of a principal that has no number yet; keeps nothing. Throws like `accept`, and `no_credentials` without one. */
@@ -82,26 +113,37 @@ export class LauncherCredentials {
     return this.#judge(principal, ciphertext, this.#lastAccepted(number));
   }
 
+  /** The header of a bundle that was opened before; undefined for another, or one whose signer is no operator any more: it is opened, and refused by that. */
+  #judgeAgain(principal: PrincipalName, number: number, ciphertext: Uint8Array): BundleHeader | undefined {
+    const seen = this.#seen.get(number);
+    if (seen === undefined || !Buffer.from(seen.ciphertext).equals(ciphertext)) return undefined;
+    const { operatorsDirectory, policyFile } = this.#deps;
+    const names = namesOf(seen.signer, readOperators(operatorsDirectory, this.#parsedKeys));
+    if (names.length === 0) return undefined;
+    judgeHeader(seen.header, seen.contentDigest, this.#rules(principal, this.#lastAccepted(number)));
+    demandSigner(names, principal, readPolicy(policyFile));
+    return seen.header;
+  }
+
   async #judge(principal: PrincipalName, ciphertext: Uint8Array, last: Accepted | undefined): Promise<OpenedBundle> {
-    const { identity, machine, operatorsDirectory, policyFile, clock } = this.#deps;
-    const operators = readOperators(operatorsDirectory);
+    const { identity, operatorsDirectory, policyFile } = this.#deps;
+    const operators = readOperators(operatorsDirectory, this.#parsedKeys);
     const policy = readPolicy(policyFile);
-    const opened = await openBundle(ciphertext, {
-      identity,
-      operators: operators.map(({ key }) => key),
-      principal,
-      machine,
-      now: clock.now(),
-      ...(last === undefined ? {} : { lastIssuedAt: last.issuedAt, lastDigest: last.contentDigest }),
-    });
+    const rules = { ...this.#rules(principal, last), operators: operators.map(({ key }) => key) };
+    const opened = await openBundle(ciphertext, { ...rules, identity });
     try {
-      const names = operators.filter(({ key }) => key.equals(opened.signer)).map(({ name }) => name);
-      demandSigner(names, principal, policy);
+      demandSigner(namesOf(opened.signer, operators), principal, policy);
       return opened;
     } catch (error) {
       opened.secrets[Symbol.dispose]();
       throw error;
     }
+  }
+
+  #rules(principal: PrincipalName, last: Accepted | undefined): Omit<BundleRules, 'operators'> {
+    const { machine, clock } = this.#deps;
+    const replay = last === undefined ? {} : { lastIssuedAt: last.issuedAt, lastDigest: last.contentDigest };
+    return { principal, machine, now: clock.now(), ...replay };
   }
 
   #bundlePath(number: number): string {
@@ -111,6 +153,11 @@ export class LauncherCredentials {
   #markPath(number: number): string {
     return `${this.#deps.directory}/${number}.bundle.json`;
   }
+}
+
+/** The files that hold this key: usually one. */
+function namesOf(key: KeyObject, operators: readonly PinnedOperator[]): string[] {
+  return operators.filter((operator) => operator.key.equals(key)).map(({ name }) => name);
 }
 
 function noCredentials(principal: PrincipalName): BureauError {

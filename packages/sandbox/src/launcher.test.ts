@@ -14,7 +14,7 @@ test('Launcher.create() is once for one id, refuses another, and tells the end w
   const launcher = stand.start();
   const [one, two] = await Promise.all([launcher.create(stand.input('a-0')), launcher.create(stand.input('a-0'))]);
   assert.equal(one.id, two.id);
-  assert.deepEqual(stand.asked, ['start 0']);
+  assert.deepEqual(stand.asked, ['listen 0', 'start 0']);
   await told(launcher, isRunning);
   const [init] = stand.tree.group('sandbox-0').pids();
   assert.equal(stand.pids(0).length, 2);
@@ -23,7 +23,7 @@ test('Launcher.create() is once for one id, refuses another, and tells the end w
   process.kill(init ?? 0, 'SIGKILL');
   await told(launcher, isExited);
   assert.deepEqual(launcher.list()[0]?.exit, { code: 7, signal: null });
-  assert.deepEqual(stand.asked, ['start 0', 'stop 0']);
+  assert.deepEqual(stand.asked, ['listen 0', 'start 0', 'stop 0']);
   assert.equal(existsSync(stand.paths.principal(0).directory), false);
   assert.deepEqual(stand.tree.list(), []);
   launcher.forget(PRINCIPAL, 'a-0');
@@ -53,7 +53,7 @@ test('Launcher.create() that is asked for once more tells the one that lives wha
   assert.deepEqual(stand.fed, ['configure']);
   assert.equal(readFileSync(`${stand.paths.principal(0).agentDirectory}/payload.json`, 'utf8'), '{"task":2}\n');
   assert.equal(readFileSync(`${stand.paths.launcherStateDirectory}/0.bundle.age`).equals(Buffer.from(bundle ?? [])), true);
-  assert.deepEqual(stand.asked, ['start 0']);
+  assert.deepEqual(stand.asked, ['listen 0', 'start 0']);
 });
 
 for (const why of ['ends before the sandbox stands', 'names a process that is none of its own']) {
@@ -66,7 +66,7 @@ for (const why of ['ends before the sandbox stands', 'names a process that is no
     await assert.rejects(launcher.create(stand.input('a-0', says)), { code: 'start_failed' });
     assert.deepEqual(stand.tree.list(), []);
     assert.deepEqual([stranger.exitCode, stranger.signalCode], [null, null]);
-    assert.deepEqual(stand.asked, ['start 0', 'stop 0']);
+    assert.deepEqual(stand.asked, ['listen 0', 'stop 0']);
     assert.equal(existsSync(recordFile(stand)), false);
     assert.equal(existsSync(stand.paths.principal(0).directory), false);
     assert.deepEqual(launcher.list(), []);
@@ -146,7 +146,7 @@ test('Launcher.adopt() after a crash between record and relay makes it as if it 
   assert.deepEqual(second.list(), []);
   await second.create(stand.input('a-0'));
   await adopted;
-  assert.deepEqual(stand.asked, ['stop 0', 'start 0']);
+  assert.deepEqual(stand.asked, ['stop 0', 'listen 0', 'start 0']);
   assert.equal(stand.pids(0).length, 2);
 });
 
@@ -214,7 +214,7 @@ test('Launcher starts a proxy that was lost again, and tells watchers', async (c
   await stand.crashProxy(0);
   assert.equal(await seen, true);
   while (stand.proxies.size === 0) await new Promise(setImmediate);
-  assert.deepEqual(stand.asked, ['start 0', 'start 0']);
+  assert.deepEqual(stand.asked, ['listen 0', 'start 0', 'start 0']);
 });
 
 test('Launcher.authorize() is kept, and told to a proxy before its keys, also when launcher and proxy are new; a broken list grants nothing', async (context) => {

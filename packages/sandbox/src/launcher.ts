@@ -13,6 +13,7 @@ import { SandboxWatchers } from './lifecycle-watchers.ts';
 import { placePayloadFiles, type PayloadFiles } from './payload-files.ts';
 import { readPolicy } from './policy-file.ts';
 import { PrincipalTurns } from './principal-turns.ts';
+import { QuietMoment } from './quiet-moment.ts';
 import { RelayGroups } from './relay-groups.ts';
 import { relayPool } from './relay-pool.ts';
 import { demandRotation, secretFilesAfter } from './rotation.ts';
@@ -36,6 +37,7 @@ export class Launcher {
   readonly #relays: WarmPool;
   readonly #relayGroups: RelayGroups;
   readonly #stand: StandLink;
+  readonly #quiet: QuietMoment;
 
   constructor(deps: LauncherDeps) {
     this.#deps = deps;
@@ -45,7 +47,8 @@ export class Launcher {
     );
     const numbers = deps.numbers.all().map(({ number }) => number);
     this.#relayGroups = new RelayGroups(deps.tree, deps.uids, numbers, deps.clock);
-    this.#relays = relayPool(deps);
+    this.#quiet = new QuietMoment(deps.clock);
+    this.#relays = relayPool(deps, this.#quiet);
     this.#stand = new StandLink({ clock: deps.clock, build: deps.build, standSocket: deps.paths.standSocket });
   }
 
@@ -82,7 +85,8 @@ export class Launcher {
           data: { principal: input.principal, id: there.id },
         });
       }
-      this.#forget(number);
+      // Its record on disk gives way to that of this one, which is a file less to remove before the start.
+      this.#ended.delete(number);
       return this.#start(input, number, cancel);
     });
   }
@@ -195,7 +199,10 @@ export class Launcher {
     };
     const record = await startSandbox(this.#deps, {
       ...{ input, number, proxy, cancel, onRunning },
-      ...{ records: this.#records, pool: this.#relays, relays: this.#relayGroups },
+      ...{ records: this.#records, pool: this.#relays, relays: this.#relayGroups, quiet: this.#quiet },
+    }).catch((error: unknown) => {
+      this.#records.remove(number);
+      throw error;
     });
     sandbox = this.#follow(record, runs ? 'running' : 'creating', proxy);
     this.#watchers.tell(sandbox.info);

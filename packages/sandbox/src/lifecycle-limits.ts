@@ -8,6 +8,10 @@ export const RELAY_STOP_MARGIN = 3_000;
 export const NEIGHBOUR_CALL_MILLISECONDS = 30_000;
 /** Between two tries to reach a service manager that went away: script/up starts another within seconds. */
 export const STAND_PAUSE = 500;
+/** After "go" of the last start, before what a payload does not wait for: bubblewrap needs as long to the first output. */
+export const QUIET_MILLISECONDS = 12;
+/** … but never later than this, however many are started meanwhile. */
+export const QUIET_LATEST_MILLISECONDS = 2_000;
 /** First pause before a lost proxy is started again; doubles up to the longest. */
 export const PROXY_PAUSE_FIRST = 50;
 /** Longest pause between two starts of a proxy that keeps ending. */

@@ -14,7 +14,7 @@ export interface ProxyLinkDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly build: string;
-  readonly stand: Pick<StandLink, 'startProxy' | 'stopProxy'>;
+  readonly stand: Pick<StandLink, 'listenProxy' | 'startProxy' | 'stopProxy'>;
   readonly adminSocket: string;
   /** The uid that must answer on the admin socket before it is told a secret. */
   readonly proxyUid: number;
@@ -60,19 +60,12 @@ export class ProxyLink {
     return this.#inTurn(() => this.#bringUpNow());
   }
 
-  /**
-   * The first bring-up of a new sandbox, in two parts. `listening` resolves when whoever connects to the proxy waits for its answer;
-   * `served` when it has its keys, which it is not given before `mayFeed` resolves: they take time that a start has better use for.
-   */
-  open(mayFeed: Promise<void>): { readonly listening: Promise<void>; readonly served: Promise<void> } {
-    const listening = this.#inTurn(async () => {
+  /** Before the first {@link bringUp} of a new sandbox: resolves when whoever connects to the proxy waits for its answer. Throws like it. */
+  listen(): Promise<void> {
+    return this.#inTurn(async () => {
       this.#over.signal.throwIfAborted();
-      await this.#deps.stand.startProxy(this.#number, this.#over.signal);
+      await this.#deps.stand.listenProxy(this.#number, this.#over.signal);
     });
-    const served = Promise.all([listening, mayFeed]).then(() => this.#inTurn(() => this.#bringUpNow(true)));
-    // Both are told to who waits for them, and to nobody else.
-    for (const each of [listening, served]) each.catch(() => undefined);
-    return { listening, served };
   }
 
   #inTurn(task: () => Promise<void>): Promise<void> {
@@ -106,15 +99,15 @@ export class ProxyLink {
     this.#client = undefined;
   }
 
-  async #bringUpNow(isListening = false): Promise<void> {
+  async #bringUpNow(): Promise<void> {
     this.#over.signal.throwIfAborted();
     this.#timer?.clear();
-    await this.#feed(this.#client ?? (await this.#connect(isListening)));
+    await this.#feed(this.#client ?? (await this.#connect()));
   }
 
-  async #connect(isListening: boolean): Promise<IpcClient<typeof proxyContract>> {
+  async #connect(): Promise<IpcClient<typeof proxyContract>> {
     const { signal } = this.#over;
-    if (!isListening) await this.#deps.stand.startProxy(this.#number, signal);
+    await this.#deps.stand.startProxy(this.#number, signal);
     const { adminSocket, build, clock, proxyUid } = this.#deps;
     const client = await connect({
       path: adminSocket,

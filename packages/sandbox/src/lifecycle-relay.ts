@@ -27,8 +27,8 @@ export interface RelayStart {
   readonly prepare: () => void;
   /** Makes what the payload finds in the directories that bubblewrap mounts, while that starts. */
   readonly furnish: () => Promise<void>;
-  /** What the payload needs before its first instruction (its proxy's socket), made while the relay starts; a rejection gives the start up. */
-  readonly untilListening: Promise<void>;
+  /** Makes what the payload needs before its first instruction (its proxy's socket), while bubblewrap starts. */
+  readonly listen: () => Promise<void>;
   /** Called for `running`, which may come long after the start when the payload is held for an observer. */
   readonly onRunning: () => void;
 }
@@ -41,8 +41,6 @@ const GO = Buffer.from([0x67]);
  */
 export async function startRelay(start: RelayStart): Promise<void> {
   const { faults, clock, sandboxGroup } = start;
-  // Awaited only once the sandbox stands.
-  start.untilListening.catch(() => undefined);
   try {
     const relay = await start.relay.member;
     tellPlaces(relay, start);
@@ -53,10 +51,12 @@ export async function startRelay(start: RelayStart): Promise<void> {
     faults.reached('create.configured');
     const reports = readReports(relay.reports);
     const started = untilStarted(reports, clock);
-    started.catch(() => undefined);
+    const listening = start.listen();
+    // Both are awaited below.
+    for (const each of [started, listening]) each.catch(() => undefined);
     sandboxGroup.hold();
     faults.reached('create.groups');
-    await Promise.all([start.furnish(), started.then((init) => demandPlace(init, start, reports)), start.untilListening]);
+    await Promise.all([start.furnish(), started.then((init) => demandPlace(init, start, reports)), listening]);
     relay.instructions.end(GO);
     faults.reached('create.go');
     void followReports(reports, start.onRunning);

@@ -29,6 +29,12 @@ export class StandLink {
     await this.#connected();
   }
 
+  /** Resolves when whoever connects to proxy `number` waits for it and is not refused. Throws like {@link startProxy}. */
+  async listenProxy(number: number, signal: AbortSignal): Promise<void> {
+    const stand = await this.#connected();
+    await stand.call('listenProxy', { number }, { deadlineMilliseconds: NEIGHBOUR_CALL_MILLISECONDS, signal });
+  }
+
   /** Resolves when proxy `number` serves. Throws what the service manager says, `connection_refused`, the signal's reason. */
   async startProxy(number: number, signal: AbortSignal): Promise<void> {
     const stand = await this.#connected();

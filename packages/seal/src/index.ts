@@ -17,9 +17,9 @@
 export { generateIdentity, recipientOf } from './age-identity.ts';
 export { sealBundle } from './seal-bundle.ts';
 export type { BundleContent, SealOptions } from './seal-bundle.ts';
-export { decodeSecrets, openBundle } from './open-bundle.ts';
+export { decodeSecrets, judgeHeader, openBundle } from './open-bundle.ts';
 export type { BundleRules, OpenOptions, OpenedBundle } from './open-bundle.ts';
 export { generateOperatorKey, operatorSigner, readOperatorKeys, readOperators } from './operator-keys.ts';
-export type { PinnedOperator } from './operator-keys.ts';
+export type { ParsedKeys, PinnedOperator } from './operator-keys.ts';
 export type { BundleRefusal } from './refusal.ts';
 export { openBytes, sealBytes } from './sealed-bytes.ts';

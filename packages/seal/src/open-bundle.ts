@@ -82,7 +82,7 @@ export function openPlaintext(plain: Buffer, rules: BundleRules): BundlePlaintex
     }
     const header = parseHeader(headerBytes);
     const contentDigest = createHash('sha256').update(signed).digest('hex');
-    judge(header, contentDigest, rules);
+    judgeHeader(header, contentDigest, rules);
     refuseUnfit(header, secrets);
     return { header, headerBytes: Uint8Array.from(headerBytes), secrets: SecretBytes.from(secrets), contentDigest, signer };
   } finally {
@@ -131,7 +131,11 @@ function parseHeader(bytes: Buffer): BundleHeader {
   );
 }
 
-function judge(header: BundleHeader, contentDigest: string, rules: BundleRules): void {
+/**
+ * What {@link openBundle} judges behind the signature, for a bundle that was opened before and is not opened again: principal, machine, expiry, life,
+ * issue time, replay. That its signer is still pinned is the caller's to judge. Throws like it.
+ */
+export function judgeHeader(header: BundleHeader, contentDigest: string, rules: Omit<BundleRules, 'operators'>): void {
   if (header.principal !== rules.principal) {
     throw refusal('bundle_principal', `expected one for ${rules.principal}, found one for ${header.principal}`, {
       expected: rules.principal,

@@ -52,8 +52,11 @@ export interface PinnedOperator {
   readonly key: KeyObject;
 }
 
-/** {@link readOperatorKeys} with the names by which a machine's policy speaks of them. */
-export function readOperators(directory: string): PinnedOperator[] {
+/** Keys by the text of their files, kept by somebody who reads the files again and again: the same text is the same key. */
+export type ParsedKeys = Map<string, KeyObject>;
+
+/** {@link readOperatorKeys} with the names by which a machine's policy speaks of them. The files are read anew each time, `parsed` or not. */
+export function readOperators(directory: string, parsed?: ParsedKeys): PinnedOperator[] {
   refuseUnsafe(directory);
   const names = readdirSync(directory)
     .filter((name) => name.endsWith('.pub'))
@@ -65,7 +68,7 @@ export function readOperators(directory: string): PinnedOperator[] {
       { data: { directory } },
     );
   }
-  return names.map((name) => ({ name: name.slice(0, -'.pub'.length), key: readOperatorKey(join(directory, name)) }));
+  return names.map((name) => ({ name: name.slice(0, -'.pub'.length), key: readOperatorKey(join(directory, name), parsed) }));
 }
 
 function refuseUnsafe(directory: string): void {
@@ -87,7 +90,7 @@ function refuseUnsafe(directory: string): void {
   );
 }
 
-function readOperatorKey(path: string): KeyObject {
+function readOperatorKey(path: string, parsed: ParsedKeys | undefined): KeyObject {
   let pem: Buffer;
   try {
     pem = readBounded(path, OPERATOR_FILE_MAX_BYTES, { owner: 0 });
@@ -98,19 +101,31 @@ function readOperatorKey(path: string): KeyObject {
       { data: { path }, cause },
     );
   }
-  try {
-    // createPublicKey also takes a private key, which has no business here.
-    const key =
-      pem.includes('-----BEGIN PUBLIC KEY-----') && !pem.includes('PRIVATE') ? createPublicKey({ key: pem, format: 'pem' }) : undefined;
-    if (key?.asymmetricKeyType === 'ed25519') return key;
-  } catch {
-    // Told below.
-  }
+  const key = publicKeyOf(pem, parsed);
+  if (key !== undefined) return key;
   throw new BureauError(
     'operator_key_malformed',
     `Cannot use the operator key ${path}: expected a public Ed25519 key in PEM; put the right file there or remove it`,
     { data: { path } },
   );
+}
+
+/** Undefined for what is no public Ed25519 key in PEM. */
+function publicKeyOf(pem: Buffer, parsed: ParsedKeys | undefined): KeyObject | undefined {
+  // createPublicKey also takes a private key, which has no business here.
+  if (!pem.includes('-----BEGIN PUBLIC KEY-----') || pem.includes('PRIVATE')) return undefined;
+  const text = pem.toString('latin1');
+  const known = parsed?.get(text);
+  if (known !== undefined) return known;
+  try {
+    const key = createPublicKey({ key: pem, format: 'pem' });
+    if (key.asymmetricKeyType !== 'ed25519') return undefined;
+    if ((parsed?.size ?? 0) >= OPERATORS_MAX) parsed?.clear();
+    parsed?.set(text, key);
+    return key;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Base64 of a multiple of three bytes, without a string. */

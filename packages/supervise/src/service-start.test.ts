@@ -31,6 +31,7 @@ if (waitForOrder(3, 4, 1, 1) !== null) ${last};
     const starting = startService(scriptService('', { ready: { by: 'order', numbers: [1] } }), {
       clock: systemClock,
       cgroup: tree.group('thing'),
+      sockets: [],
       logFile,
       signal: AbortSignal.timeout(60_000),
       onSpawn: () => undefined,

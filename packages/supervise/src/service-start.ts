@@ -18,6 +18,8 @@ export interface ServiceStart {
   readonly signal: AbortSignal;
   /** Told the process id before the service is ready. */
   readonly onSpawn: (pid: number) => void;
+  /** Its listeners, bound; closed by who bound them, once it has copies. */
+  readonly sockets: readonly number[];
   /** Where a service that is ready `by: 'order'` comes from. */
   readonly pool: WarmPool | undefined;
 }
@@ -31,8 +33,21 @@ export interface Taken {
   readonly exited: Promise<ChildExit>;
 }
 
+/** The sockets of a definition, in their order; closed when they are disposed. */
+export interface BoundListeners extends Disposable {
+  readonly sockets: readonly number[];
+}
+
 /** Sockets are open to connect; who may is decided by the directory's group and by SO_PEERCRED on each accept. */
 const SOCKET_MODE = 0o666;
+
+/** Binds each at its place: a client reaches the old socket or this one. Throws what `listenUnix` throws; nothing is bound then. */
+export function bindListeners({ listeners }: ServiceDefinition): BoundListeners {
+  using own = new DisposableStack();
+  const sockets = listeners.map(({ path }) => own.adopt(listenUnix(path, { mode: SOCKET_MODE }), closeSync));
+  const held = own.move();
+  return { sockets, [Symbol.dispose]: () => held.dispose() };
+}
 
 /**
  * Starts one process of the stand in its cgroup, with its sockets and its log; resolves when it is ready. Throws `child_failed`,
@@ -53,20 +68,16 @@ export async function startService(definition: ServiceDefinition, start: Service
   return child;
 }
 
-/**
- * Listens first: who connects from now on waits for the process and is not refused. Resolves when the process serves: only then the kernel
- * tells its uid to those who connect.
- */
-async function takeService({ name, listeners }: ServiceDefinition, numbers: readonly number[], start: ServiceStart): Promise<Taken> {
+/** Resolves when the process serves: only then the kernel tells its uid to those who connect. */
+async function takeService({ name }: ServiceDefinition, numbers: readonly number[], start: ServiceStart): Promise<Taken> {
   if (start.pool === undefined) throw new Error(`No pool to take ${name} from`);
   using own = new DisposableStack();
-  const log = closedWith(own, openLogFile(start.logFile));
-  const sockets = listeners.map(({ path }) => closedWith(own, listenUnix(path, { mode: SOCKET_MODE })));
+  const log = own.adopt(openLogFile(start.logFile), closeSync);
   const member = await start.pool.take();
   try {
     start.onSpawn(member.pid);
     start.signal.throwIfAborted();
-    member.order(numbers, [log, ...sockets]);
+    member.order(numbers, [log, ...start.sockets]);
     await member.ready();
     start.signal.throwIfAborted();
   } catch (cause) {
@@ -91,21 +102,19 @@ async function leaveAlone(member: PoolMember): Promise<void> {
   member.close();
 }
 
-/** The descriptors that it passes are closed here in any case; the child has its own copies. */
 async function spawnService(definition: ServiceDefinition, start: ServiceStart): Promise<Child> {
-  const { clock, cgroup, logFile, signal, onSpawn } = start;
+  const { clock, cgroup, logFile, signal, sockets, onSpawn } = start;
   using own = new DisposableStack();
-  const log = closedWith(own, openLogFile(logFile));
-  const listeners = definition.listeners.map(({ path }) => closedWith(own, listenUnix(path, { mode: SOCKET_MODE })));
+  const log = own.adopt(openLogFile(logFile), closeSync);
   const piped = definition.ready.by === 'pipe';
   return await startChild({
     command: definition.command,
     args: definition.args,
     env: { ...definition.env },
     cwd: '/',
-    stdio: ['ignore', log, log, ...listeners, ...(piped ? (['pipe'] as const) : [])],
+    stdio: ['ignore', log, log, ...sockets, ...(piped ? (['pipe'] as const) : [])],
     detached: true,
-    ...(piped ? { readyFd: 3 + listeners.length } : {}),
+    ...(piped ? { readyFd: 3 + sockets.length } : {}),
     readyMilliseconds: READY_MILLISECONDS,
     clock,
     ...(cgroup === undefined ? {} : { cgroup }),
@@ -113,10 +122,6 @@ async function spawnService(definition: ServiceDefinition, start: ServiceStart):
     signal,
     onSpawn,
   });
-}
-
-function closedWith(stack: DisposableStack, descriptor: number): number {
-  return stack.adopt(descriptor, closeSync);
 }
 
 /** Resolves when the port accepts; otherwise ends the child and throws. */

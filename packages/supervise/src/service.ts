@@ -7,7 +7,7 @@ import { adoptFrom, type Adopted } from './adopted.ts';
 import { LAST_EXIT_CHARACTERS, STOP_GRACE_MILLISECONDS } from './limits.ts';
 import { nextRestartPause } from './restart-pause.ts';
 import type { ServiceDefinition } from './service-definition.ts';
-import { startService, type Taken } from './service-start.ts';
+import { bindListeners, startService, type BoundListeners, type Taken } from './service-start.ts';
 
 /** What a service needs from outside. */
 export interface ServiceDeps {
@@ -34,6 +34,8 @@ export class Service {
   readonly definition: ServiceDefinition;
   readonly #deps: ServiceDeps;
   #running: Child | Taken | Adopted | undefined;
+  /** Bound ahead of its start. */
+  #listeners: BoundListeners | undefined;
   /** Of what runs, ran last or may be found; one that comes from a pool has another each time. */
   #cgroup: Cgroup | undefined;
   #startingPid: number | undefined;
@@ -104,6 +106,18 @@ export class Service {
     await this.#starting.done;
   }
 
+  /**
+   * Binds the sockets of one that comes from a pool and does not run: who connects from now on waits for it. It is wanted from here on. Throws
+   * what `listenUnix` throws.
+   */
+  async listen(): Promise<void> {
+    if (this.#released) throw this.#cancelled();
+    this.#wanted = true;
+    await this.#inTurn(async () => {
+      if (this.#running === undefined && this.#wanted) this.#listeners ??= bindListeners(this.definition);
+    });
+  }
+
   /** TERM, grace, KILL of everything in its cgroup; resolves when nothing is left. Idempotent. Throws `child_unkillable`, `group_unkillable`. */
   async stop(graceMilliseconds: number): Promise<void> {
     this.#withdraw();
@@ -121,6 +135,8 @@ export class Service {
   }
 
   #withdraw(): void {
+    this.#listeners?.[Symbol.dispose]();
+    this.#listeners = undefined;
     this.#wanted = false;
     this.#lost = false;
     this.#timer?.clear();
@@ -166,8 +182,11 @@ export class Service {
     }
   }
 
-  #startNew(signal: AbortSignal): Promise<Child | Taken> {
-    return startService(this.definition, { pool: undefined, ...this.#deps, signal, onSpawn: (pid) => (this.#startingPid = pid) });
+  async #startNew(signal: AbortSignal): Promise<Child | Taken> {
+    using listeners = this.#listeners ?? bindListeners(this.definition);
+    this.#listeners = undefined;
+    const own = { sockets: listeners.sockets, cgroup: this.#cgroup, pool: this.#deps.pool };
+    return await startService(this.definition, { ...this.#deps, ...own, signal, onSpawn: (pid) => (this.#startingPid = pid) });
   }
 
   /** What an earlier service manager left of the same build; anything else in the cgroup is ended. */

@@ -102,10 +102,12 @@ export class Stand implements AsyncDisposable {
 
   #handlers(): Handlers<typeof standContract> {
     return {
+      listenProxy: async ({ number }) => {
+        await this.#proxy(number).listen();
+        return {};
+      },
       startProxy: async ({ number }) => {
-        this.#refuseWhenLeaving();
-        ensurePrincipalDirectories(this.#facts.paths, number, this.#facts.uids);
-        const service = this.#services.get(`proxy-${number}`) ?? this.#add(proxyService(this.#facts, number));
+        const service = this.#proxy(number);
         await service.start();
         return { pid: service.pid ?? 0 };
       },
@@ -173,6 +175,12 @@ export class Stand implements AsyncDisposable {
     } catch (error) {
       this.#deps.logger.error({ service: service.definition.name, error: describeError(error) }, 'did not start');
     }
+  }
+
+  #proxy(number: number): Service {
+    this.#refuseWhenLeaving();
+    ensurePrincipalDirectories(this.#facts.paths, number, this.#facts.uids);
+    return this.#services.get(`proxy-${number}`) ?? this.#add(proxyService(this.#facts, number));
   }
 
   #refuseWhenLeaving(): void {

@@ -179,6 +179,7 @@ export class CrashStand {
       path: this.paths.standSocket,
       contract: standContract,
       handlers: {
+        listenProxy: () => ({}),
         // One after the other, as the service manager does: a killed launcher's last call may still be under way.
         startProxy: ({ number }) =>
           this.#inTurn(async () => {

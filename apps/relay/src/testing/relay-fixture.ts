@@ -101,13 +101,16 @@ export class RelayFixture implements AsyncDisposable {
   readonly #directory: string;
   /** The sandbox's, as the launcher makes it. */
   readonly #group: LimitedCgroup;
+  /** Of this fixture alone: it goes with it. */
+  readonly #tree: CgroupTree;
   readonly #reports: AsyncGenerator<unknown, void>;
   readonly #clients: IpcClient<typeof relayContract>[] = [];
 
   constructor(program: RelayProgram, command: readonly string[], options: RelayFixtureOptions = {}) {
     const { moreOptions = [], rawConfig, stray = [], order = encodeOrder([TEST_UID]), ...overrides } = options;
     fixtures += 1;
-    this.#group = CgroupTree.open(`bureau-relay-test-${process.pid}`).limited(`sandbox-${fixtures}`, {});
+    this.#tree = CgroupTree.open(`bureau-relay-test-${process.pid}-${fixtures}`);
+    this.#group = this.#tree.limited('sandbox', {});
     this.#group.create();
     this.#directory = mkdtempSync(join(tmpdir(), 'bureau-relay-'));
     chownSync(this.#directory, TEST_UID, TEST_UID);
@@ -239,6 +242,7 @@ export class RelayFixture implements AsyncDisposable {
     await within(nothingOf(TEST_UID, look), `end of all processes of uid ${TEST_UID}`);
     rmSync(this.#directory, { recursive: true, force: true });
     this.#group.remove();
+    this.#tree.remove();
     assert.ok(!existsSync(this.#directory));
   }
 }

@@ -82,7 +82,7 @@ const MACHINE = parseMachineName('machine/test');
 export interface LauncherStand {
   readonly paths: InstancePaths;
   readonly tree: CgroupTree;
-  /** What the service manager was asked for: `start 0`, `stop 0`. */
+  /** What the service manager was asked for: `listen 0`, `start 0`, `stop 0`. */
   readonly asked: string[];
   /** What the stand-ins of proxies were told, in order: `configure`, `authorize {…}`. */
   readonly fed: string[];
@@ -228,6 +228,10 @@ export async function launcherStand(context: TestContext, warmRelays = 0): Promi
     path: paths.standSocket,
     contract: standContract,
     handlers: {
+      listenProxy: ({ number }) => {
+        stand.asked.push(`listen ${number}`);
+        return {};
+      },
       startProxy: async ({ number }) => {
         stand.asked.push(`start ${number}`);
         await stand.beforeProxy(number);
