@@ -30,3 +30,10 @@ export function sleep(clock: Clock, milliseconds: number, signal?: AbortSignal):
     signal?.addEventListener('abort', onAbort, { once: true });
   });
 }
+
+/** What `promise` resolves to, or `undefined` when it has not within `milliseconds`; no timer is left behind. Rejects as it does. */
+export function within<Value>(clock: Clock, milliseconds: number, promise: Promise<Value>): Promise<Value | undefined> {
+  const late = Promise.withResolvers<undefined>();
+  const timer = clock.setTimer(milliseconds, () => late.resolve(undefined));
+  return Promise.race([promise, late.promise]).finally(() => timer.clear());
+}

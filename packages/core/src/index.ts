@@ -28,7 +28,7 @@ export {
   userIdOf,
 } from './names.ts';
 export type { Branded, InstanceName, MachineName, PrincipalName, RoomAlias, RoomId, ServerName, UserId } from './names.ts';
-export { sleep } from './clock.ts';
+export { sleep, within } from './clock.ts';
 export type { Clock, Timer } from './clock.ts';
 export { StageTimes } from './stage-times.ts';
 export { formatDuration, parseDuration } from './duration.ts';

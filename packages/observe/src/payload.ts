@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { BureauError, hasCode, sleep, type Clock } from '@bureau/core';
+import { BureauError, hasCode, sleep, within, type Clock } from '@bureau/core';
 import { spawnBwrap, type BwrapOptions, type BwrapProcess } from './bwrap-process.ts';
 import { BwrapStatusReader } from './bwrap-status.ts';
 import { DRAIN_MILLISECONDS, GONE_CHECK_MILLISECONDS, KILL_MILLISECONDS, START_MILLISECONDS } from './limits.ts';
@@ -42,9 +42,7 @@ export class Payload {
   static async start(options: BwrapOptions, clock: Clock): Promise<Payload> {
     const bwrap = spawnBwrap(options);
     const { childPid, exited } = follow(bwrap, clock);
-    const late = new AbortController();
-    const pid = await Promise.race([childPid, exited, sleep(clock, START_MILLISECONDS, late.signal)]);
-    late.abort();
+    const pid = await within(clock, START_MILLISECONDS, Promise.race([childPid, exited]));
     if (typeof pid === 'number') return new Payload(bwrap, pid, exited, options.stdio.terminal, clock);
     bwrap.process.kill('SIGKILL');
     await exited;
@@ -88,10 +86,7 @@ export class Payload {
   }
 
   async #endedWithin(milliseconds: number): Promise<PayloadEnd | undefined> {
-    const early = new AbortController();
-    const end = await Promise.race([this.ended, sleep(this.#clock, milliseconds, early.signal).catch(() => undefined)]);
-    early.abort();
-    return end ?? undefined;
+    return within(this.#clock, milliseconds, this.ended);
   }
 
   /** The pid still means the process that bwrap told us. */
@@ -127,9 +122,7 @@ function follow(bwrap: BwrapProcess, clock: Clock): { childPid: Promise<number>;
   const told = new Promise<void>((resolve) => bwrap.status.once('close', resolve));
   const finish = async (code: number | null, signal: NodeJS.Signals | null): Promise<void> => {
     // What bwrap wrote before its end is in the pipe; init may hold the other end a moment longer.
-    const early = new AbortController();
-    await Promise.race([told, sleep(clock, KILL_MILLISECONDS, early.signal).catch(() => undefined)]);
-    early.abort();
+    await within(clock, KILL_MILLISECONDS, told);
     bwrap.status.destroy();
     exited.resolve(exitCode === undefined ? { ran: false, code, signal } : { ran: true, code: exitCode, signal: null });
   };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { BureauError, describeError, sleep, type Clock, type StageTimes } from '@bureau/core';
+import { BureauError, describeError, within, type Clock, type StageTimes } from '@bureau/core';
 import { writeFileAtomic } from '@bureau/files';
 import { serve, type IpcServer, type Log } from '@bureau/ipc';
 import { limitProcess } from '@bureau/native';
@@ -202,9 +202,13 @@ class Relay {
   /** Returns when the command may run; throws when it never will. */
   async #mayRun(): Promise<void> {
     const { launcher, clock } = this.#options;
-    const over = new AbortController();
-    const within = async (milliseconds: number, what: string): Promise<never> => {
-      await sleep(clock, milliseconds, over.signal);
+    const inTime = async <Value>(milliseconds: number, what: string, promise: Promise<Value>): Promise<Value> => {
+      const found = await within(
+        clock,
+        milliseconds,
+        promise.then((value) => ({ value })),
+      );
+      if (found !== undefined) return found.value;
       throw new BureauError('start_failed', `Expected ${what} within ${milliseconds} ms, found nothing; the command was not run`);
     };
     const early = Promise.race([
@@ -215,14 +219,10 @@ class Relay {
         throw new BureauError('stopped', STOPPED_BEFORE);
       }),
     ]);
-    try {
-      const go = await Promise.race([launcher.go, early, within(limits.GO_MILLISECONDS, 'the launcher to say "go"')]);
-      if (!go) throw new BureauError('start_failed', 'The launcher went away before it said "go"; the command was not run');
-      if (this.#config.holdForObserver)
-        await Promise.race([this.#hub.controlled, early, within(limits.HOLD_MILLISECONDS, 'a first observer with mode "control"')]);
-    } finally {
-      over.abort();
-    }
+    const go = await inTime(limits.GO_MILLISECONDS, 'the launcher to say "go"', Promise.race([launcher.go, early]));
+    if (!go) throw new BureauError('start_failed', 'The launcher went away before it said "go"; the command was not run');
+    if (!this.#config.holdForObserver) return;
+    await inTime(limits.HOLD_MILLISECONDS, 'a first observer with mode "control"', Promise.race([this.#hub.controlled, early]));
   }
 
   #run(): void {
@@ -277,9 +277,7 @@ class Relay {
   async #drainOutputs(): Promise<void> {
     this.#hub.release();
     this.#stdio.started();
-    const early = new AbortController();
-    await Promise.race([this.#outputsEnded, sleep(this.#options.clock, limits.DRAIN_MILLISECONDS, early.signal).catch(() => undefined)]);
-    early.abort();
+    await within(this.#options.clock, limits.DRAIN_MILLISECONDS, this.#outputsEnded);
     this.#stdio.close();
   }
 
