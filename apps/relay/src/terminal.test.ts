@@ -18,12 +18,13 @@ test('relay gives bash job control: Ctrl-Z, jobs, fg, Ctrl-C', async () => {
   const view = await relay.attach('control');
   await view.type("PS1='ready> '; PROMPT_COMMAND=\n");
   await view.until(/ready> $/);
-  await view.type('sh -c "echo slee""ping; exec sleep 1000"\n');
+  await view.type(`sh -c "trap 'echo go''ing' CONT; sleep 1000 & echo slee""ping; wait; wait"\n`);
   await view.until(/sleeping\r\n/);
   await view.type('\u001a');
   await view.until(/Stopped.*ready> $/s);
   await view.type('jobs; fg\n');
-  await view.until(/jobs; fg.*\[1\]\+ +Stopped.*exec sleep 1000"\r\n$/s);
+  // bash tells what it continues before it gives that the terminal, and continues it after: a Ctrl-C between the two would be bash's.
+  await view.until(/jobs; fg.*\[1\]\+ +Stopped.*\r\ngoing\r\n$/s);
   await view.type('\u0003');
   await view.until(/\^C.*ready> $/s);
   await view.type('echo code=$?; exit 9\n');
