@@ -167,6 +167,23 @@ test('a killed starter takes its program along', async () => {
     assert.ok(performance.now() < deadline, 'it lives on');
 });
 
+test('a TERM to all of the relay’s group is the relay’s to answer: the starter lives on, and its program with what it does by default', async () => {
+  await using starter = start('terminated');
+  starter.order(UID);
+  const pid = await born(starter);
+  const said = runShell(starter, 'echo ready; sleep 1000 & wait');
+  const ignored = (): bigint => BigInt(`0x${/^SigIgn:\s+(\w+)$/m.exec(readFileSync(`/proc/${starter.process.pid}/status`, 'utf8'))?.[1]}`);
+  // Before it has its uid nothing of a payload is there to be stopped.
+  while ((ignored() & (1n << 14n)) === 0n) await new Promise((resolve) => setTimeout(resolve, 1));
+  for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) starter.process.kill(name);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(starter.process.exitCode ?? starter.process.signalCode, null);
+  process.kill(pid, 'SIGTERM');
+  assert.deepEqual(await starter.ended, { code: null, signal: 'SIGTERM' }, 'the program has them as they were');
+  starter.group.kill();
+  await said;
+});
+
 const BAD_ORDERS: Readonly<Record<string, readonly [(starter: Started) => void, RegExp]>> = {
   'to be root': [(starter) => starter.order(0), /a uid that is not root's/],
   'to be nobody in particular': [(starter) => starter.order(0xffff_ffff), /a uid that is not root's/],

@@ -97,14 +97,20 @@ test('relay ends what the payload left running when its first process ends', asy
   assert.equal(await relay.ended(), 0);
 });
 
-test('SIGTERM to the relay stops its payload in good order', async () => {
-  await using relay = new RelayFixture(program, shell('trap "exit 9" TERM; echo ready; while :; do sleep 0.01; done'), { terminal: true });
-  await relay.running();
-  await (await relay.attach('observe')).until(/ready/);
-  relay.process.kill('SIGTERM');
-  assert.deepEqual((await relay.report('exited')).exit, { code: 9, signal: null, reason: 'stopped' });
-  assert.equal(await relay.ended(), 0);
-});
+for (const whom of ['the relay', 'all of the relay’s group, as the end of a stand does,'])
+  test(`SIGTERM to ${whom} stops its payload in good order`, async () => {
+    await using relay = new RelayFixture(program, shell('trap "exit 9" TERM; echo ready; while :; do sleep 0.01; done'), {
+      terminal: true,
+    });
+    await relay.running();
+    await (await relay.attach('observe')).until(/ready/);
+    const starter = processesOf(TEST_UID).filter((pid) => readProcess(pid)?.name === 'bureau-starter');
+    assert.equal(starter.length, 1);
+    if (whom !== 'the relay') for (const pid of starter) process.kill(pid, 'SIGTERM');
+    relay.process.kill('SIGTERM');
+    assert.deepEqual((await relay.report('exited')).exit, { code: 9, signal: null, reason: 'stopped' });
+    assert.equal(await relay.ended(), 0);
+  });
 
 test('relay reports a sandbox whose init was killed from outside', async () => {
   await using relay = new RelayFixture(program, shell('echo ready; sleep 1000'), { terminal: true });

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { spawn, type ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
+import { BureauError } from '@bureau/core';
 import { closeOnExecFrom, sendDescriptors } from '@bureau/native';
 import { oneLine } from './failure-text.ts';
 import { STARTER_WORDS_MAX_CHARACTERS } from './limits.ts';
@@ -25,15 +26,20 @@ export class Starter {
     closeOnExecFrom(3);
     // Of its own session: a signal to a relay's group is the relay's.
     this.process = spawn(program, [...args], { stdio: ['ignore', 'ignore', 'inherit', 'pipe'], env: {}, cwd: '/', detached: true });
+    // A relay that waits blocks its thread and would never hear of it.
+    this.process.on('error', (error) => (this.#said = error.message));
+    if (this.process.pid === undefined)
+      throw new BureauError(
+        'start_failed',
+        `Could not start ${program}: expected it in this build, and descriptors and processes left for it`,
+      );
     this.#control = this.process.stdio[CONTROL] as Socket;
     this.#control.on('error', () => undefined);
     this.#control.on('data', (piece: Buffer) => (this.#said = (this.#said + piece.toString()).slice(0, STARTER_WORDS_MAX_CHARACTERS)));
     this.process.once('exit', () => this.dismiss());
-    // A program that is missing shows as an end without a word.
-    this.process.on('error', (error) => (this.#said = error.message));
   }
 
-  /** Starts `program`, bureau-starter of this build (C, apps/bridge), which waits for {@link enlist}; whoever calls is root still. */
+  /** Starts `program`, bureau-starter of this build (C, apps/bridge), which waits for {@link enlist}; whoever calls is root still. Throws `start_failed`. */
   static start(program: string): Starter {
     return new Starter(program, []);
   }

@@ -15,9 +15,11 @@
 // When the whole host is out of memory, the kernel takes a payload before anything of the host's (0).
 static const char OOM_PREFERENCE[] = "500";
 
-static void write_file(int directory, const char *path, const char *text) {
-  int file = openat(directory, path, O_WRONLY | O_CLOEXEC);
-  if (file < 0 || write(file, text, strlen(text)) < 0) fail("cannot write %s: %s", path, strerror(errno));
+static void prefer_for_oom(void) {
+  int file = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  // EACCES: whoever started the stand has set a higher floor, so it is preferred already.
+  if (file < 0 || (write(file, OOM_PREFERENCE, sizeof OOM_PREFERENCE - 1) < 0 && errno != EACCES))
+    fail("cannot write /proc/self/oom_score_adj: %s", strerror(errno));
   close(file);
 }
 
@@ -29,7 +31,7 @@ pid_t born_into(const int *groups, size_t count) {
   // "0" means the writer, which the kernel moves without waiting for anybody.
   for (size_t at = 1; at < count; at++)
     if (write(groups[at], "0", 1) != 1) fail("cannot enter a control group of version 1: %s", strerror(errno));
-  write_file(AT_FDCWD, "/proc/self/oom_score_adj", OOM_PREFERENCE);
+  prefer_for_oom();
   return 0;
 }
 
@@ -52,8 +54,9 @@ static void prove(uid_t uid) {
   if (syscall(SYS_capget, &header, held) != 0) fail("cannot tell its capabilities");
   for (int at = 0; at < 2; at++)
     if ((held[at].effective | held[at].permitted | held[at].inheritable) != 0) fail("still has capabilities");
-  for (int capability = 0; capability <= CAP_LAST_CAP; capability++)
-    if (prctl(PR_CAPBSET_READ, capability, 0, 0, 0) == 1) fail("could gain capability %d", capability);
+  // To the last that this kernel knows, which may be newer than its headers here.
+  for (int capability = 0, bound; (bound = prctl(PR_CAPBSET_READ, capability, 0, 0, 0)) >= 0; capability++)
+    if (bound == 1) fail("could gain capability %d", capability);
   if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1) fail("may gain privileges");
   if (setresuid(0, 0, 0) == 0) fail("the way back to uid 0 is open");
 }

@@ -16,6 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+static const int HEEDED_BY_RELAY[] = {SIGTERM, SIGINT, SIGHUP};
+
 static _Noreturn void end_like(pid_t child) {
   int status;
   while (waitpid(child, &status, 0) < 0)
@@ -48,6 +50,8 @@ int main(int count, char **arguments) {
   for (size_t at = 0; at < order.count; at++) close(order.descriptors[at]);
   become(order.number, child == 0 ? self : relay);
   if (child == 0) become_program();
+  // A TERM to all of the relay's group is the relay's to answer: it stops its payload in good order, and this one ends as that does.
+  for (size_t at = 0; at < sizeof HEEDED_BY_RELAY / sizeof HEEDED_BY_RELAY[0]; at++) signal(HEEDED_BY_RELAY[at], SIG_IGN);
   close(CONTROL);
   end_like(child);
 }

@@ -35,8 +35,10 @@ void receive(const char magic[4], size_t most, struct message *message) {
   do size = recvmsg(CONTROL, &envelope, MSG_CMSG_CLOEXEC | MSG_WAITALL);
   while (size < 0 && errno == EINTR);
   if (size == 0) _exit(EXIT_NOTHING); // the relay has gone, or wants no sandbox any more
+  if (size < 0) fail("cannot hear the relay: %s", strerror(errno));
   message->count = 0;
   for (struct cmsghdr *part = CMSG_FIRSTHDR(&envelope); part != NULL; part = CMSG_NXTHDR(&envelope, part)) {
+    if (part->cmsg_len < CMSG_LEN(0)) break;
     if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
     size_t here = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
     if (message->count + here > most) fail("expected at most %zu descriptors", most);

@@ -35,7 +35,8 @@ void receive_bytes(void *bytes, size_t size);
 // Makes the process that will be the sandbox, in its control groups from its first instruction; 0 in it, its pid here.
 pid_t born_into(const int *groups, size_t count);
 
-// Becomes `uid` and the group of the same number for good, without any power, and proves it. Ends with the process `parent`.
+// Becomes `uid` and the group of the same number for good, without any power, and proves it. Ends with the process `parent`: by a signal once that is of
+// this uid too (root without CAP_KILL may send it none), before that by the end of CONTROL.
 void become(uid_t uid, pid_t parent);
 
 // In the new process: takes the program's words and descriptors from the relay, and becomes it.
