@@ -39,7 +39,7 @@ export class LimitedCgroup extends Cgroup {
     this.hold();
   }
 
-  /** Makes the group anew, so that its counters are its own. It is held to nothing yet, and nothing belongs into it before {@link hold}. */
+  /** Makes the group anew, so that its counters are its own. It is held to nothing yet: {@link hold} before anything of a stranger's runs in it. */
   make(): void {
     this.remove();
     super.create();
@@ -59,8 +59,8 @@ export class LimitedCgroup extends Cgroup {
 
   /**
    * What a process needs to be born in this group (`CLONE_INTO_CGROUP`), or to put itself into it: the unified tree's directory, then `tasks` of each
-   * tree of version 1, where the new process writes "0". Neither makes the kernel wait, as a move by another does for 10 ms. Whoever holds
-   * these can put its own children into the group, and nobody else's. Close-on-exec. Throws `cgroup_failed`.
+   * tree of version 1, where the new process writes "0". Neither makes the kernel wait, as a move by another does for 10 ms. The kernel judges a
+   * write into `tasks` by who opened it: whoever holds these can put any process into the group, so nobody but root may. Close-on-exec. Throws `cgroup_failed`.
    */
   openForBirth(): BirthDescriptors {
     using own = new DisposableStack();

@@ -11,11 +11,12 @@ export function groupsByUid(tree: CgroupTree, prefix: string): ReadonlyMap<numbe
   const found = new Map<number, Cgroup[]>();
   for (const name of tree.list().filter((each) => each.startsWith(`${prefix}-`))) {
     const group = tree.group(name);
-    const uid = group
+    const owner = group
       .pids()
-      .map((pid) => readProcessStatus(pid)?.uids[0])
-      .find((each) => each !== undefined && each !== 0);
-    if (uid !== undefined) found.set(uid, [...(found.get(uid) ?? []), group]);
+      .map((pid) => ({ pid, uid: readProcessStatus(pid)?.uids[0] }))
+      // Still there: its number may have become another's between the two looks.
+      .find(({ pid, uid }) => uid !== undefined && uid !== 0 && group.pids().includes(pid));
+    if (owner?.uid !== undefined) found.set(owner.uid, [...(found.get(owner.uid) ?? []), group]);
   }
   return found;
 }

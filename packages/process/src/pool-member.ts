@@ -67,6 +67,9 @@ export class PoolMember {
         cgroup: group,
       });
       return new PoolMember(child, group, clock);
+    } catch (error) {
+      group.tryRemove();
+      throw error;
     } finally {
       closeSync(log);
     }
@@ -95,11 +98,11 @@ export class PoolMember {
     return firstByte(this.reports, this.#clock);
   }
 
-  /** Kills everything in its group; resolves when nothing is left. */
+  /** Kills everything in its group; resolves when nothing is left, the group included. Throws `group_unkillable`. */
   async end(): Promise<void> {
     await this.#child.stop(0).catch(() => undefined);
     await endGroup(this.group, 0, this.#clock);
-    this.group.tryRemove();
+    await this.group.removeSoon();
     this.close();
   }
 

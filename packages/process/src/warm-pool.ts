@@ -45,15 +45,24 @@ export class WarmPool {
     return this.#waiting;
   }
 
-  /** Ends what earlier pools of this name left, but for the groups that serve somebody, by path. Throws `group_unkillable`. */
+  /**
+   * Ends what earlier pools of this name left, but for the groups that serve somebody, by path. Throws `group_unkillable` when something
+   * survives; everything else has ended then.
+   */
   async clear(serving: ReadonlySet<string>): Promise<void> {
     const { tree, clock } = this.#options;
+    const failures: unknown[] = [];
     for (const name of this.#earlier) {
       const group = tree.group(name);
       if (serving.has(group.path)) continue;
-      await endGroup(group, 0, clock);
-      group.tryRemove();
+      try {
+        await endGroup(group, 0, clock);
+        group.tryRemove();
+      } catch (error) {
+        failures.push(error);
+      }
     }
+    if (failures.length > 0) throw failures[0];
   }
 
   /** Starts members until the pool is full; resolves then, or when it is closed or has failed to. Never rejects. */
@@ -71,11 +80,10 @@ export class WarmPool {
     this.#fillSoon();
     const member = waiting ?? (await this.#start(this.#options.program.hurriedArgs));
     try {
-      // Before that it may still be on its way into the pool's group, and would leave again the one it is moved to.
       await member.warm;
       return member;
     } catch (error) {
-      await member.end();
+      await member.end().catch((failure: unknown) => this.#options.onFailure(describeError(failure)));
       throw error;
     }
   }
@@ -112,7 +120,8 @@ export class WarmPool {
   /** Never one that is there: a process of this number may have left a member that serves. */
   #newGroup(): Cgroup {
     const { tree, prefix } = this.#options;
-    const there = new Set(groupsCalled(this.#options));
+    // What was there before may yet be cleared: its names are not given out either.
+    const there = new Set([...this.#earlier, ...groupsCalled(this.#options)]);
     for (;;) {
       this.#next += 1;
       const name = `${prefix}-${process.pid}-${this.#next}`;
@@ -125,7 +134,7 @@ export class WarmPool {
     if (place === -1 || this.#closed) return;
     this.#waiting.splice(place, 1);
     this.#options.onFailure(`process ${member.pid} of the pool ended while it waited`);
-    void member.end();
+    member.end().catch((error: unknown) => this.#options.onFailure(describeError(error)));
     this.#fillAfter(REFILL_AFTER_FAILURE_MILLISECONDS);
   }
 
