@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { rmSync } from 'node:fs';
+import { hasCode } from '@bureau/core';
 import { ensurePrincipalDirectories, ensureRelayDirectory, ensureWorkspace } from '@bureau/instance';
 import type { WarmPool } from '@bureau/process';
 import type { BundleHeader } from '@bureau/protocol';
@@ -29,6 +30,8 @@ export interface SandboxStart {
   readonly quiet: QuietMoment;
   /** Aborted: it is given up at its next step. */
   readonly cancel: AbortSignal | undefined;
+  /** Aborted: its end is asked for already, so nothing waits for a quiet moment. */
+  readonly hurry: AbortSignal;
   /** The payload's command runs; perhaps long after the start. */
   readonly onRunning: () => void;
 }
@@ -39,7 +42,7 @@ interface Judged {
   readonly relay: EnlistedRelay;
   readonly faults: LifecycleTimes;
   /** Said once the payload may run. */
-  readonly started: () => void;
+  readonly started: (runs: boolean) => void;
 }
 
 /**
@@ -68,7 +71,7 @@ export async function startSandbox(deps: LauncherDeps, start: SandboxStart): Pro
     await endGroups(deps, relays, number).catch(() => undefined);
     throw error;
   } finally {
-    started();
+    started(false);
   }
 }
 
@@ -122,9 +125,10 @@ async function startJudged(deps: LauncherDeps, start: SandboxStart, { header, re
       onRunning: start.onRunning,
     });
     // The payload runs: what it asks meanwhile its proxy answers when it has its keys. The processors are its own for a moment.
-    started();
-    await start.quiet.wait();
-    await proxy.bringUp();
+    started(true);
+    await start.quiet.wait(start.hurry);
+    start.cancel?.throwIfAborted();
+    await bringUp(proxy);
     faults.reached('create.served');
     placeSocketLink(paths, input.principal, places.proxySocket);
     faults.reached('create.linked');
@@ -134,6 +138,22 @@ async function startJudged(deps: LauncherDeps, start: SandboxStart, { header, re
   }
   deps.logger.info({ principal: input.principal, number, id: input.id, milliseconds: faults.milliseconds }, 'sandbox created');
   return record;
+}
+
+/** What a call to a service manager that is being replaced throws, or to one whose launcher is. */
+const MANAGER_AWAY: readonly string[] = ['leaving', 'connection_lost', 'connection_refused', 'start_cancelled'];
+
+/**
+ * The payload runs: only what its proxy or its bundle says may end it. A service manager that is being replaced is asked again until there is a proxy, by
+ * the next launcher if this one leaves too.
+ */
+async function bringUp(proxy: ProxyLink): Promise<void> {
+  try {
+    await proxy.bringUp();
+  } catch (error) {
+    if (!MANAGER_AWAY.some((code) => hasCode(error, code))) throw error;
+    proxy.keepUp().catch(() => undefined);
+  }
 }
 
 /** The secrets that the judged spec asks for as files, and no other. */

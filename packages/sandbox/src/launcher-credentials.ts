@@ -113,14 +113,16 @@ export class LauncherCredentials {
     return this.#judge(principal, ciphertext, this.#lastAccepted(number));
   }
 
-  /** The header of a bundle that was opened before; undefined for another, or one whose signer is no operator any more: it is opened, and refused by that. */
+  /** The header of a bundle that was opened before and marked as the last; undefined for another, or one whose signer is no operator any more: it is opened, and judged by that. */
   #judgeAgain(principal: PrincipalName, number: number, ciphertext: Uint8Array): BundleHeader | undefined {
     const seen = this.#seen.get(number);
-    if (seen === undefined || !Buffer.from(seen.ciphertext).equals(ciphertext)) return undefined;
+    const last = this.#lastAccepted(number);
+    if (seen === undefined || last?.contentDigest !== seen.contentDigest || !Buffer.from(seen.ciphertext).equals(ciphertext))
+      return undefined;
     const { operatorsDirectory, policyFile } = this.#deps;
     const names = namesOf(seen.signer, readOperators(operatorsDirectory, this.#parsedKeys));
     if (names.length === 0) return undefined;
-    judgeHeader(seen.header, seen.contentDigest, this.#rules(principal, this.#lastAccepted(number)));
+    judgeHeader(seen.header, seen.contentDigest, this.#rules(principal, last));
     demandSigner(names, principal, readPolicy(policyFile));
     return seen.header;
   }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { BureauError } from '@bureau/core';
 import { PRINCIPAL, launcherStand, told, type LauncherStand } from './testing/launcher-fixture.ts';
 
 const recordFile = ({ paths }: LauncherStand): string => `${paths.launcherStateDirectory}/0.sandbox.json`;
@@ -99,6 +100,23 @@ test('Launcher.create() with a bundle that is refused leaves no control group in
   await assert.rejects(launcher.create({ ...input, bundle }), { code: 'bundle_unreadable' });
   assert.deepEqual(groups(), []);
   assert.equal((await launcher.create(input)).id, 'a-1');
+});
+
+test('Launcher.create() does not end a payload that runs because the service manager is being replaced', async (context) => {
+  const stand = await launcherStand(context);
+  const launcher = stand.start();
+  await launcher.adopt();
+  const refusals = [new BureauError('leaving', 'is being replaced'), new BureauError('leaving', 'still')];
+  stand.beforeProxy = async () => {
+    const refusal = refusals.shift();
+    if (refusal !== undefined) throw refusal;
+  };
+  const { id } = await launcher.create(stand.input('a-0'));
+  assert.equal(id, 'a-0');
+  assert.notDeepEqual(stand.pids(0), []);
+  while (stand.fed.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.deepEqual(stand.asked, ['listen 0', 'start 0', 'start 0', 'start 0']);
+  assert.equal(launcher.list()[0]?.state, 'running');
 });
 
 test('Launcher.create() leaves nothing when there is no proxy', async (context) => {

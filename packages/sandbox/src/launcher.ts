@@ -38,6 +38,8 @@ export class Launcher {
   readonly #relayGroups: RelayGroups;
   readonly #stand: StandLink;
   readonly #quiet: QuietMoment;
+  /** Of the starts that are under way: aborted when their end is asked for. */
+  readonly #hurries = new Map<PrincipalName, AbortController>();
 
   constructor(deps: LauncherDeps) {
     this.#deps = deps;
@@ -103,6 +105,7 @@ export class Launcher {
 
   /** See `launcherContract.destroy`. One that is being created is stopped once it stands. */
   async destroy(principal: PrincipalName, id: string, graceMilliseconds: number): Promise<ExitReport> {
+    this.#hurries.get(principal)?.abort();
     await this.#turns.settled(principal);
     const number = this.#numberOf(principal, id);
     const live = this.#live.get(number);
@@ -197,13 +200,17 @@ export class Launcher {
       this.#deps.faults.reached('create.running');
       sandbox?.markRunning();
     };
+    const hurry = new AbortController();
+    this.#hurries.set(input.principal, hurry);
     const record = await startSandbox(this.#deps, {
-      ...{ input, number, proxy, cancel, onRunning },
+      ...{ input, number, proxy, cancel, hurry: hurry.signal, onRunning },
       ...{ records: this.#records, pool: this.#relays, relays: this.#relayGroups, quiet: this.#quiet },
-    }).catch((error: unknown) => {
-      this.#records.remove(number);
-      throw error;
-    });
+    })
+      .catch((error: unknown) => {
+        this.#removeRecord(number);
+        throw error;
+      })
+      .finally(() => this.#hurries.delete(input.principal));
     sandbox = this.#follow(record, runs ? 'running' : 'creating', proxy);
     this.#watchers.tell(sandbox.info);
     return sandbox.info;
@@ -317,6 +324,15 @@ export class Launcher {
       throw new BureauError('not_found', `"${principal}" has no sandbox ${id} on this machine`, { data: { principal, id } });
     }
     return number;
+  }
+
+  /** Of a start that failed, whose reason is told. */
+  #removeRecord(number: number): void {
+    try {
+      this.#records.remove(number);
+    } catch (error) {
+      this.#deps.logger.error({ number, error: describeError(error) }, 'record of a failed start was not removed');
+    }
   }
 
   #forget(number: number): void {

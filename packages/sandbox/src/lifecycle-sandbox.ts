@@ -123,7 +123,7 @@ export class LiveSandbox {
     this.#deps.proxy.release();
   }
 
-  /** A relay that was killed before its sandbox ran leaves bubblewrap waiting for ever: its group is not empty, and nobody listens. */
+  /** A relay that stands still without serving, or left anything in its group: that is not empty, and nobody listens. */
   async #endOrphan(): Promise<void> {
     try {
       using _relay = await this.#connectRelay();

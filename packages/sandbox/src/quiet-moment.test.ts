@@ -36,14 +36,14 @@ test('QuietMoment.wait() resolves when each start has had its moment, for all wh
   const { quiet, pass } = quietMoment(context);
   const [first, second] = [quiet.begin(), quiet.begin()];
   const waits = [watched(quiet.wait()), watched(quiet.wait())];
-  first();
-  first(); // a second time counts for nothing
+  first(true);
+  first(true); // a second time counts for nothing
   await pass(QUIET_MILLISECONDS);
   assert.deepEqual(
     waits.map(({ isOver }) => isOver()),
     [false, false],
   );
-  second();
+  second(true);
   await pass(QUIET_MILLISECONDS - 1);
   const third = quiet.begin();
   await pass(QUIET_MILLISECONDS);
@@ -52,9 +52,9 @@ test('QuietMoment.wait() resolves when each start has had its moment, for all wh
     [false, false],
     'another start began meanwhile',
   );
-  third();
+  third(true);
   const fourth = quiet.begin();
-  fourth();
+  fourth(true);
   await pass(QUIET_MILLISECONDS);
   assert.deepEqual(
     waits.map(({ isOver }) => isOver()),
@@ -83,4 +83,21 @@ test('QuietMoment.wait() resolves when nothing was ever started', async (context
   const wait = watched(quiet.wait());
   await pass(QUIET_MILLISECONDS);
   assert.equal(wait.isOver(), true);
+});
+
+test('QuietMoment.wait() gives no time to starts that failed, and hurries when it is told to', async (context) => {
+  const { quiet, pass } = quietMoment(context);
+  for (let count = 0; count < 100; count += 1) quiet.begin()(false);
+  const wait = watched(quiet.wait());
+  await pass(0);
+  assert.equal(wait.isOver(), true);
+  quiet.begin();
+  const hurry = new AbortController();
+  const hurried = watched(quiet.wait(hurry.signal));
+  await pass(1);
+  assert.equal(hurried.isOver(), false);
+  hurry.abort();
+  await pass(0);
+  assert.equal(hurried.isOver(), true);
+  await quiet.wait(hurry.signal);
 });

@@ -18,31 +18,37 @@ export class QuietMoment {
     this.#clock = clock;
   }
 
-  /** A start begins; what comes back ends it, once. */
-  begin(): () => void {
+  /** A start begins; what comes back ends it, once, and says whether its payload runs now. */
+  begin(): (runs: boolean) => void {
     this.#starts += 1;
     this.#timer?.clear();
     let isOver = false;
-    return () => {
+    return (runs) => {
       if (isOver) return;
       isOver = true;
       this.#starts -= 1;
       const now = this.#clock.monotonic();
-      this.#busyUntil = Math.max(this.#busyUntil, now) + QUIET_MILLISECONDS;
+      if (runs) this.#busyUntil = Math.min(Math.max(this.#busyUntil, now) + QUIET_MILLISECONDS, now + QUIET_LATEST_MILLISECONDS);
       this.#settle();
     };
   }
 
-  /** Resolves when no start is under way and each has had `QUIET_MILLISECONDS`, at the latest `QUIET_LATEST_MILLISECONDS` from now. */
-  wait(): Promise<void> {
+  /**
+   * Resolves when no start is under way and each has had `QUIET_MILLISECONDS`, at the latest `QUIET_LATEST_MILLISECONDS` from now, and at once when
+   * `hurry` is aborted.
+   */
+  wait(hurry?: AbortSignal): Promise<void> {
+    if (hurry?.aborted === true) return Promise.resolve();
     return new Promise((resolve) => {
       const done = (): void => {
         latest.clear();
         this.#waiting.delete(done);
+        hurry?.removeEventListener('abort', done);
         resolve();
       };
       const latest = this.#clock.setTimer(QUIET_LATEST_MILLISECONDS, done);
       this.#waiting.add(done);
+      hurry?.addEventListener('abort', done, { once: true });
       this.#settle();
     });
   }

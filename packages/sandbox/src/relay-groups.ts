@@ -31,7 +31,8 @@ export class RelayGroups {
 
   /** The relay's group of this number, if it has one. */
   of(number: number): Cgroup | undefined {
-    return this.#groups.get(number)?.[0];
+    const groups = this.#groups.get(number);
+    return groups?.find((group) => group.populated()) ?? groups?.[0];
   }
 
   set(number: number, group: Cgroup): void {

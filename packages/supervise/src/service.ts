@@ -114,7 +114,9 @@ export class Service {
     if (this.#released) throw this.#cancelled();
     this.#wanted = true;
     await this.#inTurn(async () => {
-      if (this.#running === undefined && this.#wanted) this.#listeners ??= bindListeners(this.definition);
+      // One that was found and lives has sockets of its own; the start that follows takes it over or replaces it.
+      const lives = this.#running !== undefined || this.#cgroup?.populated() === true;
+      if (!lives && this.#wanted) this.#listeners ??= bindListeners(this.definition);
     });
   }
 

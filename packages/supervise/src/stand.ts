@@ -117,7 +117,7 @@ export class Stand implements AsyncDisposable {
         await service?.stop(STOP_GRACE_MILLISECONDS);
         // Asked for again meanwhile: then it stays known.
         if (service?.wanted === true) return {};
-        this.#services.delete(name);
+        if (this.#services.get(name) === service) this.#services.delete(name);
         return {};
       },
       status: () => ({ build: this.#facts.build, services: [...this.#services.values()].map((service) => service.status) }),
