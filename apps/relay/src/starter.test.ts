@@ -80,13 +80,18 @@ function message(magic: string, number: number): Buffer {
   return bytes;
 }
 
-/** The process that it made, once it waits with its uid. */
-async function born({ group }: Started): Promise<number> {
+/** Looks until there is something; fails after ten seconds. */
+async function found<Thing>(otherwise: string, look: () => Thing | undefined): Promise<Thing> {
   for (const deadline = performance.now() + 10_000; ; await new Promise((resolve) => setTimeout(resolve, 1))) {
-    const [pid] = group.pids();
-    if (pid !== undefined && readProcessStatus(pid)?.capInheritable === 0n) return pid;
-    assert.ok(performance.now() < deadline, 'nothing was born within 10 s');
+    const thing = look();
+    if (thing !== undefined) return thing;
+    assert.ok(performance.now() < deadline, `${otherwise} after 10 s`);
   }
+}
+
+/** The process that it made, once it waits with its uid. */
+function born({ group }: Started): Promise<number> {
+  return found('nothing is born', () => group.pids().find((pid) => readProcessStatus(pid)?.capInheritable === 0n));
 }
 
 /** Runs a shell script as the program; all that it puts out. */
@@ -159,12 +164,7 @@ test('a killed starter takes its program along', async () => {
   void runShell(starter, 'sleep 1000 & wait');
   starter.process.kill('SIGKILL');
   await starter.ended;
-  for (
-    const deadline = performance.now() + 10_000;
-    readProcess(pid)?.zombie === false;
-    await new Promise((resolve) => setTimeout(resolve, 1))
-  )
-    assert.ok(performance.now() < deadline, 'it lives on');
+  await found('it lives on', () => readProcess(pid)?.zombie !== false || undefined);
 });
 
 test('a TERM to all of the relay’s group is the relay’s to answer: the starter lives on, and its program with what it does by default', async () => {
@@ -174,7 +174,7 @@ test('a TERM to all of the relay’s group is the relay’s to answer: the start
   const said = runShell(starter, 'echo ready; sleep 1000 & wait');
   const ignored = (): bigint => BigInt(`0x${/^SigIgn:\s+(\w+)$/m.exec(readFileSync(`/proc/${starter.process.pid}/status`, 'utf8'))?.[1]}`);
   // Before it has its uid nothing of a payload is there to be stopped.
-  while ((ignored() & (1n << 14n)) === 0n) await new Promise((resolve) => setTimeout(resolve, 1));
+  await found('it heeds TERM', () => (ignored() & (1n << 14n)) !== 0n || undefined);
   for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) starter.process.kill(name);
   await new Promise((resolve) => setImmediate(resolve));
   assert.equal(starter.process.exitCode ?? starter.process.signalCode, null);

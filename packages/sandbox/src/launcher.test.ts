@@ -114,7 +114,8 @@ test('Launcher.create() does not end a payload that runs because the service man
   const { id } = await launcher.create(stand.input('a-0'));
   assert.equal(id, 'a-0');
   assert.notDeepEqual(stand.pids(0), []);
-  while (stand.fed.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  for (const deadline = performance.now() + 20_000; stand.fed.length === 0; await new Promise((resolve) => setTimeout(resolve, 5)))
+    assert.ok(performance.now() < deadline, 'its proxy was not asked for again within 20 s');
   assert.deepEqual(stand.asked, ['listen 0', 'start 0', 'start 0', 'start 0']);
   assert.equal(launcher.list()[0]?.state, 'running');
 });

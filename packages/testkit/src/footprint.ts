@@ -53,7 +53,8 @@ export function lookAt(paths: InstancePaths, uidBase: number): Sighting {
   const keepers = new Set(there.filter(({ role }) => role === 'stand' || role === 'launcher').map(({ pid }) => pid));
   // Those that wait for their order come and go with what was taken last; without their keeper they are left over like any other.
   const kept = new Set(there.filter(({ role, parent }) => role.endsWith(':waiting') && keepers.has(parent)).map(({ pid }) => pid));
-  const live = there.filter(({ role, pid, parent }) => !role.endsWith(':waiting') || !(kept.has(pid) || kept.has(parent)));
+  const waits = ({ role, pid, parent }: InstanceProcess): boolean => role.endsWith(':waiting') && (kept.has(pid) || kept.has(parent));
+  const live = there.filter((each) => !waits(each));
   const directories = [paths.runDir, paths.stateDir, paths.configDir, paths.logDir];
   const footprint: Footprint = {
     processes: live.map(({ role, program }) => `${role} ${program}`).toSorted(),
@@ -69,7 +70,7 @@ export function lookAt(paths: InstancePaths, uidBase: number): Sighting {
       if (keepers.size === 0 || !POOL_GROUP.test(directory)) return [directory];
       const inside = there.filter(({ cgroup }) => cgroup !== '' && directory.endsWith(cgroup));
       // Its name is that of nobody: who lives in it is what stays the same.
-      return inside.every(({ pid, parent }) => kept.has(pid) || kept.has(parent)) && inside.length > 0
+      return inside.length > 0 && inside.every(waits)
         ? []
         : [directory.replace(POOL_GROUP, `/$1 of ${[...new Set(inside.map(({ role }) => role))].toSorted().join(' ') || 'nobody'}`)];
     }),
