@@ -29,7 +29,7 @@ export async function build(root: string): Promise<string> {
 
 async function make(root: string, builds: string, name: string): Promise<void> {
   const { bundleApplication } = await import('./bundle-application.ts'); // lazy: a no-op must stay quick
-  const { compilePrograms } = await import('./compile-bridge.ts');
+  const { compilePrograms } = await import('./compile-c-programs.ts');
   const { copyNativePackages } = await import('./native-files.ts');
   const fresh = join(builds, `.new-${name}-${process.pid}`);
   rmSync(fresh, { recursive: true, force: true });

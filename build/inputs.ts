@@ -14,11 +14,11 @@ export const BUILD_NAME = /^[0-9a-f]{16}$/;
 const SINGLE_INPUTS = [
   'package-lock.json',
   'tsconfig.json',
-  'apps/bridge/compile.sh',
+  'apps/c-programs/compile.sh',
   'build/applications.ts',
   'build/bundle.ts',
   'build/bundle-application.ts',
-  'build/compile-bridge.ts',
+  'build/compile-c-programs.ts',
   'build/inputs.ts',
   'build/native-files.ts',
   'packages/observe/node_modules/node-pty/build/Release/pty.node',

@@ -8,12 +8,12 @@ import { basename, isAbsolute, join, resolve } from 'node:path';
 import { rolldown } from 'rolldown';
 import { APPLICATIONS } from '../applications.ts';
 import { bundleApplication } from '../bundle-application.ts';
-import { compilePrograms } from '../compile-bridge.ts';
+import { compilePrograms } from '../compile-c-programs.ts';
 
 /** Bundles `folder` (relative to `root`) into `directory`. Throws on an import that leads nowhere. */
 async function bundleFolder(root: string, folder: string, directory: string): Promise<void> {
   const application = APPLICATIONS.find((name) => folder === `apps/${name}`);
-  if (folder === 'apps/bridge') compilePrograms(root, directory);
+  if (folder === 'apps/c-programs') compilePrograms(root, directory);
   else if (application !== undefined) await bundleApplication(root, application, directory);
   else if (folder.startsWith('packages/')) await bundlePackage(root, folder, directory);
   else throw new Error(`${folder} is neither a package nor an application that build/applications.ts lists`);

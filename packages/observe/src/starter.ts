@@ -39,7 +39,7 @@ export class Starter {
     this.process.once('exit', () => this.dismiss());
   }
 
-  /** Starts `program`, bureau-starter of this build (C, apps/bridge), which waits for {@link enlist}; whoever calls is root still. Throws `start_failed`. */
+  /** Starts `program`, bureau-starter of this build (C, apps/c-programs), which waits for {@link enlist}; whoever calls is root still. Throws `start_failed`. */
   static start(program: string): Starter {
     return new Starter(program, []);
   }

@@ -28,7 +28,7 @@ export interface SandboxPlan {
   readonly gid: number;
   /** `.p/<n>/agent`: what the payload sees at `/run/bureau`. */
   readonly agentDirectory: string;
-  /** The programs of this build that every sandbox has (`apps/bridge`), and nothing else. */
+  /** The programs of this build that every sandbox has (`apps/c-programs`), and nothing else. */
   readonly toolsDirectory: string;
   /** Owned by `uid`: what the payload sees at `/workspace`. */
   readonly workspaceDirectory: string;

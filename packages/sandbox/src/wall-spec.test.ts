@@ -105,7 +105,7 @@ test('bureau-bridge and bureau-proxy-call work in a root that has no program of 
   const built = mkdtempSync('/srv/bureau-bridge-');
   const server = createServer((_request, response) => response.end('from the proxy\n'));
   try {
-    compileInto(built, 'bridge', 'call', 'exec');
+    compileInto(built, 'bridge', 'exec', 'proxy-call');
     using wall = new WallFixture(built);
     await new Promise<void>((resolve) => server.listen(join(wall.agent, 'proxy.sock'), resolve));
     execFileSync('chmod', ['0666', join(wall.agent, 'proxy.sock')]);

@@ -16,7 +16,7 @@ export function compileExec(output: string): void {
 }
 
 function compile(program: string, output: string): void {
-  const script = join(import.meta.dirname, '../../../../apps/bridge/compile.sh');
+  const script = join(import.meta.dirname, '../../../../apps/c-programs/compile.sh');
   const env = { PATH: '/usr/bin:/bin', PROGRAM: program };
   execFileSync('/bin/sh', [script, output], { env, stdio: 'pipe', timeout: COMPILE_MILLISECONDS });
 }

@@ -13,7 +13,7 @@ export interface RelayProgram extends Disposable {
   readonly script: string;
 }
 
-/** Bundles the relay of this checkout into a new directory, which goes when the result is disposed. A test that calls it names `apps/bridge` and `apps/relay` in `"testPrograms"` of its package.json. */
+/** Bundles the relay of this checkout into a new directory, which goes when the result is disposed. A test that calls it names `apps/c-programs` and `apps/relay` in `"testPrograms"` of its package.json. */
 export async function buildRelayProgram(): Promise<RelayProgram> {
   const root = join(import.meta.dirname, '../../../..');
   const directory = mkdtempSync(join(tmpdir(), 'bureau-relay-test-'));

@@ -218,14 +218,14 @@ export class WallFixture implements Disposable {
   }
 }
 
-/** Compiles programs of apps/bridge where a build of `directory` would have them. A test that calls it names `apps/bridge` in `"testPrograms"` of its package.json. */
-export function compileInto(directory: string, ...programs: ('bridge' | 'call' | 'exec')[]): void {
+/** Compiles programs of apps/c-programs where a build of `directory` would have them. A test that calls it names `apps/c-programs` in `"testPrograms"` of its package.json. */
+export function compileInto(directory: string, ...programs: ('bridge' | 'exec' | 'proxy-call')[]): void {
   mkdirSync(join(directory, 'inside'), { recursive: true });
   for (const path of [directory, join(directory, 'inside')]) chmodSync(path, 0o755);
-  const names = { bridge: 'bureau-bridge', call: 'bureau-proxy-call', exec: 'bureau-exec' };
   for (const program of programs) {
-    const words = [join(import.meta.dirname, '../../../../apps/bridge/compile.sh'), join(directory, 'inside', names[program])];
-    execFileSync('/bin/sh', words, { env: { PATH: '/usr/bin:/bin', PROGRAM: program }, timeout: PAYLOAD_MILLISECONDS });
+    const script = join(import.meta.dirname, '../../../../apps/c-programs/compile.sh');
+    const output = join(directory, 'inside', `bureau-${program}`);
+    execFileSync('/bin/sh', [script, output], { env: { PATH: '/usr/bin:/bin', PROGRAM: program }, timeout: PAYLOAD_MILLISECONDS });
   }
 }
 

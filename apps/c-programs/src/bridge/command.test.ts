@@ -7,11 +7,12 @@ import { createServer as createHttpServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test, type TestContext } from 'node:test';
-import { compileBridge, directoryOf, serveUnix, type Build } from './bridge.testing.ts';
+import { compileBuilds, type Build } from '../compile.testing.ts';
+import { directoryOf, serveUnix } from './bridge.testing.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'bureau-bridge-build-'));
 let programs: Record<Build, string>;
-before(() => void (programs = compileBridge(folder)));
+before(() => void (programs = compileBuilds(folder, 'bridge')));
 after(() => rmSync(folder, { recursive: true }));
 
 interface Ended {

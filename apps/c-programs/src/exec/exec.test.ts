@@ -5,13 +5,13 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { compileBridge, type Build } from '../bridge.testing.ts';
+import { compileBuilds, type Build } from '../compile.testing.ts';
 
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'bureau-exec-')));
 const [first, second] = [join(folder, 'first'), join(folder, 'second')];
 let programs: Record<Build, string>;
 before(() => {
-  programs = compileBridge(folder, 'exec');
+  programs = compileBuilds(folder, 'exec');
   for (const directory of [first, join(first, 'both'), second]) mkdirSync(directory);
   const write = (path: string, text: string, mode: number): void => writeFileSync(path, text, { mode });
   write(join(first, 'formless'), 'echo "$0: $*"; exit 3\n', 0o755);

@@ -1,30 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, connect, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-
-/** The bridge as it ships, and the same sources with the sanitizers of the compiler. */
-export type Build = 'hardened' | 'sanitized';
-
-/** Compiles both of a program of compile.sh into a directory that the caller removes. */
-export function compileBridge(directory: string, program: 'bridge' | 'exec' = 'bridge'): Record<Build, string> {
-  const compile = (name: Build, ...flags: string[]): string => {
-    const output = join(directory, name);
-    const script = join(import.meta.dirname, '../compile.sh');
-    const { status, stderr } = spawnSync('/bin/sh', [script, output, ...flags], {
-      encoding: 'utf8',
-      timeout: 120_000,
-      env: { PATH: '/usr/bin:/bin', PROGRAM: program },
-    });
-    if (status !== 0) throw new Error(`${program} does not compile: ${stderr}`);
-    return output;
-  };
-  return { hardened: compile('hardened'), sanitized: compile('sanitized', '--sanitize') };
-}
 
 /** A running bridge with what it printed on stderr; a sanitizer would speak there. */
 export interface RunningBridge {

@@ -11,7 +11,10 @@ const directory = mkdtempSync(join(tmpdir(), 'bureau-call-'));
 const program = join(directory, 'bureau-proxy-call');
 const compile = join(dirname(dirname(import.meta.dirname)), 'compile.sh');
 // With the checks of the compiler for memory and undefined behaviour: each one ends the program with a report.
-const compiled = spawnSync('/bin/sh', [compile, program, '--sanitize'], { encoding: 'utf8', env: { ...process.env, PROGRAM: 'call' } });
+const compiled = spawnSync('/bin/sh', [compile, program, '--sanitize'], {
+  encoding: 'utf8',
+  env: { ...process.env, PROGRAM: 'proxy-call' },
+});
 assert.equal(compiled.status, 0, compiled.stderr);
 after(() => rmSync(directory, { recursive: true }));
 

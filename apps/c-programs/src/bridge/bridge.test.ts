@@ -9,12 +9,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
-import { compileBridge, dial, directoryOf, readAll, serveUnix, startBridge, type Build } from './bridge.testing.ts';
+import { compileBuilds, type Build } from '../compile.testing.ts';
+import { dial, directoryOf, readAll, serveUnix, startBridge } from './bridge.testing.ts';
 
 const MIB = 1024 * 1024;
 const folder = mkdtempSync(join(tmpdir(), 'bureau-bridge-build-'));
 let programs: Record<Build, string>;
-before(() => void (programs = compileBridge(folder)));
+before(() => void (programs = compileBuilds(folder, 'bridge')));
 after(() => rmSync(folder, { recursive: true }));
 
 function residentBytes(pid: number | undefined): number {
