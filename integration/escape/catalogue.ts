@@ -20,7 +20,7 @@ export const HOST_ATTACKS: readonly HostAttack[] = [
     title: 'Be root for the host: as a process, as the owner of a file, as the peer of a socket (all three looked at from the host)',
     guard: 'the relay has the principal’s uid before it starts bwrap',
     control: 'bwrap started by root',
-    file: 'outside.test.ts',
+    file: 'outside-processes.test.ts',
   },
   {
     name: 'planted_link',
@@ -62,7 +62,7 @@ export const HOST_ATTACKS: readonly HostAttack[] = [
       'Leave files in a shared workspace that make tools of the host run code: git’s fsmonitor and hooks, .envrc, .npmrc, package.json',
     guard: 'command line and daemon copy files and run no tool in them',
     control: 'a person who runs git status there',
-    file: 'outside.test.ts',
+    file: 'outside-left-behind.test.ts',
   },
   {
     name: 'fork_bomb',
@@ -102,7 +102,7 @@ export const HOST_ATTACKS: readonly HostAttack[] = [
     title: 'Outlive the end: double fork, own session, signals ignored, stopped processes',
     guard: 'a pid namespace that dies with its init; cgroup.kill',
     control: 'no --unshare-pid, and the first process alone killed',
-    file: 'outside.test.ts',
+    file: 'outside-processes.test.ts',
   },
   {
     name: 'words_as_options',
@@ -110,7 +110,7 @@ export const HOST_ATTACKS: readonly HostAttack[] = [
     title: 'Be taken for an option of bwrap: names, commands, variables with leading --, newlines, NUL, bidirectional text',
     guard: 'parsed names, argument vectors, a refusal of NUL',
     control: 'a NUL let through into the list of arguments: / is bound',
-    file: 'outside.test.ts',
+    file: 'outside-words.test.ts',
   },
   {
     name: 'two_sandboxes',
@@ -118,7 +118,7 @@ export const HOST_ATTACKS: readonly HostAttack[] = [
     title: 'Meet another principal: /tmp, /dev/shm, System V memory, abstract sockets, its proxy’s socket',
     guard: 'a mount, ipc and network namespace each; one uid each, checked by the proxy',
     control: 'both without --unshare-ipc and --unshare-net, and one /tmp',
-    file: 'outside.test.ts',
+    file: 'outside-left-behind.test.ts',
   },
   {
     name: 'names_of_the_run_directory',
@@ -126,7 +126,7 @@ export const HOST_ATTACKS: readonly HostAttack[] = [
     title: 'Be called like something in the run directory: .p, .sys, launcher.sock, ..',
     guard: 'parsePrincipalName',
     control: 'a good name gets its link there',
-    file: 'outside.test.ts',
+    file: 'outside-words.test.ts',
   },
   {
     name: 'linked_match',
