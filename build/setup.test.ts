@@ -167,5 +167,5 @@ test('script/setup refuses other users and unknown arguments in one line', () =>
   assert.match(stderr, /^setup: needs root [^\n]*\n$/);
   const wrong = setup('--fast');
   assert.equal(wrong.code, 2);
-  assert.match(wrong.err, /unknown argument '--fast'; expected nothing, --quiet, --bazel, --tests or --vm\n$/);
+  assert.match(wrong.err, /unknown argument '--fast'; expected nothing, --quiet, --arm64, --bazel, --tests or --vm\n$/);
 });

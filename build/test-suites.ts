@@ -9,14 +9,19 @@ export interface TestFile {
   readonly file: string;
 }
 
-/** Tests that walk hundreds of faults, each with a whole command: by name only, since they take longer than all others together. */
-const DEEP = /^integration\/faults\/deep-(writes-|upgrade)/;
-/** Tests that let a quarter of an hour pass: by name only. */
-const SOAK = /^integration\/soak\//;
+/**
+ * Suites that run by name only, all of them as `deep`: tests that walk hundreds of faults, each with a whole command, and take longer than
+ * all others together; those that let a quarter of an hour pass; those that want a compiler and an emulator for another processor.
+ */
+const BY_NAME: Readonly<Record<string, RegExp>> = {
+  deep: /^integration\/faults\/deep-(writes-|upgrade)/,
+  soak: /^integration\/soak\//,
+  arm64: /\.arm64\.test\.ts$/,
+};
 
 /** Whether a file is a suite that runs by name only. */
 export function isDeep(file: string): boolean {
-  return DEEP.test(file) || SOAK.test(file);
+  return Object.values(BY_NAME).some((files) => files.test(file));
 }
 
 /** Finds every `*.test.ts` of a checkout, sorted: beside the sources (unit), and below `integration/`. */
@@ -30,7 +35,7 @@ export function findTestFiles(root: string): TestFile[] {
 /**
  * Returns the files of the suites that were asked for (for none: all but the deep ones), or the first name that is no suite.
  * A suite is `unit`, `integration`, `deep`, a package, an application, a folder of `integration/` (`escape`), or a part of a file's
- * path with a slash or `.test.ts` in it.
+ * path with a slash or `.test.ts` in it; for one that runs by name only, with that name.
  */
 export function selectTestFiles(
   all: readonly TestFile[],
@@ -41,7 +46,7 @@ export function selectTestFiles(
     test.kind === suite ||
     test.name === suite ||
     folderOf(test).includes(suite) ||
-    (/\/|\.test\.ts$/.test(suite) && test.file.includes(suite));
+    (/\/|\.test\.ts$/.test(suite) && test.file.includes(suite) && (test.kind !== 'deep' || suite.includes(test.name)));
   const unknown = suites.find((suite) => !known.includes(suite) && !all.some((test) => belongs(test, suite)));
   if (unknown !== undefined) return { unknown, known };
   return {
@@ -66,8 +71,8 @@ function testFiles(root: string, folder: string, name: string, kind: TestFile['k
     if (entry.isDirectory()) return entry.name === 'node_modules' ? [] : testFiles(root, path, name, kind);
     if (!entry.isFile() || !entry.name.endsWith('.test.ts')) return [];
     const file = relative(root, join(root, path));
-    if (SOAK.test(file)) return [{ name: 'soak', kind: 'deep', file }];
-    return [DEEP.test(file) ? { name: 'deep', kind: 'deep', file } : { name, kind, file }];
+    const own = Object.entries(BY_NAME).find(([, files]) => files.test(file));
+    return [own === undefined ? { name, kind, file } : { name: own[0], kind: 'deep', file }];
   });
   return found.toSorted((a, b) => (a.file < b.file ? -1 : 1));
 }

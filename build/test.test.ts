@@ -139,6 +139,13 @@ test('runTests takes integration/proxy-x for proxy as well, and integration/soak
   assert.match(runOn(files, 'soak').out, /in 1 files/);
 });
 
+test('runTests takes NAME.arm64.test.ts by its name, and with no other suite of its package', () => {
+  const files = { 'packages/a/src/a.test.ts': PASSES, 'packages/a/src/a.arm64.test.ts': PASSES };
+  for (const suite of [[], ['unit'], ['a'], ['packages/a/']]) assert.match(runOn(files, ...suite).out, /in 1 files/, suite[0]);
+  for (const suite of ['arm64', 'deep', 'a.arm64.test.ts'])
+    assert.match(runOn(files, suite).out, /a\.arm64\.test\.ts\n.*in 1 files/s, suite);
+});
+
 test('runTests --name=PATTERN runs the tests of that name only, and fails where there is none', () => {
   const files = { 'packages/a/src/a.test.ts': `${PASSES}\ntest('breaks', () => { throw new Error('the reason'); });` };
   const { code, out } = runOn(files, '--name=^(one|two)$');
