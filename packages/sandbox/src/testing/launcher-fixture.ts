@@ -94,8 +94,12 @@ export interface LauncherStand {
   refuseProxies: boolean;
   /** Is told each step of the launchers. */
   faults: FaultPoints;
+  /** What each `listenProxy` waits for. */
+  beforeListen: (number: number) => Promise<void>;
   /** What each `startProxy` waits for. */
   beforeProxy: (number: number) => Promise<void>;
+  /** Makes each timer of the launchers. */
+  setTimer: Clock['setTimer'];
   /** A launcher as it would start now; its wall clock is this far off. */
   start(clockOff?: number): Launcher;
   input(id: string, says?: string): CreateInput;
@@ -163,9 +167,15 @@ export async function launcherStand(context: TestContext, warmRelays = 0): Promi
     said: [],
     refuseProxies: false,
     faults: noFaults,
+    beforeListen: () => Promise.resolve(),
     beforeProxy: () => Promise.resolve(),
+    setTimer: systemClock.setTimer,
     start(clockOff = 0) {
-      const clock: Clock = { ...systemClock, now: () => systemClock.now() + clockOff };
+      const clock: Clock = {
+        ...systemClock,
+        now: () => systemClock.now() + clockOff,
+        setTimer: (milliseconds, callback) => stand.setTimer(milliseconds, callback),
+      };
       const hear = (_facts: unknown, text?: string): void => void stand.said.push(text ?? '');
       const launcher = new Launcher({
         clock,
@@ -228,8 +238,9 @@ export async function launcherStand(context: TestContext, warmRelays = 0): Promi
     path: paths.standSocket,
     contract: standContract,
     handlers: {
-      listenProxy: ({ number }) => {
+      listenProxy: async ({ number }) => {
         stand.asked.push(`listen ${number}`);
+        await stand.beforeListen(number);
         return {};
       },
       startProxy: async ({ number }) => {
