@@ -114,6 +114,8 @@ test('after its order a member is that user on all threads, for good, and starts
       assert.deepEqual([status.uids, status.gids, status.groups], [Array(4).fill(UID), Array(4).fill(UID), []]);
       assert.deepEqual([status.capPermitted, status.capEffective, status.capBounding, status.capAmbient], [0n, 0n, 0n, 0n]);
       assert.equal(status.noNewPrivileges, true);
+      // inheritable.test.ts says what that is worth.
+      assert.equal(status.capInheritable & ~POWERS, 0n);
     }
     assert.equal(readProcessStatus(member.pid)?.capInheritable, 0n);
     // What is not dumpable is root's, whoever runs it.
