@@ -1,21 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, afterEach, before, test } from 'node:test';
 import { startStand, until, type CommandResult, type Stand } from '@bureau/testkit';
 
 const WAIT_MILLISECONDS = 60_000;
-/** Answers its health check until it gets SIGUSR1; says 0 to TERM. */
+/** Says that it listens, answers its health check until it gets SIGUSR1, of which it tells; says 0 to TERM. */
 const AGENT = `
 import os, signal, socket, sys
 ill = False
 def turn(*_):
     global ill
     ill = True
+    print('ill', flush=True)
 signal.signal(signal.SIGUSR1, turn)
 signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 server = socket.socket(socket.AF_UNIX)
 server.bind('/tmp/health.sock')
 server.listen(8)
+print('listening', flush=True)
 while True:
     client, _ = server.accept()
     said = client.recv(4096)
@@ -62,15 +65,18 @@ async function show(principal: string): Promise<Shown> {
   return JSON.parse((await succeeds(['agent', 'show', principal, '--json'])).stdout) as Shown;
 }
 
+/** The agent itself: bubblewrap has its command among its own arguments. */
 function payload(): number {
-  const found = stand.processes().find(({ args, zombie, role }) => !zombie && role.startsWith('payload:') && args.includes(AGENT));
+  const found = stand
+    .processes()
+    .find(({ args, program, zombie, role }) => !zombie && role.startsWith('payload:') && program === 'python3' && args.includes(AGENT));
   assert.ok(found !== undefined, 'the agent runs');
   return found.pid;
 }
 
-for (const [type, more] of [
-  ['socket', {}],
-  ['http', { path: '/health' }],
+for (const [type, more, why] of [
+  ['socket', {}, /out of ideas/],
+  ['http', { path: '/health' }, /status 503, expected 200/],
 ] as const) {
   test(`an agent with a health check (${type}) is healthy when it says so, and starts again when it does not, be it done by its own word`, async () => {
     const check = { type, endpoint: '/tmp/health.sock', ...more, ...QUICK };
@@ -95,15 +101,22 @@ for (const [type, more] of [
       return now?.restarts === 1 && now.health === 'healthy';
     });
     assert.notEqual(payload(), first);
+    const ends = readFileSync(stand.paths.processLog('daemon'), 'utf8').match(/"action":"destroy".*it is unhealthy.*/g) ?? [];
+    assert.match(ends.at(-1) ?? '', why, 'for what it said, and nothing else');
   });
 }
 
 test('without a health check nobody is asked: up for ten seconds is healthy, and an ill one is left alone', async () => {
   await deploy('team/plain', undefined);
-  process.kill(payload(), 'SIGUSR1');
+  const says = (word: string): Promise<true> =>
+    until(word, WAIT_MILLISECONDS, async () => (await succeeds(['agent', 'logs', 'team/plain'])).stdout.includes(word));
+  await says('listening');
+  const first = payload();
+  process.kill(first, 'SIGUSR1');
+  await says('ill');
   const { stdout } = await succeeds(['agent', 'wait', 'team/plain', '--for', 'healthy', '--json']);
-  const { status } = JSON.parse(stdout) as { status: { startedAt: number; health?: string; state: string } };
-  assert.deepEqual([status.state, status.health], ['running', undefined]);
+  const { status } = JSON.parse(stdout) as { status: { startedAt: number; health?: string; state: string; restarts: number } };
+  assert.deepEqual([status.state, status.health, status.restarts, payload()], ['running', undefined, 0, first]);
   assert.ok(Date.now() - status.startedAt >= 10_000);
 });
 
