@@ -150,7 +150,7 @@ test('two observers see the same', async () => {
   await deploy('n=0; while :; do n=$((n+1)); echo "line $n"; sleep 0.1; done');
   await using one = stand.terminal(['observe', 'watch/one']);
   await using two = stand.terminal(['observe', '--read-only', 'watch/one']);
-  await Promise.all([one.waitFor('line 20', WAIT_MILLISECONDS), two.waitFor('line 20', WAIT_MILLISECONDS)]);
+  await Promise.all([one.waitFor('line 20\r\n', WAIT_MILLISECONDS), two.waitFor('line 20\r\n', WAIT_MILLISECONDS)]);
   for (const terminal of [one, two])
     for (let line = 1; line <= 20; line += 1) assert.ok(terminal.screen.text.includes(`line ${line}\r\n`), `${line}`);
   one.send('\x1c');
