@@ -31,7 +31,7 @@ with tempfile.NamedTemporaryFile() as file:
 ssl.create_default_context()
 os.mkfifo('/tmp/pipe'); os.eventfd(0); os.memfd_create('x')
 with open('/tmp/out', 'w') as out: out.write('x'); os.fsync(out.fileno()); os.posix_fallocate(out.fileno(), 0, 4096)
-signal.setitimer(signal.ITIMER_REAL, 0.01); signal.sigtimedwait([signal.SIGALRM], 5) if not signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM]) else None
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM]); signal.setitimer(signal.ITIMER_REAL, 0.01); assert signal.sigtimedwait([signal.SIGALRM], 5)
 print('python works')
 `;
 
