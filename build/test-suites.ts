@@ -11,7 +11,7 @@ export interface TestFile {
 
 /**
  * Suites that run by name only, all of them as `deep`: tests that walk hundreds of faults, each with a whole command, and take longer than
- * all others together; those that let a quarter of an hour pass; those that want a compiler and an emulator for another processor.
+ * all others together; those that let a quarter of an hour pass; those that want compiler, emulator and Node for another processor.
  */
 const BY_NAME: Readonly<Record<string, RegExp>> = {
   deep: /^integration\/faults\/deep-(writes-|upgrade)/,
