@@ -71,7 +71,7 @@ test('relay mounts nothing that is not what the launcher admitted', async () => 
   renameSync(admitted.path, join(place.path, 'moved'));
   directory(admitted.path, { a: 'another' });
   await using relay = new RelayFixture(program, ['cat', '/x/a'], { mountSources: [admitted], moreOptions: ['--ro-bind-fd', '7', '/x'] });
-  assert.match(await failed(relay), /is not what the launcher admitted a moment ago/);
+  assert.match(await relay.failure(), /is not what the launcher admitted a moment ago/);
   assert.equal(await relay.ended(), 0);
   assert.equal(relay.output.toString(), '');
   const control = await run('cat /x/a', { moreOptions: ['--ro-bind', admitted.path, '/x'] });
@@ -80,7 +80,7 @@ test('relay mounts nothing that is not what the launcher admitted', async () => 
 
 test('relay refuses a device that the payload’s user cannot open, and says what would help', async () => {
   await using relay = new RelayFixture(program, ['true'], { devices: ['/dev/null', '/dev/kmsg'] });
-  assert.match(await failed(relay), /Cannot give \/dev\/kmsg.*mode 6\d\d.*udev/);
+  assert.match(await relay.failure(), /Cannot give \/dev\/kmsg.*mode 6\d\d.*udev/);
   assert.equal((await run('true', { devices: ['/dev/null'] })).code, 0, 'control');
 });
 
@@ -120,11 +120,6 @@ test('an overlay of something else than the launcher admitted is not made', asyn
   const lower = directory(join(place.path, 'lower'), { a: '' });
   const plan = overlay(place.path, { ...lower, identity: '1:1' }, 65_536);
   await using relay = new RelayFixture(program, ['true'], { overlays: [plan], moreOptions: ['--bind', `${plan.stage}/merged`, '/o'] });
-  assert.match(await failed(relay), /overlay: .*lower is not what the launcher admitted/);
+  assert.match(await relay.failure(), /overlay: .*lower is not what the launcher admitted/);
   await relay.ended();
 });
-
-async function failed(relay: RelayFixture): Promise<string> {
-  await relay.report('ready');
-  return relay.failure();
-}

@@ -69,6 +69,8 @@ test('a slow observer loses the oldest output and never slows the payload; the n
   await slow.step();
   // Nobody reads `slow` from here on: its stream's credit runs out.
   const watcher = await relay.attach('observe', { replay: 0 });
+  // It is attached when it is told something: on another connection nothing waits for it.
+  await watcher.step();
   await slow.client.call('input', { data: Buffer.from('\n') });
   await watcher.until(/END$/);
   await slow.client.call('input', { data: Buffer.from('\n') });
@@ -114,12 +116,11 @@ test('an observer that never reads does not hold up the end for long', async () 
 });
 
 test('relay ends at once though a client stays connected', async () => {
-  await using relay = new RelayFixture(program, shell('exit 0'));
-  await relay.report('ready');
+  await using relay = new RelayFixture(program, shell('read go'));
+  await relay.running();
   const client = await relay.connect();
-  await relay.report('started');
   const started = performance.now();
-  relay.launcherPipe.end('g');
+  await client.call('input', { data: Buffer.from('\n') });
   assert.equal(await relay.ended(), 0);
   await within(client.closed, 'end of the connection');
   assert.ok(performance.now() - started < 2_000);

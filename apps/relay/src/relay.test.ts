@@ -13,15 +13,12 @@ after(() => program[Symbol.dispose]());
 const shell = (script: string): string[] => ['sh', '-c', script];
 
 test('relay brings a payload to its end: reports, output, exit file, its own exit 0', async () => {
-  await using relay = new RelayFixture(program, shell('printf "first..last"; exit 7'));
-  await relay.report('ready');
+  await using relay = new RelayFixture(program, shell('read go; printf "first..last"; exit 7'));
+  assert.ok((await relay.running()) > 1);
   const view = await relay.attach('observe');
   // It is attached when it is told something: what ends at once would have ended before.
   await view.step();
-  const { pid } = await relay.report('started');
-  assert.ok(pid > 1);
-  relay.launcherPipe.end('g');
-  await relay.report('running');
+  await view.client.call('input', { data: Buffer.from('\n') });
   assert.deepEqual(await view.all(), { code: 7, signal: null });
   assert.equal(view.text, 'first..last');
   assert.deepEqual((await relay.report('exited')).exit, { code: 7, signal: null });

@@ -26,6 +26,14 @@ async function until<T>(read: () => T, enough: (value: T) => boolean): Promise<T
   }
 }
 
+/** It stops itself some time after its word. */
+async function untilStopped(): Promise<void> {
+  await until(
+    () => processesOf(TEST_UID).some((pid) => readProcess(pid)?.state === 'T'),
+    (stopped) => stopped,
+  );
+}
+
 for (const terminal of [true, false]) {
   const how = terminal ? 'with a terminal' : 'without a terminal';
 
@@ -57,6 +65,7 @@ for (const terminal of [true, false]) {
       await relay.running();
       const view = await relay.attach('observe');
       await view.until(/ready/);
+      if (name === 'is stopped') await untilStopped();
       const exit = await view.client.call('stop', { graceMilliseconds: 50 });
       assert.deepEqual(exit, { code: 137, signal: null, reason: 'stopped' });
       assert.equal(await relay.ended(), 0);
@@ -69,6 +78,7 @@ test('stop wakes a stopped payload that handles TERM', async () => {
   await relay.running();
   const view = await relay.attach('observe');
   await view.until(/ready/);
+  await untilStopped();
   assert.deepEqual(await view.client.call('stop', { graceMilliseconds: LONG_GRACE }, { deadlineMilliseconds: 15_000 }), {
     code: 5,
     signal: null,
@@ -140,7 +150,6 @@ test('nothing of the sandbox outlives a relay that is killed', async () => {
 
 test('a relay that is killed before "go" does not set its payload free', async () => {
   await using relay = new RelayFixture(program, shell('echo ran'), { terminal: true });
-  await relay.report('ready');
   const { pid } = await relay.report('started');
   relay.process.kill('SIGKILL');
   assert.equal(await relay.ended(), null);

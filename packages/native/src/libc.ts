@@ -16,6 +16,8 @@ export interface Libc {
   readonly poll: (descriptors: Uint8Array, count: number, milliseconds: number) => number;
   readonly waitpid: (pid: number, status: Uint8Array | null, options: number) => number;
   readonly pipe2: (descriptors: Uint8Array, flags: number) => number;
+  readonly socketpair: (domain: number, type: number, protocol: number, descriptors: Uint8Array) => number;
+  readonly setWindowSize: (fd: number, request: number, size: Uint8Array) => number;
   readonly sendmsg: (fd: number, message: Uint8Array, flags: number) => number;
   readonly recvmsg: (fd: number, message: Uint8Array, flags: number) => number;
   readonly capabilities: (number: number, header: Uint8Array, data: Uint8Array) => number;
@@ -39,6 +41,8 @@ const DECLARATIONS: Readonly<Record<keyof Libc, string>> = {
   poll: 'int poll(void *descriptors, ulong count, int milliseconds)',
   waitpid: 'int waitpid(int pid, void *status, int options)',
   pipe2: 'int pipe2(void *descriptors, int flags)',
+  socketpair: 'int socketpair(int domain, int type, int protocol, void *descriptors)',
+  setWindowSize: 'int ioctl(int fd, ulong request, void *size)',
   sendmsg: 'long sendmsg(int fd, void *message, int flags)',
   recvmsg: 'long recvmsg(int fd, void *message, int flags)',
   capabilities: 'long syscall(long number, void *header, void *data)',

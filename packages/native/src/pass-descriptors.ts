@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { closeSync } from 'node:fs';
+import { closeSync, readSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { BureauError, UsageError } from '@bureau/core';
 import koffi from 'koffi';
@@ -28,11 +28,11 @@ export interface PassedMessage {
 }
 
 /**
- * Sends `bytes` (at least one) with copies of `descriptors` over the connected Unix socket `socket`; the originals stay the caller's.
+ * Sends `bytes` (at least one) with copies of `descriptors` over the connected Unix socket `socket` (or its descriptor); the originals stay the caller's.
  * For a few bytes on an idle socket: a message that is not taken whole at once throws `system_call_failed`, like every other failure;
  * a closed socket throws `peer_unknown`.
  */
-export function sendDescriptors(socket: Socket, bytes: Uint8Array, descriptors: readonly number[]): void {
+export function sendDescriptors(socket: Socket | number, bytes: Uint8Array, descriptors: readonly number[]): void {
   refuseCount(descriptors.length);
   if (bytes.length === 0) throw new UsageError('empty_message', 'Descriptors travel with at least one byte; expected some, found none.');
   const control = Buffer.alloc(CONTROL_HEADER_BYTES + aligned(4 * descriptors.length));
@@ -42,7 +42,11 @@ export function sendDescriptors(socket: Socket, bytes: Uint8Array, descriptors: 
   for (const [index, descriptor] of descriptors.entries()) control.writeInt32LE(descriptor, CONTROL_HEADER_BYTES + 4 * index);
   const data = Buffer.from(bytes);
   const { header, vector } = message(data, control);
-  const sent = checked(libc().sendmsg(descriptorOf(socket), header, MSG_NOSIGNAL), 'sendmsg', 'pass descriptors');
+  const sent = checked(
+    libc().sendmsg(typeof socket === 'number' ? socket : descriptorOf(socket), header, MSG_NOSIGNAL),
+    'sendmsg',
+    'pass descriptors',
+  );
   keep(vector);
   if (sent < data.length) throw systemCallError('sendmsg', 'EAGAIN', 'pass descriptors in one piece');
 }
@@ -69,6 +73,18 @@ export function receiveDescriptors(socket: number, length: number, most: number)
     `Expected ${length} bytes with at most ${most} descriptors in one message, found ${count} bytes${count === length ? ' and more descriptors' : ''}.`,
     { data: { expected: length, found: count } },
   );
+}
+
+/** Waits, blocking this thread, for exactly `length` bytes of the descriptor `socket`. Throws `peer_gone` when it ends before. */
+export function receiveBytes(socket: number, length: number): Buffer {
+  const bytes = Buffer.alloc(length);
+  for (let have = 0; have < length;) {
+    waitReadable(socket);
+    const more = readSync(socket, bytes, have, length - have, null);
+    if (more === 0) throw new BureauError('peer_gone', `Expected ${length} bytes, found the end of the socket after ${have}`);
+    have += more;
+  }
+  return bytes;
 }
 
 /** A signal handler that ran meanwhile is no reason to stop waiting. */

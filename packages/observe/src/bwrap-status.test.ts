@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bwrapCommandLine } from './bwrap-process.ts';
 import { BwrapStatusReader } from './bwrap-status.ts';
 import { failureText, oneLine } from './failure-text.ts';
 
@@ -21,14 +20,6 @@ test('BwrapStatusReader reads pid and exit code, however the lines are cut', () 
 test('BwrapStatusReader skips what it does not understand', () => {
   const reader = new BwrapStatusReader();
   assert.deepEqual(reader.push('null\n[]\n"x"\nnot json\n{"child-pid":"7","exit-code":-1}\n'), [{}, {}]);
-});
-
-test('bwrapCommandLine passes options by descriptor and leaves the command as it is', () => {
-  const line = bwrapCommandLine(['--help', 'a b'], true);
-  assert.deepEqual(line.slice(0, 8), ['--args', '3', '--seccomp', '4', '--json-status-fd', '5', '--block-fd', '6']);
-  assert.deepEqual(line.slice(line.indexOf('--')), ['--', '--help', 'a b']);
-  assert.ok(!line.includes('--new-session'), 'the command makes it, with the terminal');
-  assert.deepEqual(bwrapCommandLine(['x'], false).slice(8), ['--die-with-parent', '--new-session', '--', 'x']);
 });
 
 test('failureText is what bwrap said last, fit for a report', () => {

@@ -20,12 +20,8 @@ export const INPUT_WAITING_BYTES = 1024 * 1024;
 export const PTY_RETRY_FIRST_MILLISECONDS = 1;
 /** … doubled up to this: what a person does not feel and a blocked payload does not cost. */
 export const PTY_RETRY_MOST_MILLISECONDS = 32;
-/** From bwrap's start to its init standing before the command: it takes 10 ms; a machine under load gets 1,000 times that. */
-export const START_MILLISECONDS = 10_000;
 /** How long a payload with `holdForObserver` waits for its first `control` observer after "go". */
 export const HOLD_MILLISECONDS = 30_000;
-/** From "serving" to "go" or the end of descriptor 3: the launcher has its own, shorter limits. */
-export const GO_MILLISECONDS = 60_000;
 /** After bwrap's end the rest of the output is in kernel buffers: reading it takes milliseconds. */
 export const DRAIN_MILLISECONDS = 5_000;
 /** After the payload's end an observer may take this long between two chunks before it is cut off. */
@@ -56,5 +52,3 @@ export const HEALTH_PROBES_MAX = 4;
 export const SCRATCH_LOOK_MILLISECONDS = 20;
 /** Looks for them before the relay gives up: they are there by then or never. */
 export const SCRATCH_LOOKS = 50;
-/** What is kept of a starter's word why it started nothing: one line of its own. */
-export const STARTER_WORDS_MAX_CHARACTERS = 512;

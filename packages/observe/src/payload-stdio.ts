@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { BureauError, type Clock } from '@bureau/core';
-import { openPipe } from '@bureau/native';
 import type { Size } from './observer.ts';
 import { PseudoTerminal } from './pty.ts';
 import type { OutputSource } from './ring.ts';
+import type { TakeOver } from './take-over.ts';
 
 /** A payload's three standard descriptors as the relay holds them. */
 export interface PayloadStdio {
   readonly terminal: boolean;
-  /** The payload's ends for 0, 1 and 2. */
-  readonly descriptors: readonly [number, number, number];
   /** What the payload writes; paused until somebody reads. Each ends when nobody holds the other end any more (a terminal with EIO). */
   readonly outputs: readonly { readonly from: OutputSource; readonly stream: Readable }[];
   /** Resolves when the payload's end took all of it. Rejects with `input_closed`. An abort ends a terminal's write half-way; a pipe's goes on. */
@@ -21,43 +18,34 @@ export interface PayloadStdio {
   end(signal: AbortSignal): Promise<void>;
   /** Does nothing without a terminal. */
   resize(size: Size): void;
-  /** Closes our copies of the payload's ends; call it once the payload is started. */
-  started(): void;
   /** Closes everything. Idempotent. */
   close(): void;
 }
 
-/** A terminal on all three descriptors. Throws `pty_unavailable`. */
-export function terminalStdio(size: Size, clock: Clock): PayloadStdio {
-  const terminal = PseudoTerminal.open(size, clock);
+/** Takes over what its starter has made: a terminal on all three descriptors, or a pipe for each. */
+export function payloadStdio(stdio: TakeOver['stdio'], clock: Clock): PayloadStdio {
+  return 'terminal' in stdio ? terminalStdio(new PseudoTerminal(stdio.terminal, clock)) : pipeStdio(stdio);
+}
+
+function terminalStdio(terminal: PseudoTerminal): PayloadStdio {
   return {
     terminal: true,
-    descriptors: [terminal.payloadEnd, terminal.payloadEnd, terminal.payloadEnd],
     outputs: [{ from: 'output', stream: terminal.output }],
     write: (data, signal) => terminal.type(data, signal),
     end: (signal) => terminal.typeEnd(signal),
     resize: (next) => terminal.resize(next),
-    started: () => terminal.closePayloadEnd(),
     close: () => terminal.close(),
   };
 }
 
-/** Three pipes, so that output and errors stay apart. Real pipes: programs open `/dev/stdout` by name. */
-export function pipeStdio(): PayloadStdio {
-  const [input, output, error] = [openPipe(), openPipe(), openPipe()];
-  const descriptors = [input.read, output.write, error.write] as const;
-  const writer = new Socket({ fd: input.write, readable: false, writable: true });
+/** Output and errors stay apart. */
+function pipeStdio({ input, output, error }: Exclude<TakeOver['stdio'], { readonly terminal: number }>): PayloadStdio {
+  const writer = new Socket({ fd: input, readable: false, writable: true });
   // Errors reach the one who writes; without a listener they would end the process.
   writer.on('error', () => undefined);
-  const readers = [output.read, error.read].map((fd) => new Socket({ fd, readable: true, writable: false }));
-  let payloadEndsOpen = true;
-  const started = (): void => {
-    if (payloadEndsOpen) for (const descriptor of descriptors) closeSync(descriptor);
-    payloadEndsOpen = false;
-  };
+  const readers = [output, error].map((fd) => new Socket({ fd, readable: true, writable: false }));
   return {
     terminal: false,
-    descriptors,
     outputs: [
       { from: 'output', stream: readers[0]! },
       { from: 'error', stream: readers[1]! },
@@ -65,9 +53,7 @@ export function pipeStdio(): PayloadStdio {
     write: (data) => writeTo(writer, data),
     end: async () => void writer.end(),
     resize: () => undefined,
-    started,
     close: () => {
-      started();
       for (const stream of [writer, ...readers]) stream.destroy();
     },
   };

@@ -1,53 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-import { closeSync, constants, openSync, write } from 'node:fs';
+import { write } from 'node:fs';
 import { ReadStream } from 'node:tty';
 import { BureauError, hasCode, sleep, type Clock } from '@bureau/core';
+import { setTerminalSize } from '@bureau/native';
 import { PTY_RETRY_FIRST_MILLISECONDS, PTY_RETRY_MOST_MILLISECONDS } from './limits.ts';
 import type { Size } from './observer.ts';
-import { ptyBinding } from './pty-binding.ts';
 
 /** What a terminal types for "end of input" (VEOF) when the payload has not chosen another key. */
 const END_OF_INPUT = 0x04;
 
-/** One pseudo-terminal, both ends. The payload's end is to be closed here once the payload has its copies. */
+/** The master of a pseudo-terminal whose other end the payload has. */
 export class PseudoTerminal {
-  /** The payload's end; opened without becoming anyone's controlling terminal. */
-  readonly payloadEnd: number;
   /** What the payload wrote. Ends (`end` or an EIO error) when nobody holds the other end any more. */
   readonly output: ReadStream;
   readonly #master: number;
   readonly #clock: Clock;
-  #payloadEndOpen = true;
   #lastTyped = 0x0a;
 
-  private constructor(master: number, payloadEnd: number, clock: Clock) {
+  /** Takes `master` over. */
+  constructor(master: number, clock: Clock) {
     this.#master = master;
-    this.payloadEnd = payloadEnd;
     this.output = new ReadStream(master);
     this.#clock = clock;
-  }
-
-  /** Throws `pty_unavailable` when node-pty is not the one this was written for, is not compiled, or the system has no terminal left. */
-  static open(size: Size, clock: Clock): PseudoTerminal {
-    const binding = ptyBinding();
-    const { master, slave, pty } = binding.open(size.columns, size.rows);
-    try {
-      // node-pty made its own descriptor non-blocking, which programs do not expect of their terminal: open it anew.
-      return new PseudoTerminal(master, openSync(pty, constants.O_RDWR | constants.O_NOCTTY), clock);
-    } catch (cause) {
-      closeSync(master);
-      throw new BureauError('pty_unavailable', `Cannot open the terminal ${pty} that was just made; check that /dev/pts is mounted`, {
-        cause,
-      });
-    } finally {
-      closeSync(slave);
-    }
-  }
-
-  /** The payload has its copies; without this the output would never end. */
-  closePayloadEnd(): void {
-    if (this.#payloadEndOpen) closeSync(this.payloadEnd);
-    this.#payloadEndOpen = false;
   }
 
   /**
@@ -79,12 +53,11 @@ export class PseudoTerminal {
 
   /** Sets the size; the kernel tells the foreground process group (SIGWINCH). */
   resize(size: Size): void {
-    ptyBinding().resize(this.#master, size.columns, size.rows);
+    setTerminalSize(this.#master, size);
   }
 
-  /** Closes both ends; the payload's session is hung up. */
+  /** The payload's session is hung up. */
   close(): void {
-    this.closePayloadEnd();
     this.output.destroy();
   }
 }

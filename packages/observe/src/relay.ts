@@ -1,41 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { ChildProcess } from 'node:child_process';
+import { closeSync, writeSync } from 'node:fs';
 import { BureauError, describeError, within, type Clock, type StageTimes } from '@bureau/core';
 import { writeFileAtomic } from '@bureau/files';
 import { serve, type IpcServer, type Log } from '@bureau/ipc';
-import { limitProcess } from '@bureau/native';
 import { relayContract, type ExitReport, type RelayConfig } from '@bureau/protocol';
-import type { BwrapOptions } from './bwrap-process.ts';
 import { failureText, oneLine } from './failure-text.ts';
 import { probeHealth } from './health-probe.ts';
-import type { LauncherPipe } from './launcher-pipe.ts';
+import type { ReportToLauncher } from './launcher-reports.ts';
 import * as limits from './limits.ts';
 import { OutputHub } from './output-hub.ts';
 import { OutputLog } from './output-log.ts';
 import { PayloadInput } from './payload-input.ts';
-import { pipeStdio, terminalStdio, type PayloadStdio } from './payload-stdio.ts';
+import { payloadStdio, type PayloadStdio } from './payload-stdio.ts';
 import { Payload, type PayloadEnd } from './payload.ts';
-import { refuseUnreachableDevices } from './reachable-devices.ts';
 import { relayHandlers } from './relay-handlers.ts';
 import { ScratchWatch } from './scratch-watch.ts';
-import type { Starter } from './starter.ts';
+import type { TakeOver } from './take-over.ts';
 
-/** What a relay is given; descriptors as the launcher passes them. */
+/** What a relay is given. */
 export interface RelayOptions {
-  readonly launcher: LauncherPipe;
-  /** Listening Unix socket. */
-  readonly listener: number;
-  /** The output log, opened for reading, writing and appending. */
-  readonly outputLog: number;
+  readonly taken: TakeOver;
+  /** The sandbox's starter; its end is bwrap's. */
+  readonly starter: ChildProcess;
+  readonly report: ReportToLauncher;
   readonly clock: Clock;
   readonly logger: Log;
-  /** The steps of this sandbox from the order on; goes into the log at its end. */
+  /** The steps of this sandbox from the take-over on; goes into the log at its end. */
   readonly times: StageTimes;
   /** Aborted when the relay itself is told to end: its payload gets `SIGTERM_GRACE_MILLISECONDS`. */
   readonly signal: AbortSignal;
-  /** Enlisted for the sandbox's uid and groups. */
-  readonly starter: Starter;
-  /** See `BwrapOptions.standIn`. */
-  readonly standIn?: BwrapOptions['standIn'];
 }
 
 /** Size of a terminal that nobody has sized yet. */
@@ -47,17 +41,19 @@ const REASON_MAX = 500;
 const MESSAGE_MAX = 4_000;
 
 /**
- * Runs one sandbox from its configuration to its end: serves observers, starts bwrap, lets the command run when the launcher (and, if
- * asked for, a first `control` observer) is there, keeps output and exit report. Resolves when everything is told and closed. Never rejects.
+ * Runs one sandbox from its take-over to its end: serves observers, lets a command that waits run when a first `control` observer is there, keeps output and
+ * exit report. Resolves when everything is told and closed. Never rejects.
  */
 export async function runRelay(options: RelayOptions): Promise<void> {
+  const payload = new Payload({ ...options.taken, process: options.starter }, options.clock);
   try {
-    const config = await options.launcher.config;
+    const config = await options.taken.config;
     options.times.reached('configured');
-    await new Relay(config, options).run();
+    await new Relay(config, payload, options).run();
   } catch (error) {
+    await payload.kill();
     options.logger.error({ error: describeError(error) }, 'relay failed');
-    options.launcher.report({ type: 'failed', message: oneLine(describeError(error), MESSAGE_MAX) });
+    options.report({ type: 'failed', message: oneLine(describeError(error), MESSAGE_MAX) });
   }
 }
 
@@ -69,18 +65,21 @@ class Relay {
   readonly #outputsEnded: Promise<unknown>;
   readonly #exit = Promise.withResolvers<ExitReport>();
   readonly #stopping = Promise.withResolvers<void>();
-  #payload: Payload | undefined;
+  readonly #payload: Payload;
   #scratch: ScratchWatch | undefined;
-  #state: 'waiting' | 'running' | 'exited' = 'waiting';
+  #state: 'waiting' | 'running' | 'exited';
   #startedAt: number;
   #report: ExitReport | undefined;
   #stopped = false;
 
-  constructor(config: RelayConfig, options: RelayOptions) {
+  constructor(config: RelayConfig, payload: Payload, options: RelayOptions) {
     this.#config = config;
     this.#options = options;
     this.#startedAt = options.clock.now();
-    this.#stdio = config.terminal ? terminalStdio(FIRST_SIZE, options.clock) : pipeStdio();
+    const { taken, clock } = options;
+    this.#state = taken.gate === undefined ? 'running' : 'waiting';
+    this.#stdio = payloadStdio(taken.stdio, clock);
+    this.#payload = payload;
     const outputs = this.#stdio.outputs;
     this.#hub = new OutputHub({
       onPressure: (paused) => {
@@ -90,13 +89,16 @@ class Relay {
         }
       },
     });
-    if (config.terminal) this.#hub.resized(FIRST_SIZE);
-    const log = new OutputLog(options.outputLog, { most: limits.LOG_MAX_BYTES, keep: limits.LOG_KEEP_BYTES }, (message) =>
+    if (this.#stdio.terminal) this.#hub.resized(FIRST_SIZE);
+    const log = new OutputLog(taken.outputLog, { most: limits.LOG_MAX_BYTES, keep: limits.LOG_KEEP_BYTES }, (message) =>
       options.logger.error({}, message),
     );
+    for (const { from, data, logged } of taken.early) {
+      if (!logged) log.append(data);
+      this.#hub.publish(from, data);
+    }
     this.#outputsEnded = Promise.all(
       outputs.map(({ from, stream }) => {
-        stream.once('data', () => this.#options.times.reached('output'));
         stream.on('data', (data: Buffer) => {
           log.append(data);
           this.#hub.publish(from, data);
@@ -109,31 +111,24 @@ class Relay {
   }
 
   async run(): Promise<void> {
-    const { launcher, signal, logger, times } = this.#options;
-    // bwrap needs its time: it begins before everything else that the relay has to make ready.
-    const starting = this.#start();
-    starting.catch(() => undefined);
-    const server = await this.#serveOrEnd(starting);
-    launcher.report({ type: 'ready' });
+    const { report: tell, signal, logger, times } = this.#options;
+    const server = await this.#serve();
+    tell({ type: 'ready' });
     times.reached('serving');
     signal.addEventListener('abort', () => void this.#stop(limits.SIGTERM_GRACE_MILLISECONDS), { once: true });
-    if (signal.aborted) void this.#stop(0);
+    if (signal.aborted) void this.#stop(this.#options.taken.gate === undefined ? limits.SIGTERM_GRACE_MILLISECONDS : 0);
     let report: ExitReport;
     try {
-      await starting;
-      times.reached('started');
-      launcher.report({ type: 'started', pid: this.#payload!.pid });
-      await this.#mayRun();
-      this.#run();
-      const end = await this.#payload!.ended;
+      await this.#running();
+      const end = await this.#payload.ended;
       times.reached('ended');
       report = await this.#ended(end);
       this.#finish(report);
-      launcher.report({ type: 'exited', exit: report });
+      tell({ type: 'exited', exit: report });
     } catch (error) {
       report = await this.#failed(error);
       this.#finish(report);
-      launcher.report({ type: 'failed', message: this.#said(describeError(error), MESSAGE_MAX) });
+      tell({ type: 'failed', message: this.#said(describeError(error), MESSAGE_MAX) });
     }
     times.reached('reported');
     const { milliseconds } = times;
@@ -148,91 +143,78 @@ class Relay {
     await server.close();
   }
 
-  /** Throws what `#serve` throws; no bwrap is left waiting then. */
-  async #serveOrEnd(starting: Promise<void>): Promise<IpcServer> {
-    try {
-      return await this.#serve();
-    } catch (error) {
-      await starting.catch(() => undefined);
-      await this.#payload?.kill();
-      throw error;
-    }
-  }
-
   #serve(): Promise<IpcServer> {
-    const { listener, clock, logger } = this.#options;
+    const { clock, logger, taken } = this.#options;
     const handlers = relayHandlers({
       hub: this.#hub,
       stdio: this.#stdio,
       input: new PayloadInput(this.#stdio),
       status: () => ({
         state: this.#state,
-        pid: this.#payload?.pid ?? null,
+        pid: this.#payload.pid ?? null,
         startedAt: this.#startedAt,
         ...(this.#report === undefined ? {} : { exit: this.#report }),
       }),
       ended: this.#exit.promise,
-      signal: (name) => this.#running().signal(name),
+      signal: (name) => this.#demandRunning().signal(name),
       probe: (probe, abort) =>
-        probeHealth(probe, { init: this.#running().pid, uid: process.getuid?.() ?? -1, clock: this.#options.clock, signal: abort }),
+        probeHealth(probe, {
+          init: this.#demandRunning().pid ?? -1,
+          uid: process.getuid?.() ?? -1,
+          clock: this.#options.clock,
+          signal: abort,
+        }),
       stop: (graceMilliseconds) => this.#stop(graceMilliseconds),
     });
     const { build, allowedUids } = this.#config;
-    return serve({ fd: listener, contract: relayContract, handlers, role: 'relay', build, allowUids: allowedUids, clock, logger });
+    return serve({ fd: taken.listener, contract: relayContract, handlers, role: 'relay', build, allowUids: allowedUids, clock, logger });
   }
 
-  #running(): Payload {
-    if (this.#payload !== undefined && this.#state === 'running') return this.#payload;
+  #demandRunning(): Payload {
+    if (this.#state === 'running') return this.#payload;
     throw new BureauError('not_running', this.#state === 'exited' ? 'The payload has ended' : 'The payload does not run yet');
   }
 
-  async #start(): Promise<void> {
-    const { options, command, seccomp, mountSources, overlays, devices } = this.#config;
-    if (seccomp.length === 0)
-      throw new BureauError('bad_config', 'Expected a seccomp program, found none; the sandbox would have no filter');
-    refuseUnreachableDevices(devices);
-    const { starter, standIn } = this.#options;
-    const parts = { options, command, mountSources, overlays, seccomp, stdio: this.#stdio, starter };
-    const wall = { ...parts, ...(standIn === undefined ? {} : { standIn }) };
-    this.#payload = await Payload.start(wall, this.#options.clock);
-    // Before the payload is one: init stands still, and everything inside inherits from it.
-    limitProcess(this.#payload.pid, this.#config.limits ?? {});
+  /** Returns when the command runs; throws when it never will. */
+  async #running(): Promise<void> {
+    const { gate, init, failure } = this.#options.taken;
+    if (this.#stopped && gate !== undefined) throw new BureauError('stopped', STOPPED_BEFORE);
+    if (failure !== '') throw new BureauError('start_failed', failure);
+    if (init === undefined) throw new BureauError('start_failed', 'bwrap ended before it made a sandbox');
+    if (gate !== undefined) {
+      await this.#mayRun();
+      this.#release(gate);
+    }
+    this.#state = 'running';
+    this.#startedAt = this.#options.clock.now();
+    this.#scratch = new ScratchWatch(init, this.#options.taken.scratch, this.#options.clock);
   }
 
-  /** Returns when the command may run; throws when it never will. */
+  /** The launcher has said "go": returns when a first observer is there, if one is waited for. */
   async #mayRun(): Promise<void> {
-    const { launcher, clock } = this.#options;
-    const inTime = async <Value>(milliseconds: number, what: string, promise: Promise<Value>): Promise<Value> => {
-      const found = await within(
-        clock,
-        milliseconds,
-        promise.then((value) => ({ value })),
-      );
-      if (found !== undefined) return found.value;
-      throw new BureauError('start_failed', `Expected ${what} within ${milliseconds} ms, found nothing; the command was not run`);
-    };
     const early = Promise.race([
-      this.#payload!.ended.then(() => {
+      this.#payload.ended.then(() => {
         throw new BureauError('start_failed', 'bwrap ended before the command could run');
       }),
       this.#stopping.promise.then(() => {
         throw new BureauError('stopped', STOPPED_BEFORE);
       }),
     ]);
-    const go = await inTime(limits.GO_MILLISECONDS, 'the launcher to say "go"', Promise.race([launcher.go, early]));
-    if (!go) throw new BureauError('start_failed', 'The launcher went away before it said "go"; the command was not run');
-    if (!this.#config.holdForObserver) return;
-    await inTime(limits.HOLD_MILLISECONDS, 'a first observer with mode "control"', Promise.race([this.#hub.controlled, early]));
+    if (!this.#config.holdForObserver) return early;
+    const { HOLD_MILLISECONDS } = limits;
+    const seen = await within(this.#options.clock, HOLD_MILLISECONDS, Promise.race([this.#hub.controlled.then(() => true), early]));
+    if (seen !== true)
+      throw new BureauError(
+        'start_failed',
+        `Expected a first observer with mode "control" within ${HOLD_MILLISECONDS} ms, found nothing; the command was not run`,
+      );
   }
 
-  #run(): void {
-    if (this.#stopped) throw new BureauError('stopped', STOPPED_BEFORE);
-    this.#state = 'running';
-    this.#startedAt = this.#options.clock.now();
-    this.#payload!.release();
+  #release(gate: number): void {
+    writeSync(gate, 'g');
+    closeSync(gate);
     this.#options.times.reached('released');
-    this.#scratch = new ScratchWatch(this.#payload!.pid, this.#options.clock);
-    this.#options.launcher.report({ type: 'running' });
+    this.#options.report({ type: 'running' });
   }
 
   /** TERM, grace, KILL. Several at once are fine: the shortest grace counts. */
@@ -240,7 +222,7 @@ class Relay {
     if (this.#state === 'exited') return this.#exit.promise;
     this.#stopped = true;
     if (this.#state === 'waiting') this.#stopping.resolve();
-    else await this.#payload?.stop(graceMilliseconds);
+    else await this.#payload.stop(graceMilliseconds);
     return this.#exit.promise;
   }
 
@@ -258,7 +240,7 @@ class Relay {
   }
 
   async #failed(error: unknown): Promise<ExitReport> {
-    await this.#payload?.kill();
+    await this.#payload.kill();
     await this.#drainOutputs();
     if (error instanceof BureauError && error.code === 'stopped') return { code: null, signal: 'SIGKILL', reason: 'stopped' };
     return { code: FAILED_CODE, signal: null, reason: this.#reason(describeError(error)) };
@@ -276,7 +258,6 @@ class Relay {
 
   async #drainOutputs(): Promise<void> {
     this.#hub.release();
-    this.#stdio.started();
     await within(this.#options.clock, limits.DRAIN_MILLISECONDS, this.#outputsEnded);
     this.#stdio.close();
   }

@@ -9,13 +9,15 @@ const O_PATH = 0o10000000;
 /** Memory file systems of every sandbox (`layout.ts` of packages/sandbox), then what is the host's disk. */
 const SCRATCH = ['tmp', 'dev/shm', 'home/agent'] as const;
 const WORKSPACE = 'workspace';
+/** As `apps/c-programs/src/starter/scratch.c` opens them. */
+const PLACES = [...SCRATCH, WORKSPACE] as const;
 /** A file system with less than this left takes no more of what programs write. */
 const FULL_BELOW_BYTES = 4_096;
 
 /**
- * Knows at a payload's end which of its disks were full. The sandbox's mounts are gone by then, so the relay holds a handle to each
- * from early on: it looks for them from the moment the command is released, and a payload that ends before the first look (20 ms) is
- * not judged.
+ * Knows at a payload's end which of its disks were full. The sandbox's mounts are gone by then, so a handle to each is
+ * held from early on: its starter, then its relay, looks for them from the moment the command is released, and a payload that ends before the first
+ * look (20 ms) is not judged.
  */
 export class ScratchWatch {
   readonly #init: number;
@@ -24,10 +26,12 @@ export class ScratchWatch {
   #timer: Timer | undefined;
   #looks = 0;
 
-  constructor(init: number, clock: Clock) {
+  /** `handles`: those that the starter has, in the order of their names; none: it found no root that stands yet. */
+  constructor(init: number, handles: readonly number[], clock: Clock) {
     this.#init = init;
     this.#clock = clock;
-    this.#later();
+    for (const [at, handle] of handles.entries()) this.#handles.set(PLACES[at] ?? '', handle);
+    if (handles.length === 0) this.#later();
   }
 
   /** Which are full now, and lets go of them. Once. */
@@ -55,7 +59,7 @@ export class ScratchWatch {
     try {
       // Before bubblewrap has changed its root this is the host's, where /workspace is not.
       if (statSync(`${root}/tmp`).dev === statSync('/tmp').dev) return false;
-      for (const name of [...SCRATCH, WORKSPACE])
+      for (const name of PLACES)
         this.#handles.set(name, openSync(`${root}/${name}`, O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW));
       return true;
     } catch {

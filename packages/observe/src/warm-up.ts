@@ -3,8 +3,8 @@ import 'node:cluster'; // what a server loads at its first `listen`
 import { closeSync, writeSync } from 'node:fs';
 import { StageTimes, type Clock } from '@bureau/core';
 import { encodeFrame } from '@bureau/ipc';
-import { listenNameless, openPipe } from '@bureau/native';
-import { openLauncherPipe } from './launcher-pipe.ts';
+import { listenNameless, openPipe, openSocketPair, receiveBytes, sendDescriptors } from '@bureau/native';
+import { encodeStartPlan } from '@bureau/protocol';
 import { runRelay } from './relay.ts';
 import { Starter } from './starter.ts';
 
@@ -22,9 +22,6 @@ const STAND_IN = [
 ].join('; ');
 const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined, debug: () => undefined };
 const NOBODY = 'nobody/nothing';
-/** As many words as a small sandbox has, so that what handles them is compiled for it. */
-const WORDS = 200;
-
 /**
  * Goes through the whole life of a relay twice, with a terminal and without, around a shell that stands in for bwrap: V8 compiles
  * a function at its first call, and a relay that waits has the time. Looks at no path of anybody's and leaves nothing behind. What fails here
@@ -34,58 +31,73 @@ export async function warmUpRelay(clock: Clock, starterProgram: string): Promise
   for (const terminal of [true, false]) await rehearse(terminal, clock, starterProgram).catch(() => undefined);
 }
 
-/** One life: the stages that it went through, and its exit code. */
+/** One life, with this process as its launcher too: the stages that it went through, and its exit code. */
 export async function rehearse(
   terminal: boolean,
   clock: Clock,
   starterProgram: string,
 ): Promise<{ stages: string[]; code: number | null | undefined }> {
-  const [instructions, reports, output] = [openPipe(), openPipe(), openPipe()];
+  const [[launcher, instructions], [heard, reports], output] = [openSocketPair(), openSocketPair(), openPipe()];
   using own = new DisposableStack();
-  for (const end of [reports.read, reports.write, output.read, output.write]) own.defer(() => closeSync(end));
-  writeSync(instructions.write, Buffer.concat([configFrame(terminal), Buffer.from('g')]));
-  closeSync(instructions.write);
+  for (const end of [heard, output.read, output.write]) own.defer(() => closeSync(end));
+  const starter = Starter.rehearsal(starterProgram, { instructions, reports });
+  // The starter's alone: its end is heard then.
+  for (const end of [instructions, reports]) closeSync(end);
+  try {
+    sendPlan(launcher, planOf(terminal), output.write);
+    // Its word that the sandbox stands.
+    receiveBytes(heard, receiveBytes(heard, 4).readUInt32BE(0));
+    writeSync(launcher, 'g');
+  } finally {
+    closeSync(launcher);
+  }
+  starter.waitForTurn();
+  const taken = starter.takeOver();
+  closeSync(taken.log);
+  own.defer(() => closeSync(taken.outputLog));
   const times = new StageTimes(clock);
-  const starter = Starter.rehearsal(starterProgram);
-  own.defer(() => starter.dismiss());
-  const launcher = openLauncherPipe(instructions.read, reports.write);
   let code: number | null | undefined;
   await runRelay({
-    launcher: {
-      ...launcher,
-      report: (report) => {
-        if (report.type === 'exited') ({ code } = report.exit);
-        launcher.report(report);
-      },
+    taken,
+    starter: starter.process,
+    report: (report) => {
+      if (report.type === 'exited') ({ code } = report.exit);
     },
-    listener: listenNameless(),
-    outputLog: output.write,
     clock,
     logger: SILENT,
     times,
     signal: new AbortController().signal,
-    starter,
-    standIn: ['/bin/sh', '-c', STAND_IN, 'sh'],
   });
   return { stages: Object.keys(times.milliseconds), code };
 }
 
-function configFrame(terminal: boolean): Buffer {
-  return encodeFrame({
-    v: 1,
-    build: 'rehearsal',
-    principal: NOBODY,
-    options: Array.from({ length: WORDS }, () => '--nothing'),
-    command: ['/nonexistent'],
-    mountSources: [],
-    overlays: [],
-    devices: [],
+/** As a launcher orders it (`encodeOrder` of packages/process), with one pipe for both logs. */
+function sendPlan(launcher: number, plan: Uint8Array, log: number): void {
+  const listener = listenNameless();
+  const order = Buffer.from('BRO1\0\0\0\0');
+  order.writeUInt32BE(plan.length, 4);
+  sendDescriptors(launcher, order, [log, listener, log]);
+  closeSync(listener);
+  writeSync(launcher, plan);
+}
+
+function planOf(terminal: boolean): Uint8Array {
+  return encodeStartPlan({
+    line: ['/bin/sh', '-c', STAND_IN],
+    options: [],
     seccomp: Buffer.alloc(8),
+    mountSources: [],
+    devices: [],
     terminal,
     holdForObserver: false,
-    limits: { openFiles: 64, fileSize: 1, processes: 64 },
-    // Nothing can lie below it, and nothing is looked up for it.
-    exitFile: '/dev/null/exit.json',
-    allowedUids: [0],
+    relay: encodeFrame({
+      v: 1,
+      build: 'rehearsal',
+      principal: NOBODY,
+      holdForObserver: false,
+      // Nothing can lie below it, and nothing is looked up for it.
+      exitFile: '/dev/null/exit.json',
+      allowedUids: [0],
+    }),
   });
 }

@@ -38,6 +38,8 @@ export { HEALTH_REASON_MAX, healthCheck } from './health-check.ts';
 export type { HealthCheck, HealthFinding, HealthProbe, HealthState } from './health-check.ts';
 export { MOUNT_SOURCE_FD, TERMINAL_CHUNK_MAX, relayConfig, relayContract, relayReport } from './relay-contract.ts';
 export type { MountSource, OutputChunk, OverlayPlan, RelayConfig, RelayReport } from './relay-contract.ts';
+export { encodeStartPlan } from './start-plan.ts';
+export type { ProcessLimitsPlan, StartPlan } from './start-plan.ts';
 export type { Mount } from './sandbox-mounts.ts';
 export { pathFault } from './sandbox-text.ts';
 export { HEADER_MAX_BYTES, SECRETS_MAX_BYTES, proxyContract } from './proxy-contract.ts';

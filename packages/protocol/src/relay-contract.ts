@@ -85,36 +85,14 @@ export const overlayPlan = v.strictObject({
 export type OverlayPlan = v.InferOutput<typeof overlayPlan>;
 
 /**
- * What the launcher writes on the relay's descriptor 3 as one frame (uint32 big-endian length, msgpack), once, behind the order that gave
- * the relay its uid and its descriptors (`packages/process/src/member-order.ts`). After it, one byte
- * `0x67` ("go") says that the payload's init is in its cgroup and may run; end of file before that byte means: give up.
+ * What a relay is told about its sandbox, beside the descriptors and words that it takes over: one frame (uint32 big-endian length, msgpack) inside the
+ * start plan (`start-plan.ts`), which bureau-starter passes on unread.
  */
 export const relayConfig = v.strictObject({
   v: v.literal(1),
   build: text(100),
   principal: principalName,
-  /** bwrap's own options, as they go through `--args`; without `--seccomp`, `--block-fd`, `--json-status-fd`, which the relay adds. */
-  options: v.array(v.string()),
-  /** The command behind `--`. */
-  command: v.pipe(v.array(v.string()), v.minLength(1)),
-  /** What the relay opens for bwrap, in this order. */
-  mountSources: v.optional(v.array(mountSource), []),
-  /** What the relay puts together, in a user and mount namespace around bwrap's. */
-  overlays: v.optional(v.array(overlayPlan), []),
-  /** Device files that the payload's uid must be able to open, or the start fails. */
-  devices: v.optional(v.array(absolutePath), []),
-  /** The seccomp program (array of `struct sock_filter`). */
-  seccomp: bytes(64 * 1024),
-  terminal: v.boolean(),
   holdForObserver: v.boolean(),
-  /** Limits of the payload's processes, set before its first instruction. Core dumps are always off. */
-  limits: v.optional(
-    v.strictObject({
-      openFiles: integer(1, 2 ** 32),
-      fileSize: integer(1, Number.MAX_SAFE_INTEGER),
-      processes: integer(1, 2 ** 32),
-    }),
-  ),
   /** Where the exit report is written (JSON, atomically) when the sandbox has ended. */
   exitFile: absolutePath,
   /** Who may connect. */
@@ -122,14 +100,14 @@ export const relayConfig = v.strictObject({
 });
 export type RelayConfig = v.InferOutput<typeof relayConfig>;
 
-/** What the relay writes on its descriptor 4, each as one frame. */
+/** What starter and relay write on the relay's descriptor 4, each as one frame. */
 export const relayReport = v.variant('type', [
-  /** Serving; bwrap not yet started. */
-  v.strictObject({ type: v.literal('ready') }),
-  /** bwrap stands still before the command; `pid` is the sandbox's init as the host sees it. */
+  /** The starter: bwrap stands still before the command; `pid` is the sandbox's init as the host sees it. */
   v.strictObject({ type: v.literal('started'), pid: integer(1, 2 ** 31) }),
-  /** The command runs. */
+  /** The command runs. The starter's, or the relay's where a first observer was waited for. */
   v.strictObject({ type: v.literal('running') }),
+  /** The relay has taken over and serves. */
+  v.strictObject({ type: v.literal('ready') }),
   v.strictObject({ type: v.literal('exited'), exit: exitReport }),
   /** Never came to run; nothing is left. */
   v.strictObject({ type: v.literal('failed'), message: text(4_000) }),

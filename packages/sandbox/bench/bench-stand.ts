@@ -275,9 +275,14 @@ export function proportionalMemory(pids: readonly number[]): number {
   return kibibytes / 1_024;
 }
 
-/** A member of a pool is root until it has its order. It blocks in poll(2) when it has loaded everything; one that still loads never does. */
+/**
+ * A member of a pool is root until it has its order. It blocks in poll(2) when it has loaded everything; one that still loads never does. A relay's is its
+ * starter, which is root until it has its own.
+ */
 function waitsForOrder(pid: number): boolean {
   try {
+    const isRelay = /^relay-/m.test(readFileSync(`/proc/${pid}/cgroup`, 'latin1').replace(/.*\//g, ''));
+    if (isRelay !== (readFileSync(`/proc/${pid}/comm`, 'latin1') === 'bureau-starter\n')) return false;
     return readProcessStatus(pid)?.uids[0] === 0 && readFileSync(`/proc/${pid}/wchan`, 'latin1').startsWith('poll_schedule');
   } catch {
     return false; // It has ended meanwhile.

@@ -47,7 +47,7 @@ export async function* createTime(stand: BenchStand, options: CreateTimeOptions)
   say(`pools: ${warm} relays and ${warm} proxies, full before each create`);
   const { logDir } = stand.paths;
   say(`steps of a create, median of ms from the request: ${stagesOf(`${logDir}/launcher.log`, 'sandbox created', rounds)}`);
-  say(`steps of its relay, median of ms from its order: ${stagesOf(`${logDir}/relay-${number}.log`, 'payload ended', rounds)}`);
+  say(`steps of its relay, median of ms from its take-over: ${stagesOf(`${logDir}/relay-${number}.log`, 'payload ended', rounds)}`);
 }
 
 async function endOf<Info extends { readonly id: string }>(

@@ -20,7 +20,7 @@ export interface BundleRule {
 export function explainGuards(plan: SandboxPlan, policy: LauncherPolicy, bundle: BundleRule | undefined): ExplainedGuard[] {
   const { spec, uid } = plan;
   return [
-    { guard: 'own user', from: 'bureau', how: `host uid and gid ${uid} for relay, bubblewrap and payload; no groups; never 0` },
+    { guard: 'own user', from: 'bureau', how: `host uid and gid ${uid} for starter, relay, bubblewrap and payload; no groups; never 0` },
     ...(policy.uids === undefined
       ? []
       : [{ guard: 'uid range', from: 'policy' as const, how: `uids ${policy.uids.first} to ${policy.uids.last}` }]),

@@ -13,6 +13,8 @@ export { LauncherCredentials } from './launcher-credentials.ts';
 export type { LauncherCredentialsDeps } from './launcher-credentials.ts';
 export { rehearseUnseal } from './rehearse-unseal.ts';
 export { openWall } from './launcher-wall.ts';
+export { bwrapLine } from './bwrap-line.ts';
+export type { BwrapLineParts } from './bwrap-line.ts';
 export { explainSandbox } from './explain.ts';
 export { decideForSpec } from './explain-spec.ts';
 export { readPlanFile } from './plan-file.ts';

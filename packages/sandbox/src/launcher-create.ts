@@ -82,7 +82,7 @@ async function startJudged(deps: LauncherDeps, start: SandboxStart, { header, re
   const places = paths.principal(number);
   // Held until the sandbox stands: what was judged cannot become something else meanwhile.
   using planned = planSandbox(input, number, header, deps);
-  const { config, limits } = planned;
+  const { start: plan, limits } = planned;
   faults.reached('create.planned');
   // A report of the sandbox before must never pass for this one's.
   rmSync(places.exitDirectory, { recursive: true, force: true });
@@ -102,13 +102,13 @@ async function startJudged(deps: LauncherDeps, start: SandboxStart, { header, re
     faults.reached('create.recorded');
     ensureRelayDirectory(paths, number, uids);
     faults.reached('create.directory');
-    await startRelay({
+    const settle = await startRelay({
       relay,
       listen: () => proxy.listen().then(() => faults.reached('create.listening')),
       socketPath: places.relaySocket,
       logFile: `${paths.logDir}/relay-${number}.log`,
       outputFile: paths.outputLog(number),
-      config,
+      plan,
       sandboxGroup: sandboxGroupOf(tree, number, limits),
       prepare: () => {
         ensurePrincipalDirectories(paths, number, uids);
@@ -128,7 +128,7 @@ async function startJudged(deps: LauncherDeps, start: SandboxStart, { header, re
     started(true);
     await start.quiet.wait(start.hurry);
     start.cancel?.throwIfAborted();
-    await bringUp(proxy);
+    await Promise.all([bringUp(proxy), settle().then(() => faults.reached('create.settled'))]);
     faults.reached('create.served');
     placeSocketLink(paths, input.principal, places.proxySocket);
     faults.reached('create.linked');

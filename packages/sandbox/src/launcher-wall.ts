@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { PrincipalName } from '@bureau/core';
 import type { InstancePaths } from '@bureau/instance';
-import type { BundleHeader, RelayConfig, SandboxSpec } from '@bureau/protocol';
+import { encodeFrame } from '@bureau/ipc';
+import type { BundleHeader, RelayConfig, SandboxSpec, StartPlan } from '@bureau/protocol';
 import { bwrapOptions, type SandboxPlan } from './bwrap-arguments.ts';
+import { bwrapLine } from './bwrap-line.ts';
 import { decideSandbox } from './decide-sandbox.ts';
 import { HostEtc } from './host-etc.ts';
 import { readHostFacts } from './host-facts.ts';
@@ -52,7 +54,7 @@ export function fixedVariables(paths: InstancePaths): SpecVariables {
 
 /** What the launcher decided for one sandbox. Holds its mount sources open: dispose when the sandbox stands or has failed. */
 export interface PlannedSandbox extends Disposable {
-  readonly config: RelayConfig;
+  readonly start: StartPlan;
   /** Of the payload's control group. */
   readonly limits: EffectiveLimits;
   /** Makes on disk what bubblewrap mounts. The principal's directories are there. */
@@ -82,7 +84,7 @@ export function judgeSandbox(
 }
 
 /**
- * The launcher's own judgement and the relay's instructions; makes nothing of this principal's. Policy is read anew each time: what root
+ * The launcher's own judgement and what bureau-starter is told; makes nothing of this principal's. Policy is read anew each time: what root
  * wrote a moment ago counts. Throws `spec_refused` with the rule's name, `mount_refused`, `root_refused`.
  */
 export function planSandbox(input: CreateInput, number: number, header: BundleHeader, deps: LauncherDeps): PlannedSandbox {
@@ -91,18 +93,27 @@ export function planSandbox(input: CreateInput, number: number, header: BundleHe
   const sources = own.use(new OpenMountSources());
   const { plan, policy, limits } = judgeSandbox({ principal: input.principal, spec: input.spec, number, header }, deps, sources);
   const mounts = relayMounts(plan, sources);
-  const config: RelayConfig = {
+  const { options, command } = bwrapOptions(plan);
+  const { terminal } = plan.spec;
+  const { holdForObserver } = input;
+  const relay: RelayConfig = {
     v: 1,
     build: deps.build,
     principal: input.principal,
-    ...bwrapOptions(plan),
-    ...mounts,
-    limits: processLimits(limits),
-    seccomp: wall.seccomp[plan.spec.profile],
-    terminal: plan.spec.terminal,
-    holdForObserver: input.holdForObserver,
+    holdForObserver,
     exitFile: paths.principal(number).exitFile,
     allowedUids: [0, uids.daemon],
+  };
+  const start: StartPlan = {
+    line: bwrapLine({ command, terminal, overlays: mounts.overlays, uid: plan.uid }),
+    options,
+    seccomp: wall.seccomp[plan.spec.profile],
+    mountSources: mounts.mountSources,
+    devices: mounts.devices,
+    terminal,
+    holdForObserver,
+    limits: processLimits(limits),
+    relay: encodeFrame(relay),
   };
   const decided: DecidedSandbox = {
     plan,
@@ -114,7 +125,7 @@ export function planSandbox(input: CreateInput, number: number, header: BundleHe
   };
   const held = own.move();
   return {
-    config,
+    start,
     limits,
     makePlaces: () => makePlaces(plan, wall.roots),
     writeDown: () => writePlanFile(paths.principal(number).directory, decided),

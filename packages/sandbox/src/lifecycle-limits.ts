@@ -2,6 +2,8 @@
 
 /** A relay that has not brought bwrap to the command by then is given up: bwrap needs 5 ms, a loaded machine a few hundred. */
 export const RELAY_START_MILLISECONDS = 20_000;
+/** A relay that has taken over by then serves whoever connects, or has ended: its own start takes 10 ms. A create is answered then in any case. */
+export const RELAY_SERVES_MILLISECONDS = 5_000;
 /** Added to the payload's grace before the launcher itself kills: the relay answers within this when it is well. */
 export const RELAY_STOP_MARGIN = 3_000;
 /** A call to the service manager or to a proxy's admin socket. */

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { closeSync, constants, openSync } from 'node:fs';
 import type { Readable } from 'node:stream';
-import { BureauError, type Clock } from '@bureau/core';
+import { BureauError, within, type Clock } from '@bureau/core';
 import { openLogFile } from '@bureau/files';
-import { encodeFrame, readFrames } from '@bureau/ipc';
+import { readFrames } from '@bureau/ipc';
 import { listenUnix } from '@bureau/native';
 import { endGroup, readProcess, type Cgroup, type LimitedCgroup, type PoolMember, type WarmPool } from '@bureau/process';
-import { relayReport, type RelayConfig, type RelayReport } from '@bureau/protocol';
+import { encodeStartPlan, relayReport, type RelayReport, type StartPlan } from '@bureau/protocol';
 import * as v from 'valibot';
 import type { FaultPoints } from './faults.ts';
-import { RELAY_START_MILLISECONDS, REPORT_MAX_BYTES } from './lifecycle-limits.ts';
+import { RELAY_SERVES_MILLISECONDS, RELAY_START_MILLISECONDS, REPORT_MAX_BYTES } from './lifecycle-limits.ts';
 
 /** How to start the relay of one sandbox. */
 export interface RelayStart {
@@ -18,7 +18,7 @@ export interface RelayStart {
   readonly socketPath: string;
   readonly logFile: string;
   readonly outputFile: string;
-  readonly config: RelayConfig;
+  readonly plan: StartPlan;
   /** For everything inside the sandbox, bubblewrap included; made, and not yet held to its limits. */
   readonly sandboxGroup: LimitedCgroup;
   readonly clock: Clock;
@@ -35,20 +35,22 @@ export interface RelayStart {
 
 const GO = Buffer.from([0x67]);
 
+/** Lets the relay take its sandbox over from its starter; resolves when it serves, or is late or has ended. Never rejects. */
+export type Settle = () => Promise<void>;
+
 /**
- * Brings an enlisted relay to the point where the sandbox stands in its own cgroup and may run. Each side has what it needs as early as it can be had,
- * since relay, bubblewrap and proxy start beside each other. Throws `start_failed` with what the relay or bwrap said; nothing is left then.
+ * Brings a sandbox to the point where it stands in its own cgroup and its command runs, or waits for an observer. Its relay is not awake yet: whoever connects
+ * wakes it, {@link Settle} does. Each side has what it needs as early as it can be had, since starter, bubblewrap and proxy
+ * start beside each other. Throws `start_failed` with what the starter or bwrap said; nothing is left then.
  */
-export async function startRelay(start: RelayStart): Promise<void> {
+export async function startRelay(start: RelayStart): Promise<Settle> {
   const { faults, clock, sandboxGroup } = start;
   try {
     const relay = await start.relay.member;
-    tellPlaces(relay, start);
-    faults.reached('create.ordered');
     start.prepare();
     faults.reached('create.directories');
-    relay.instructions.write(encodeFrame(start.config));
-    faults.reached('create.configured');
+    tellPlan(relay, start);
+    faults.reached('create.ordered');
     const reports = readReports(relay.reports);
     const started = untilStarted(reports, clock);
     const listening = start.listen();
@@ -57,9 +59,13 @@ export async function startRelay(start: RelayStart): Promise<void> {
     sandboxGroup.hold();
     faults.reached('create.groups');
     await Promise.all([start.furnish(), started.then((init) => demandPlace(init, start, reports)), listening]);
-    relay.instructions.end(GO);
+    relay.instructions.write(GO);
     faults.reached('create.go');
-    void followReports(reports, start.onRunning);
+    const serves = untilServing(reports, start.onRunning);
+    return async () => {
+      relay.instructions.end();
+      await within(clock, RELAY_SERVES_MILLISECONDS, serves);
+    };
   } catch (error) {
     await start.relay.end();
     await endGroup(sandboxGroup, 0, clock).catch(() => undefined);
@@ -103,14 +109,16 @@ export function enlistRelay(pool: Pick<WarmPool, 'take'>, { uid, group, onTaken,
   return { member, end: () => taken.then((relay) => relay.end()).catch(() => undefined) };
 }
 
-/** The relay's own files and its socket are opened here, by root: it never looks at a path before it has its uid. */
-function tellPlaces(relay: PoolMember, start: RelayStart): void {
+/** The relay's own files and its socket are opened here, by root: nobody else looks at a path before it has its uid. */
+function tellPlan(relay: PoolMember, start: RelayStart): void {
   const { O_RDWR, O_APPEND, O_CREAT, O_NOFOLLOW } = constants;
   using own = new DisposableStack();
   const log = own.adopt(openLogFile(start.logFile), closeSync);
   const listener = own.adopt(listenUnix(start.socketPath, { mode: 0o666 }), closeSync);
   const output = own.adopt(openSync(start.outputFile, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600), closeSync);
-  relay.order([], [log, listener, output]);
+  const plan = encodeStartPlan(start.plan);
+  relay.order([plan.length], [log, listener, output]);
+  relay.instructions.write(plan);
 }
 
 /** Nobody says "go" to a sandbox that is not where it is held to its limits and ended. */
@@ -157,11 +165,14 @@ async function untilStarted(reports: AsyncGenerator<RelayReport, void>, clock: C
   }
 }
 
-/** Reads on to the end, so that the relay never blocks on a full pipe. Garbage on it ends the reading, not the sandbox. */
-async function followReports(reports: AsyncGenerator<RelayReport, void>, onRunning: () => void): Promise<void> {
-  try {
-    for await (const report of reports) if (report.type === 'running') onRunning();
-  } catch {
-    // The relay's end is told by its cgroup and its exit file.
-  }
+/** Resolves when the relay serves, or has ended. Reads on to the end, so that it never blocks on a full pipe. */
+function untilServing(reports: AsyncGenerator<RelayReport, void>, onRunning: () => void): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const told: Partial<Record<RelayReport['type'], () => void>> = { running: onRunning, ready: resolve };
+  const follow = async (): Promise<void> => {
+    for await (const report of reports) told[report.type]?.();
+  };
+  // Garbage ends the reading, not the sandbox: the relay's end is told by its cgroup and its exit file.
+  follow().then(resolve, () => resolve());
+  return promise;
 }

@@ -3,14 +3,14 @@ import type { MountSource, OverlayPlan } from '@bureau/protocol';
 import type { SandboxPlan } from './bwrap-arguments.ts';
 import type { OpenMountSources } from './mount-source.ts';
 
-/** The part of the relay's configuration that is about mounts. */
+/** The part of a start that is about mounts. */
 export interface RelayMounts {
   readonly mountSources: MountSource[];
   readonly overlays: OverlayPlan[];
   readonly devices: string[];
 }
 
-/** What the relay opens, checks and puts together before bubblewrap. */
+/** What is opened, checked and put together before bubblewrap by the payload's user. */
 export function relayMounts({ mounts }: SandboxPlan, { sources }: OpenMountSources): RelayMounts {
   const named = sources.map(({ path, identity }) => ({ path, identity }));
   return {

@@ -83,7 +83,7 @@ export function unenforceable(asked: SandboxResources | undefined, { missing }: 
   );
 }
 
-/** What the process limits of the payload are; see `limitProcess`. */
+/** What the process limits of the payload are; see `StartPlan`. */
 export function processLimits({ openFiles, fileSize, pids }: EffectiveLimits): { openFiles: number; fileSize: number; processes: number } {
   return { openFiles, fileSize, processes: pids + NPROC_MARGIN };
 }

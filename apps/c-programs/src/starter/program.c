@@ -9,26 +9,25 @@
 #include <unistd.h>
 
 // The words behind the message as a list that ends with NULL.
-static char **receive_words(uint32_t size) {
-  if (size == 0 || size > WORDS_MAX) fail("expected 1 to %u bytes of words, found %u", WORDS_MAX, size);
+static char **receive_words(int socket, uint32_t size) {
+  if (size == 0 || size > PLAN_MAX) fail("expected 1 to %u bytes of words, found %u", PLAN_MAX, size);
   char *bytes = malloc(size);
   if (bytes == NULL) fail("no memory for %u bytes", size);
-  receive_bytes(bytes, size);
-  if (bytes[size - 1] != '\0') fail("expected a NUL behind the last word");
+  receive_bytes(socket, bytes, size);
   size_t count = 0;
   for (uint32_t at = 0; at < size; at++) count += bytes[at] == '\0';
   char **words = calloc(count + 1, sizeof *words);
   if (words == NULL) fail("no memory for %zu words", count);
-  for (size_t at = 0; at < count; at++, bytes += strlen(bytes) + 1) words[at] = bytes;
+  struct part rest = {bytes, size};
+  for (size_t at = 0; at < count; at++) words[at] = (char *)(uintptr_t)next_text(&rest);
   return words;
 }
 
-// Makes them 0, 1, 2, … and closes everything else, CONTROL too: from here on a failure is told on the program's own standard error.
+// Makes them 0, 1, 2, … and closes everything else: from here on a failure is told on the program's own standard error.
 static void place(const struct message *message) {
-  int base = (int)message->count > CONTROL ? (int)message->count : CONTROL + 1;
   int moved[DESCRIPTORS_MAX];
   for (size_t at = 0; at < message->count; at++) {
-    moved[at] = fcntl(message->descriptors[at], F_DUPFD_CLOEXEC, base + 1);
+    moved[at] = fcntl(message->descriptors[at], F_DUPFD_CLOEXEC, (int)message->count + 1);
     if (moved[at] < 0) fail("too many descriptors: %s", strerror(errno));
   }
   for (size_t at = 0; at < message->count; at++)
@@ -36,11 +35,12 @@ static void place(const struct message *message) {
   if (close_range((unsigned)message->count, ~0u, 0) != 0) _exit(EXIT_NOT_RUN);
 }
 
-void become_program(void) {
+void become_program(int socket) {
+  // Neither launcher nor relay has a word for it.
+  for (int each = RELAY; each <= REPORTS; each++) close(each);
   struct message message;
-  receive("BRR1", DESCRIPTORS_MAX, &message);
-  if (message.count < 3) fail("expected descriptors for 0, 1 and 2, found %zu", message.count);
-  char **words = receive_words(message.number);
+  receive(socket, "BRR1", DESCRIPTORS_MAX, &message);
+  char **words = receive_words(socket, message.number);
   // Of its own, without a terminal: what bubblewrap is told about sessions begins from there.
   setsid();
   if (chdir("/") != 0) fail("cannot go to /: %s", strerror(errno));
@@ -49,4 +49,11 @@ void become_program(void) {
   execve(words[0], words, nothing);
   dprintf(STDERR_FILENO, "bwrap: cannot run %s: %s\n", words[0], strerror(errno));
   _exit(EXIT_NOT_RUN);
+}
+
+void run_program(int socket, const struct plan *plan, struct stage *stage) {
+  if (!send_message(socket, "BRR1", plan->line.size, stage->theirs, stage->count) || !send_bytes(socket, plan->line.bytes, plan->line.size))
+    fail("the process that was to be bubblewrap has gone");
+  // A terminal's end is there three times.
+  for (size_t at = plan->terminal ? 2 : 0; at < stage->count; at++) close(stage->theirs[at]);
 }

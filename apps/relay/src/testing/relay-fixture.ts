@@ -18,14 +18,18 @@ import {
   type LimitedCgroup,
 } from '@bureau/process';
 import {
+  encodeStartPlan,
   relayContract,
   relayReport,
   type ExitReport,
   type OutputChunk,
+  type OverlayPlan,
   type RelayConfig,
   type RelayReport,
+  type StartPlan,
   type relayConfig,
 } from '@bureau/protocol';
+import { bwrapLine } from '@bureau/sandbox';
 import * as v from 'valibot';
 import type { RelayProgram } from '@bureau/observe/testing';
 
@@ -75,12 +79,16 @@ const OPTIONS = [
 
 let fixtures = 0;
 
-export interface RelayFixtureOptions extends Partial<
-  Pick<RelayConfig, 'terminal' | 'holdForObserver' | 'seccomp' | 'exitFile' | 'allowedUids' | 'mountSources' | 'overlays' | 'devices'>
-> {
+export interface RelayFixtureOptions
+  extends
+    Partial<Pick<StartPlan, 'terminal' | 'holdForObserver' | 'seccomp' | 'mountSources' | 'devices' | 'limits'>>,
+    Partial<Pick<RelayConfig, 'exitFile' | 'allowedUids'>> {
+  readonly overlays?: readonly OverlayPlan[];
   readonly moreOptions?: readonly string[];
-  /** Instead of the configuration. */
+  /** Instead of the frame with the relay's configuration. */
   readonly rawConfig?: Uint8Array;
+  /** Instead of the plan. */
+  readonly rawPlan?: Uint8Array;
   /** Instead of the order with `TEST_UID`. */
   readonly order?: Uint8Array;
   /** Descriptors behind 4, which the relay is not told about: what a careless launcher leaves open. */
@@ -107,7 +115,7 @@ export class RelayFixture implements AsyncDisposable {
   readonly #clients: IpcClient<typeof relayContract>[] = [];
 
   constructor(program: RelayProgram, command: readonly string[], options: RelayFixtureOptions = {}) {
-    const { moreOptions = [], rawConfig, stray = [], order = encodeOrder([TEST_UID]), ...overrides } = options;
+    const { moreOptions = [], stray = [], order = encodeOrder([TEST_UID]) } = options;
     fixtures += 1;
     this.#tree = CgroupTree.open(`bureau-relay-test-${process.pid}-${fixtures}`);
     this.#group = this.#tree.limited('sandbox', {});
@@ -117,7 +125,7 @@ export class RelayFixture implements AsyncDisposable {
     mkdirSync(join(this.#directory, 'exit'));
     chownSync(join(this.#directory, 'exit'), TEST_UID, TEST_UID);
     this.socket = join(this.#directory, 'relay.sock');
-    this.exitFile = overrides.exitFile ?? join(this.#directory, 'exit/exit.json');
+    this.exitFile = options.exitFile ?? join(this.#directory, 'exit/exit.json');
     this.logFile = join(this.#directory, 'relay.log');
     this.outputFile = join(this.#directory, 'output.log');
     const log = openSync(this.logFile, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT, 0o600);
@@ -132,25 +140,20 @@ export class RelayFixture implements AsyncDisposable {
     });
     using birth = this.#group.openForBirth();
     sendDescriptors(this.process.stdio[3] as Socket, order, birth.descriptors);
-    sendDescriptors(this.process.stdio[3] as Socket, encodeOrder([]), [log, listener, output]);
+    const plan =
+      options.rawPlan ??
+      planOf(
+        command,
+        options,
+        [...OPTIONS, '--ro-bind', join(program.directory, 'inside'), '/run/bureau-bin', ...moreOptions],
+        this.exitFile,
+      );
+    sendDescriptors(this.process.stdio[3] as Socket, encodeOrder([plan.length]), [log, listener, output]);
+    this.launcherPipe.on('error', () => undefined);
+    this.launcherPipe.write(plan);
     for (const descriptor of [log, output, listener]) closeSync(descriptor);
     this.exited = new Promise((resolve) => this.process.once('exit', (code) => resolve(code)));
     this.#reports = readFrames(Readable.from(behindFirstByte(this.process.stdio[4] as Readable)), 16 * 1024);
-    const config: v.InferInput<typeof relayConfig> = {
-      v: 1,
-      build: 'test',
-      principal: 'test/relay',
-      options: [...OPTIONS, '--ro-bind', join(program.directory, 'inside'), '/run/bureau-bin', ...moreOptions],
-      command: ['/run/bureau-bin/bureau-exec', ...(overrides.terminal === true ? ['--terminal'] : []), '/tmp', ...command],
-      seccomp: ALLOW_ALL,
-      terminal: false,
-      holdForObserver: false,
-      exitFile: this.exitFile,
-      allowedUids: [0],
-      ...overrides,
-    };
-    this.launcherPipe.on('error', () => undefined);
-    this.launcherPipe.write(rawConfig ?? encodeFrame(config));
   }
 
   /** The launcher's end of descriptor 3. */
@@ -167,27 +170,28 @@ export class RelayFixture implements AsyncDisposable {
     return report as Extract<RelayReport, { type: T }>;
   }
 
-  /** The message of `failed`, before which `started` may come. */
+  /** The message of `failed`, before which others may come, but no command that runs. */
   async failure(): Promise<string> {
     for (;;) {
       const { value } = await within(this.#reports.next(), 'report failed');
       const report = v.parse(relayReport, value);
       if (report.type === 'failed') return report.message;
-      assert.equal(report.type, 'started');
+      assert.ok(report.type === 'started' || report.type === 'ready', report.type);
     }
   }
 
-  /** Brings the payload to the point where it may run; its init's pid. */
+  /** Says that the command may run, when the sandbox stands; its init's pid. The relay takes over. */
   async go(): Promise<number> {
-    await this.report('ready');
     const { pid } = await this.report('started');
     this.launcherPipe.end('g');
     return pid;
   }
 
+  /** Until the relay serves a command that runs. */
   async running(): Promise<number> {
     const pid = await this.go();
     await this.report('running');
+    await this.report('ready');
     return pid;
   }
 
@@ -245,6 +249,24 @@ export class RelayFixture implements AsyncDisposable {
     this.#tree.remove();
     assert.ok(!existsSync(this.#directory));
   }
+}
+
+function planOf(words: readonly string[], options: RelayFixtureOptions, bwrapOptions: readonly string[], exitFile: string): Uint8Array {
+  const { terminal = false, holdForObserver = false, overlays = [], allowedUids = [0] } = options;
+  const config: v.InferInput<typeof relayConfig> = {
+    ...{ v: 1, build: 'test', principal: 'test/relay' },
+    ...{ holdForObserver, exitFile, allowedUids },
+  };
+  const command = ['/run/bureau-bin/bureau-exec', ...(terminal ? ['--terminal'] : []), '/tmp', ...words];
+  return encodeStartPlan({
+    line: bwrapLine({ command, terminal, overlays, uid: TEST_UID }),
+    options: bwrapOptions,
+    seccomp: options.seccomp ?? ALLOW_ALL,
+    mountSources: options.mountSources ?? [],
+    devices: options.devices ?? [],
+    ...{ terminal, holdForObserver, limits: options.limits },
+    relay: options.rawConfig ?? encodeFrame(config),
+  });
 }
 
 /** One attached observer that collects what it sees. */

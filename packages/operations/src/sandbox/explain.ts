@@ -3,9 +3,8 @@ import { existsSync } from 'node:fs';
 import { UsageError, parsePrincipalName, type PrincipalName } from '@bureau/core';
 import { readJson } from '@bureau/files';
 import { PrincipalNumbers, readSettings, uidsOf } from '@bureau/instance';
-import { bwrapCommandLine, withOverlays } from '@bureau/observe';
 import { principalName, sandboxSpec } from '@bureau/protocol';
-import { decideForSpec, explainSandbox, readPlanFile, type DecidedSandbox } from '@bureau/sandbox';
+import { bwrapLine, decideForSpec, explainSandbox, readPlanFile, type DecidedSandbox } from '@bureau/sandbox';
 import * as v from 'valibot';
 import { requireRoot } from '../daemon-client.ts';
 import type { OperationContext } from '../registry/context.ts';
@@ -85,6 +84,7 @@ function numberOf(principal: PrincipalName, file: string): number | undefined {
 
 function shown(of: Explanation['of'], decided: DecidedSandbox): Explanation {
   const { command, ...found } = explainSandbox(decided);
-  const line = withOverlays(decided.overlays, found.uid, 'bwrap', bwrapCommandLine(found.commandLine, found.terminal));
-  return v.parse(explanation, { of, ...found, command, commandLine: [line.program, ...line.args] });
+  const { commandLine, terminal, uid } = found;
+  const line = bwrapLine({ command: commandLine, terminal, overlays: decided.overlays, uid });
+  return v.parse(explanation, { of, ...found, command, commandLine: line });
 }

@@ -19,7 +19,7 @@ export const explanation = v.strictObject({
   limits: v.array(v.strictObject({ name: v.string(), value: v.number(), from: v.string() })),
   seccomp: v.string(),
   guards: v.array(v.strictObject({ guard: v.string(), from: v.string(), how: v.string() })),
-  /** The command line of bubblewrap as the relay starts it. */
+  /** The command line of bubblewrap as it is executed. */
   commandLine: texts,
   /** What goes through its `--args`, in order. */
   options: texts,

@@ -15,5 +15,5 @@ const FILE = join(import.meta.dirname, '../weaknesses.json');
 export const planSandbox: typeof planWithAllGuards = (input, ...rest) => {
   const planned = planWithAllGuards(input, ...rest);
   const weakness = weaknessOf(input.principal, readFileSync(FILE, 'utf8'));
-  return weakness === undefined ? planned : { ...planned, config: weakened(planned.config, weakness) };
+  return weakness === undefined ? planned : { ...planned, start: weakened(planned.start, weakness) };
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { RelayConfig } from '@bureau/protocol';
+import type { StartPlan } from '@bureau/protocol';
 import { filterAnswering } from './weak-filters.ts';
 import { weakened, weaknessOf } from './weakness.ts';
 
@@ -9,7 +9,7 @@ const CONFIG = {
   options: ['--unshare-net', '--ro-bind', '/a', '/b', '--remount-ro', '/'],
   mountSources: [{ path: '/a', identity: '1:2' }],
   seccomp: new Uint8Array([1]),
-} as unknown as RelayConfig;
+} as unknown as StartPlan;
 
 test('weakened changes what it is told, and nothing else', () => {
   assert.deepEqual(weakened(CONFIG, {}), CONFIG);

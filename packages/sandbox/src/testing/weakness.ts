@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { RelayConfig } from '@bureau/protocol';
+import type { StartPlan } from '@bureau/protocol';
 import * as v from 'valibot';
 import { filterAnswering } from './weak-filters.ts';
 
@@ -33,16 +33,16 @@ export function weaknessOf(principal: string, text: string): Weakness | undefine
 }
 
 /** What the launcher tells a relay, with one guard away. Pure. */
-export function weakened(config: RelayConfig, { options = [], filter, mountSources }: Weakness): RelayConfig {
+export function weakened(start: StartPlan, { options = [], filter, mountSources }: Weakness): StartPlan {
   return {
-    ...config,
-    options: options.reduce(edited, config.options),
+    ...start,
+    options: options.reduce(edited, start.options),
     ...(filter === undefined ? {} : { seccomp: filterAnswering([], 1) }),
     ...(mountSources === undefined ? {} : { mountSources: [] }),
   };
 }
 
-function edited(options: string[], change: Edit): string[] {
+function edited(options: readonly string[], change: Edit): readonly string[] {
   const words = 'take' in change ? change.take : change.before;
   const fits = (found: string | undefined, word: string | null): boolean => found !== undefined && (word === null || found === word);
   const at = options.findIndex((_, index) => words.every((word, offset) => fits(options[index + offset], word)));
