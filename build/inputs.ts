@@ -21,7 +21,6 @@ const SINGLE_INPUTS = [
   'build/compile-c-programs.ts',
   'build/inputs.ts',
   'build/native-files.ts',
-  'packages/observe/node_modules/node-pty/build/Release/pty.node',
 ];
 
 /** Returns the paths, relative to `root` and sorted, of all files that a build is made of; tests are not. */

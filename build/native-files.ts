@@ -3,7 +3,7 @@ import { copyFileSync, mkdirSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 /** Packages with a native module: not bundled, copied beside the bundles with only the files that they need to load. */
-export const NATIVE_PACKAGES = ['koffi', 'node-pty'] as const;
+export const NATIVE_PACKAGES = ['koffi'] as const;
 
 const KOFFI_FILES = [
   'package.json',
@@ -14,15 +14,6 @@ const KOFFI_FILES = [
   'src/koffi/src/static.js',
   'src/koffi/src/static.cjs',
 ];
-const NODE_PTY_FILES = [
-  'package.json',
-  'lib/index.js',
-  'lib/eventEmitter2.js',
-  'lib/terminal.js',
-  'lib/unixTerminal.js',
-  'lib/utils.js',
-  'build/Release/pty.node',
-];
 
 /** Copies the native packages from where `root` has them installed to `destination` (a `node_modules` folder). */
 export function copyNativePackages(root: string, destination: string): void {
@@ -30,7 +21,6 @@ export function copyNativePackages(root: string, destination: string): void {
   const prebuilt = `@koromix/koffi-linux-${process.arch}`;
   copyFiles(koffi, join(destination, 'koffi'), KOFFI_FILES);
   copyFiles(join(dirname(koffi), prebuilt), join(destination, prebuilt), ['package.json', 'index.js', `linux_${process.arch}/koffi.node`]);
-  copyFiles(realpathSync(join(root, 'packages/observe/node_modules/node-pty')), join(destination, 'node-pty'), NODE_PTY_FILES);
 }
 
 function copyFiles(from: string, to: string, files: readonly string[]): void {

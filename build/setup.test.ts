@@ -21,7 +21,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 
-// Each test has a checkout in which the real script/setup finds Debian's packages and Node, and stand-ins for npm and the compiler.
+// Each test has a checkout in which the real script/setup finds Debian's packages and Node, and a stand-in for npm.
 let root = '';
 
 function write(path: string, text: string): void {
@@ -41,10 +41,6 @@ beforeEach(() => {
     'integration/package.json',
   ])
     write(path, '{}');
-  write(
-    'build/rebuild-native.sh',
-    '#!/bin/sh\necho native >> calls; mkdir -p packages/observe/node_modules/node-pty/build/Release; : > packages/observe/node_modules/node-pty/build/Release/pty.node\n',
-  );
   write('build/verify-installed.ts', '');
   write('script/npm', '#!/bin/sh\necho npm >> "$(dirname "$0")/../calls"; mkdir -p node_modules\n');
   for (const script of ['script/setup', 'script/node']) copyFileSync(join(import.meta.dirname, '..', script), join(root, script));
@@ -66,20 +62,17 @@ function calls(): string {
 test('script/setup does what is missing, then nothing and says so in one line', () => {
   const first = setup();
   assert.equal(first.code, 0, first.err);
-  assert.match(
-    first.out,
-    /^setup: \[1\/2\] npm packages .* \d+ s\nsetup: \[2\/2\] node-pty's native part .* \d+ s\nsetup: done in \d+ s\n$/,
-  );
-  assert.equal(calls(), 'npm\nnpm\nnative\n');
+  assert.match(first.out, /^setup: \[1\/1\] npm packages .* \d+ s\nsetup: done in \d+ s\n$/);
+  assert.equal(calls(), 'npm\nnpm\n');
   assert.match(setup().out, /^setup: nothing is missing .*\n$/);
   assert.deepEqual(setup('--quiet'), { code: 0, out: '', err: '' });
-  assert.equal(calls(), 'npm\nnpm\nnative\n');
+  assert.equal(calls(), 'npm\nnpm\n');
 });
 
 test('script/setup installs again when the lock has changed', () => {
   setup();
   write('package-lock.json', '{ }');
-  assert.match(setup().out, /npm packages .*node-pty/s);
+  assert.match(setup().out, /npm packages .*done in/s);
 });
 
 test('script/setup says which step failed, what to do and where the log is; the next run goes on', () => {
@@ -154,7 +147,7 @@ test('two runs at once do the work once', async () => {
     [0, null],
   ]);
   closeSync(gate);
-  assert.equal(calls(), 'npm\nnpm\nnative\n');
+  assert.equal(calls(), 'npm\nnpm\n');
 });
 
 test('script/setup refuses other users and unknown arguments in one line', () => {

@@ -58,15 +58,14 @@ export function unlocked(lock: Lock, installed: Lock): string[] {
   });
 }
 
-/** What is below a package and in no tarball: other packages; what compiling makes (names, or beginnings that end in `@`). */
+/** What is below a package and in no tarball: other packages. */
 const OTHER_PACKAGES = ['node_modules'];
-const COMPILED: Readonly<Record<string, readonly string[]>> = { 'node-pty': ['build', 'node-addon-api@'] };
 
 /** Returns the files below `actual` that differ from those below `verified`, missing and additional ones included. */
 export function differingFiles(verified: string, actual: string, leftOut: readonly string[] = OTHER_PACKAGES): string[] {
   const names = new Set([...readdirSync(verified), ...readdirSync(actual)]);
   return [...names].flatMap((name) => {
-    if (leftOut.some((made) => name === made || (made.endsWith('@') && name.startsWith(made)))) return [];
+    if (leftOut.includes(name)) return [];
     const [a, b] = [join(verified, name), join(actual, name)];
     const [statA, statB] = [statSync(a, { throwIfNoEntry: false }), statSync(b, { throwIfNoEntry: false })];
     if (statA?.isDirectory() === true && statB?.isDirectory() === true) return differingFiles(a, b, []);
@@ -92,8 +91,7 @@ function verify(root: string, verifiedRoot: string): string[] {
       found.push(`${id} is not in the verified install`);
       continue;
     }
-    const name = id.slice(0, id.lastIndexOf('@'));
-    const files = differingFiles(join(verifiedRoot, from), join(root, folder), [...OTHER_PACKAGES, ...(COMPILED[name] ?? [])]);
+    const files = differingFiles(join(verifiedRoot, from), join(root, folder));
     found.push(...files.map((file) => `${file} is not what package-lock.json locks: remove node_modules, run script/setup`));
   }
   return found;

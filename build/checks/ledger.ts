@@ -18,7 +18,6 @@ const LAUNCHER_FORBIDDEN = new Map([
   ...['matrix-js-sdk', 'undici', 'werift', 'node-datachannel'].map((name) => [name, 'the launcher has no network'] as const),
   ['node:sqlite', 'a database is a parser of megabytes; import @bureau/files, not @bureau/files/sqlite'],
   ['node-ipc', 'unprivileged processes only; the launcher side of the wire is node:net'],
-  ['node-pty', 'the relay owns terminals'],
   ['commander', 'only people type commands'],
 ]);
 

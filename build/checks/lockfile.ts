@@ -41,7 +41,7 @@ const READ: ReadonlyMap<string, { readonly version: string; readonly integrity: 
 );
 
 /** Packages that want to run something when installed. None does (ignore-scripts); a new one must be noticed. */
-const KNOWN_INSTALL_SCRIPTS = new Set(['koffi', 'msgpackr-extract', 'node-pty']);
+const KNOWN_INSTALL_SCRIPTS = new Set(['koffi', 'msgpackr-extract']);
 
 /** What is in the lock files: nothing forbidden, everything with an integrity. */
 export const lockfileCheck: Check = {

@@ -113,14 +113,6 @@ test('a disk that fills up in each step of script/setup, or is read-only: told, 
   await succeeds(`mount -o remount,rw ${checkout}`);
 });
 
-test('a full disk under the compiler of script/setup: the native part is not marked as done, and is made when there is room', async (t) => {
-  await succeeds(`rm -rf ${checkout}/.toolchain/stamps/native ${checkout}/packages/observe/node_modules/node-pty/build`);
-  await leaveRoom(0.1);
-  assert.equal(await assertTold(await setup(), t), 'native');
-  await leaveRoom(AMPLE);
-  assert.match((await setup()).stdout, /node-pty's native part \.\.\. \d+ s\nsetup: done/);
-});
-
 test('a full disk under the homeserver of script/setup: no half of it counts as installed', async (t) => {
   const library = `${checkout}/library`;
   await leaveRoom(5);

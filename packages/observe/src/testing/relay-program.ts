@@ -22,7 +22,7 @@ export async function buildRelayProgram(): Promise<RelayProgram> {
     cwd: root,
     input: { relay: join(root, 'apps/relay/src/main.ts') },
     platform: 'node',
-    external: ['koffi', 'node-pty'],
+    external: ['koffi'],
     tsconfig: false,
   });
   await bundle.write({ dir: join(directory, 'lib'), format: 'esm', entryFileNames: '[name].js' });
@@ -32,7 +32,6 @@ export async function buildRelayProgram(): Promise<RelayProgram> {
   const prebuilt = `@koromix/koffi-linux-${process.arch}`;
   copyTree(koffi, join(modules, 'koffi'));
   copyTree(join(dirname(koffi), prebuilt), join(modules, prebuilt));
-  copyTree(realpathSync(join(root, 'packages/observe/node_modules/node-pty')), join(modules, 'node-pty'));
   for (const name of ['bin', 'inside']) mkdirSync(join(directory, name));
   const node = join(directory, 'bin/node');
   try {
@@ -52,5 +51,5 @@ export async function buildRelayProgram(): Promise<RelayProgram> {
 
 function copyTree(from: string, to: string): void {
   mkdirSync(dirname(to), { recursive: true });
-  cpSync(from, to, { recursive: true, dereference: true, filter: (source) => !/\/(prebuilds|third_party|deps|doc)$/.test(source) });
+  cpSync(from, to, { recursive: true, dereference: true, filter: (source) => !/\/(doc|vendor)$/.test(source) });
 }
