@@ -12,10 +12,10 @@ export const IMAGE_PACKAGES: readonly string[] = [
     'bubblewrap',
     'ca-certificates',
     'curl',
-    'g++',
+    'gcc',
     'git',
     'iproute2',
-    'make',
+    'libc6-dev',
     'procps',
     'python3',
     'python3-venv',
@@ -24,8 +24,8 @@ export const IMAGE_PACKAGES: readonly string[] = [
   ],
   // script/setup --tests
   ...['apparmor', 'libtss2-esys-3.0.2-0', 'libtss2-tcti-swtpm0', 'swtpm'],
-  // What attacks are made of.
-  ...['gcc', 'libc6-dev', 'strace'],
+  // What attacks are made of, beside gcc.
+  ...['strace'],
   // Beside them.
   ...['e2fsprogs', 'zstd'],
 ];
