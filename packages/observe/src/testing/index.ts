@@ -9,4 +9,5 @@
  * ```
  */
 export { buildRelayProgram, type RelayProgram } from './relay-program.ts';
-export { compileStarter } from './compile-programs.ts';
+export { compileStarter, type ProgramBuild } from './compile-programs.ts';
+export { receiveTakeOver, type TakeOver } from '../take-over.ts';
