@@ -11,3 +11,13 @@ export function limitsOf(pid: number): Readonly<Record<string, string>> {
     }),
   );
 }
+
+const SIGTERM = 15n;
+
+/** What a process does at a TERM. */
+export function atTerm(pid: number): { readonly ignored: boolean; readonly caught: boolean } {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const has = (name: string): boolean =>
+    ((BigInt(`0x${new RegExp(`^${name}:\\s+(\\w+)$`, 'm').exec(status)?.[1] ?? '0'}`) >> (SIGTERM - 1n)) & 1n) === 1n;
+  return { ignored: has('SigIgn'), caught: has('SigCgt') };
+}
