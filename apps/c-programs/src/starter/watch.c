@@ -78,16 +78,18 @@ static pid_t child_of(const char *said) {
   return pid > 1 && pid < INT32_MAX ? (pid_t)pid : 0;
 }
 
-// False when bubblewrap has ended.
+// False when bubblewrap has ended, or says more than it has to say.
 static bool hear_bubblewrap(struct sandbox *sandbox) {
+  if (sandbox->said_size == SAID_MAX)
+    return sandbox->released ? false : never_runs(sandbox, "bwrap said more than %d bytes about its sandbox before its command ran", SAID_MAX);
   ssize_t more = read(sandbox->stage.status, sandbox->said + sandbox->said_size, SAID_MAX - sandbox->said_size);
   if (more < 0) return errno == EINTR || errno == EAGAIN;
   if (more == 0) return false;
   sandbox->said_size += (size_t)more;
   sandbox->said[sandbox->said_size] = '\0';
-  if (sandbox->init != 0) return sandbox->said_size < SAID_MAX;
+  if (sandbox->init != 0) return true;
   sandbox->init = child_of(sandbox->said);
-  if (sandbox->init == 0) return sandbox->said_size < SAID_MAX;
+  if (sandbox->init == 0) return true;
   // One that has ended since is told by the end of bubblewrap's words.
   if (hold_to_limits(sandbox->init, &sandbox->plan)) report(sandbox->init);
   return true;
@@ -138,7 +140,10 @@ static bool take_output(struct sandbox *sandbox, struct pollfd *source, uint8_t 
   uint32_t length = htonl((uint32_t)size);
   memcpy(record + 1, &length, sizeof length);
   sandbox->records_size += 1 + sizeof length + (size_t)size;
-  return logged && sandbox->records_size < RECORDS_MAX;
+  bool is_full = sandbox->records_size >= RECORDS_MAX;
+  // Before "go" only bubblewrap speaks, and nobody but this process can let the command run: no turn of the relay's yet.
+  if (!sandbox->released) return is_full ? never_runs(sandbox, "bwrap put out more than %u bytes before its command ran", RECORDS_MAX) : true;
+  return logged && !is_full;
 }
 
 enum { FROM_LAUNCHER, FROM_RELAY, STATUS, OUTPUT, ERROR, LISTENER, SOURCES };
