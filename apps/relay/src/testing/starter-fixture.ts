@@ -51,7 +51,7 @@ export class StarterPrograms {
     return path;
   }
 
-  /** A starter that waits for the launcher. */
+  /** A starter that waits for the launcher. A rehearsal is in no group, and what it makes does not end with it. */
   start(build: ProgramBuild, options: { readonly rehearsal?: boolean; readonly outputLog?: string } = {}): StarterFixture {
     this.#count += 1;
     return new StarterFixture(this.path(build), this.#tree.limited(`sandbox-${this.#count}`, {}), join(this.#directory, `${this.#count}`), options);
@@ -82,6 +82,7 @@ export class StarterFixture implements AsyncDisposable {
   readonly said: Promise<string>;
   readonly ended: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
   readonly socketPath: string;
+  readonly #rehearsal: boolean;
   readonly #logPath: string;
   readonly #outputPath: string;
   readonly #open = new Map<'relay' | 'launcher' | 'reports', number>();
@@ -94,7 +95,8 @@ export class StarterFixture implements AsyncDisposable {
     { rehearsal = false, outputLog }: { readonly rehearsal?: boolean; readonly outputLog?: string },
   ) {
     this.group = group;
-    group.create();
+    this.#rehearsal = rehearsal;
+    if (!rehearsal) group.create();
     this.socketPath = `${prefix}.sock`;
     this.#logPath = `${prefix}.log`;
     this.#outputPath = outputLog ?? `${prefix}.output`;
@@ -219,12 +221,17 @@ export class StarterFixture implements AsyncDisposable {
     for (const side of ['relay', 'launcher', 'reports'] as const) this.leave(side);
     for (const descriptor of this.#taken) closeSync(descriptor);
     this.process.kill('SIGKILL');
-    this.group.kill();
-    await this.ended;
-    await this.group.whenEmpty(AbortSignal.timeout(EVENTUALLY_MILLISECONDS));
-    this.group.remove();
+    await this.#endAll();
     const said = (await this.said) + (await Promise.resolve().then(() => this.log).catch(() => ''));
     assert.doesNotMatch(said, /Sanitizer|runtime error/);
+  }
+
+  async #endAll(): Promise<void> {
+    if (!this.#rehearsal) this.group.kill();
+    await this.ended;
+    if (this.#rehearsal) return;
+    await this.group.whenEmpty(AbortSignal.timeout(EVENTUALLY_MILLISECONDS));
+    this.group.remove();
   }
 
   #end(side: 'relay' | 'launcher' | 'reports'): number {
