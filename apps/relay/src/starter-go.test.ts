@@ -177,15 +177,17 @@ for (const build of BUILDS) {
     }
   });
 
-  test(`${build}: a relay that goes away while it takes over leaves nothing`, async () => {
-    await using starter = programs.born(build);
-    // More than a socket holds: the starter waits for it to be read.
-    const pid = await starter.runs(planOf(`${STANDS}; ${GATE}; read -r line; exit 0`, { relay: Buffer.alloc(2_000_000) }));
-    starter.leave('launcher');
-    await new Promise((resolve) => setImmediate(resolve));
-    starter.leave('relay');
-    const { code } = await starter.ended;
-    assert.ok(code === 0 || code === 125, `${code}`);
-    await gone(pid);
+  test(`${build}: a relay that goes away while it takes over, or has read all and not said so, leaves nothing`, async () => {
+    for (const reads of [false, true]) {
+      await using starter = programs.born(build);
+      // More than a socket holds: the starter waits for it to be read.
+      const pid = await starter.runs(planOf(`${STANDS}; ${GATE}; read -r line; exit 0`, { relay: Buffer.alloc(2_000_000) }));
+      starter.leave('launcher');
+      if (reads) assert.notEqual(starter.takeOver({ confirm: false }), null);
+      starter.leave('relay');
+      await gone(pid);
+      const { code } = await starter.ended;
+      assert.ok(code === 125 || (!reads && code === 0), `${code}`);
+    }
   });
 }

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync } from 'node:fs';
+import { closeSync, writeSync } from 'node:fs';
 import { BureauError } from '@bureau/core';
 import { closeOnExecFrom, openSocketPair, receiveDescriptors } from '@bureau/native';
 import { receiveTakeOver, type TakeOver } from './take-over.ts';
+
+/** Any byte: the starter hears that its sandbox has been taken over. */
+const TAKEN = 't';
 
 /** What a starter hears the launcher on, and what it tells it on; both stay the caller's to close. */
 export interface StarterEnds {
@@ -60,10 +63,12 @@ export class Starter {
     return message !== null;
   }
 
-  /** Takes the sandbox over, once; whoever calls has its uid. Throws what {@link receiveTakeOver} does. */
+  /** Takes the sandbox over, once; whoever calls has its uid, and from then on its starter ends with it. Throws what {@link receiveTakeOver} does. */
   takeOver(): TakeOver {
     try {
-      return receiveTakeOver(this.#control);
+      const taken = receiveTakeOver(this.#control);
+      writeSync(this.#control, TAKEN);
+      return taken;
     } finally {
       closeSync(this.#control);
     }

@@ -143,7 +143,7 @@ bool open_scratch(pid_t init, int handles[SCRATCH_PLACES]);
 
 // take-over.c
 
-// Wakes the relay and gives it everything. Nothing of it is used here afterwards.
+// Wakes the relay, gives it everything, and returns when it has it. Nothing of it is used here afterwards.
 void give_to_relay(struct sandbox *sandbox);
 
 #endif

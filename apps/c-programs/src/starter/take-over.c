@@ -2,8 +2,10 @@
 #include "starter.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 enum { RELEASED = 1, HAS_SCRATCH = 2 };
 enum { PARTS = 5, MOST = 8 + SCRATCH_PLACES };
@@ -15,6 +17,16 @@ static bool give_parts(const struct part parts[PARTS]) {
     if (!send_bytes(RELAY, &size, sizeof size) || !send_bytes(RELAY, parts[at].bytes, parts[at].size)) return false;
   }
   return true;
+}
+
+// From its word on the relay is of this user, and its death ends this process by a signal. One that dies before that, with all of it read or not, is
+// still root without CAP_KILL, which may send none.
+static bool relay_has_taken(void) {
+  char word;
+  ssize_t size;
+  do size = read(RELAY, &word, 1);
+  while (size < 0 && errno == EINTR);
+  return size == 1;
 }
 
 void give_to_relay(struct sandbox *sandbox) {
@@ -37,6 +49,6 @@ void give_to_relay(struct sandbox *sandbox) {
     sandbox->plan.config,
   };
   // The first byte has nothing in it: the relay is root when it takes it, and takes nothing else before it is this user too.
-  if (!send_bytes(RELAY, "w", 1) || !send_message(RELAY, "BRT1", PARTS, descriptors, count) || !give_parts(parts))
+  if (!send_bytes(RELAY, "w", 1) || !send_message(RELAY, "BRT1", PARTS, descriptors, count) || !give_parts(parts) || !relay_has_taken())
     fail("the relay has gone before it took over");
 }

@@ -189,10 +189,11 @@ export class StarterFixture implements AsyncDisposable {
     if (end !== undefined) closeSync(end);
   }
 
-  /** Waits as a relay does; null when there will be nothing to take over. */
-  takeOver(): TakeOver | null {
+  /** Waits as a relay does; null when there will be nothing to take over. Without `confirm` the starter is not told that it has been. */
+  takeOver({ confirm = true } = {}): TakeOver | null {
     if (receiveDescriptors(this.#end('relay'), 1, 1) === null) return null;
     const taken = receiveTakeOver(this.#end('relay'));
+    if (confirm) writeSync(this.#end('relay'), 't');
     // What they say of a configuration is tested where that is read.
     taken.config.catch(() => undefined);
     const { log, listener, outputLog, status, gate, scratch, stdio } = taken;
