@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { RelayFixture } from './testing/relay-fixture.ts';
 import { buildRelayProgram, type RelayProgram } from '@bureau/observe/testing';
@@ -43,3 +44,11 @@ for (const terminal of [true, false]) {
     });
   }
 }
+
+test('relay cuts an output log that starts before it made too long, though nothing more is put out', async () => {
+  await using relay = new RelayFixture(program, shell('exit 0'));
+  writeFileSync(relay.outputFile, Buffer.alloc(9 * 1024 * 1024, 'x'));
+  await relay.go();
+  assert.equal(await relay.ended(), 0);
+  assert.equal(relay.output.length, 4 * 1024 * 1024);
+});

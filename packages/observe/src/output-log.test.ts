@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -44,6 +44,18 @@ test('OutputLog goes on with a file that is there', () => {
     new OutputLog(descriptor, { most: 10, keep: 4 }, fail).append(Buffer.from('12345678'));
     new OutputLog(descriptor, { most: 10, keep: 4 }, fail).append(Buffer.from('abc'));
     assert.equal(read(), '5678abc');
+  });
+});
+
+test('OutputLog cuts a file that another has made too long, with nothing to append', () => {
+  withLog((descriptor, read) => {
+    writeSync(descriptor, '12345678901');
+    const log = new OutputLog(descriptor, { most: 10, keep: 4 }, fail);
+    log.trim();
+    log.trim();
+    assert.equal(read(), '8901');
+    log.append(Buffer.from('abc'));
+    assert.equal(read(), '8901abc');
   });
 });
 

@@ -30,11 +30,24 @@ export class OutputLog {
   }
 
   append(data: Uint8Array): void {
-    if (this.#failed) return;
-    try {
+    this.#attempt(() => {
       if (this.#size + data.length > this.#limits.most) this.#cut();
       writeAll(this.#descriptor, data);
       this.#size += data.length;
+    });
+  }
+
+  /** Cuts a file that another has made too long: what is written before a relay is awake is bounded for each start alone, and may be all that comes. */
+  trim(): void {
+    this.#attempt(() => {
+      if (this.#size > this.#limits.most) this.#cut();
+    });
+  }
+
+  #attempt(step: () => void): void {
+    if (this.#failed) return;
+    try {
+      step();
     } catch (error) {
       this.#failed = true;
       this.#onFailure(`The output log is no longer written: ${describeError(error)}`);

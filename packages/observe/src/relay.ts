@@ -93,6 +93,7 @@ class Relay {
     const log = new OutputLog(taken.outputLog, { most: limits.LOG_MAX_BYTES, keep: limits.LOG_KEEP_BYTES }, (message) =>
       options.logger.error({}, message),
     );
+    log.trim();
     for (const { from, data, logged } of taken.early) {
       if (!logged) log.append(data);
       this.#hub.publish(from, data);
