@@ -5,7 +5,8 @@ import { closeSync, openSync, readFileSync, readdirSync, readlinkSync } from 'no
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { encodeOrder, readProcessStatus } from '@bureau/process';
-import { BUILDS, gone, planOf, STANDS, STARTER_UID, StarterPrograms, type StarterFixture } from './testing/starter-fixture.ts';
+import { gone } from './testing/process-facts.ts';
+import { BUILDS, planOf, STANDS, STARTER_UID, StarterPrograms, type StarterFixture } from './testing/starter-fixture.ts';
 
 const programs = new StarterPrograms();
 

@@ -9,13 +9,25 @@ import { planOf, StarterPrograms } from './testing/starter-fixture.ts';
 
 const programs = new StarterPrograms();
 const RUNS = 150;
-const NUMBERS = fc.oneof(fc.integer({ min: 0, max: 40 }), fc.constantFrom(0x7fff_ffff, 0x8000_0000, 0xffff_fff0, 0xffff_ffff, 4 * 1024 * 1024));
-const TEXTS = fc.array(fc.oneof(fc.string({ maxLength: 30 }), fc.constantFrom('', '/', '/tmp', '/dev/null', '1:2', '%n%s')), { maxLength: 8 });
+const NUMBERS = fc.oneof(
+  fc.integer({ min: 0, max: 40 }),
+  fc.constantFrom(0x7fff_ffff, 0x8000_0000, 0xffff_fff0, 0xffff_ffff, 4 * 1024 * 1024),
+);
+const TEXTS = fc.array(fc.oneof(fc.string({ maxLength: 30 }), fc.constantFrom('', '/', '/tmp', '/dev/null', '1:2', '%n%s')), {
+  maxLength: 8,
+});
 /** Harmless whatever becomes of its words: what is run has an absolute path of its own. */
 const LINE = fc.tuple(fc.constantFrom('/bin/true', '/bin/echo', '/nonexistent'), TEXTS).map(([program, words]) => [program, ...words]);
 
 const honest = fc
-  .record({ line: LINE, options: TEXTS, seccomp: fc.uint8Array({ maxLength: 40 }), devices: TEXTS, terminal: fc.boolean(), relay: fc.uint8Array() })
+  .record({
+    line: LINE,
+    options: TEXTS,
+    seccomp: fc.uint8Array({ maxLength: 40 }),
+    devices: TEXTS,
+    terminal: fc.boolean(),
+    relay: fc.uint8Array(),
+  })
   .chain((plan) =>
     fc
       .array(fc.record({ path: fc.constantFrom('/tmp', '/', '/nothing', ''), identity: fc.constantFrom('1:2', '', 'x') }), { maxLength: 5 })
@@ -58,20 +70,35 @@ async function assertEnds(plan: Buffer, size = plan.length): Promise<void> {
 }
 
 test('every plan, honest or broken, comes to an end', async () => {
-  await fc.assert(fc.asyncProperty(fc.oneof(honest, broken, broken), (plan) => assertEnds(plan)), { numRuns: RUNS });
+  await fc.assert(
+    fc.asyncProperty(fc.oneof(honest, broken, broken), (plan) => assertEnds(plan)),
+    { numRuns: RUNS },
+  );
 });
 
 test('every bytes as a plan, of a size that is said to be another, come to an end', async () => {
-  await fc.assert(fc.asyncProperty(fc.uint8Array({ maxLength: 100 }), fc.option(NUMBERS, { nil: undefined }), (bytes, size) => assertEnds(Buffer.from(bytes), size)), {
-    numRuns: RUNS,
-  });
+  await fc.assert(
+    fc.asyncProperty(fc.uint8Array({ maxLength: 100 }), fc.option(NUMBERS, { nil: undefined }), (bytes, size) =>
+      assertEnds(Buffer.from(bytes), size),
+    ),
+    {
+      numRuns: RUNS,
+    },
+  );
 });
 
 /** No number that could be somebody's: what is named as the sandbox is held to its limits. */
 const PIDS = fc.constantFrom('', '0', '1', '-7', '2147483647', '99999999999999999999', '0x10', 'x', '"12"', ' ', '\0', '{}');
-const SAID = fc.array(fc.oneof(PIDS, fc.constantFrom('\n', '{ ', ' }\n', '"child-pid":', '"child-pid": ', '"exit-code": 3'), fc.string({ maxLength: 9 }).filter((text) => !/[0-9]/.test(text))), {
-  maxLength: 20,
-});
+const SAID = fc.array(
+  fc.oneof(
+    PIDS,
+    fc.constantFrom('\n', '{ ', ' }\n', '"child-pid":', '"child-pid": ', '"exit-code": 3'),
+    fc.string({ maxLength: 9 }).filter((text) => !/[0-9]/.test(text)),
+  ),
+  {
+    maxLength: 20,
+  },
+);
 
 test('whatever bubblewrap says about itself, it is given to the relay as it is', async () => {
   await fc.assert(

@@ -5,8 +5,8 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { peerCredentials } from '@bureau/native';
-import { atTerm } from './testing/process-facts.ts';
-import { BUILDS, eventually, GATE, gone, planOf, STANDS, STARTER_UID, StarterPrograms, type StarterFixture } from './testing/starter-fixture.ts';
+import { atTerm, eventually, gone } from './testing/process-facts.ts';
+import { BUILDS, GATE, planOf, STANDS, STARTER_UID, StarterPrograms, type StarterFixture } from './testing/starter-fixture.ts';
 
 const programs = new StarterPrograms();
 const HONEST = `${STANDS}; ${GATE}; echo ran; exit 0`;
@@ -58,7 +58,10 @@ for (const build of BUILDS) {
     starter.leave('launcher');
     const taken = starter.takeOver()!;
     assert.deepEqual([taken.failure, taken.gate], ['', undefined]);
-    assert.deepEqual(taken.early.map(({ data }) => data.toString()), ['ran\n']);
+    assert.deepEqual(
+      taken.early.map(({ data }) => data.toString()),
+      ['ran\n'],
+    );
     // It waits for a byte more at its gate: there is none.
     assert.equal(starter.process.exitCode, null);
   });
@@ -113,7 +116,10 @@ for (const build of BUILDS) {
     const taken = starter.takeOver()!;
     assert.deepEqual([taken.failure, taken.gate], ['', undefined]);
     const later = await dial(context, starter.socketPath);
-    assert.deepEqual([peerCredentials(later).uid, peerCredentials(later).gid, peerCredentials(later).pid], [STARTER_UID, STARTER_UID, starter.pid]);
+    assert.deepEqual(
+      [peerCredentials(later).uid, peerCredentials(later).gid, peerCredentials(later).pid],
+      [STARTER_UID, STARTER_UID, starter.pid],
+    );
   });
 
   test(`${build}: somebody who connects after "go" wakes the relay at once`, async (context) => {

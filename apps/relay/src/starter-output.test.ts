@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TakeOver } from '@bureau/observe/testing';
-import { BUILDS, eventually, GATE, planOf, STANDS, StarterPrograms } from './testing/starter-fixture.ts';
+import { eventually } from './testing/process-facts.ts';
+import { BUILDS, GATE, planOf, STANDS, StarterPrograms } from './testing/starter-fixture.ts';
 
 const programs = new StarterPrograms();
 const MEBIBYTE = 1024 * 1024;
@@ -16,7 +17,9 @@ for (const build of BUILDS) {
   test(`${build}: both streams are kept in order and apart, and are in the output log`, async () => {
     await using starter = programs.born(build);
     // Apart by time as well: two pipes have no order among themselves.
-    await starter.runs(planOf(`${STANDS}; ${GATE}; echo out 1; echo out 2; /bin/sleep 0.1; echo error 1 >&2; /bin/sleep 0.1; echo out 3; exit 3`));
+    await starter.runs(
+      planOf(`${STANDS}; ${GATE}; echo out 1; echo out 2; /bin/sleep 0.1; echo error 1 >&2; /bin/sleep 0.1; echo out 3; exit 3`),
+    );
     const taken = starter.takeOver()!;
     assert.deepEqual([early(taken, 'output'), early(taken, 'error')], ['out 1\nout 2\nout 3\n', 'error 1\n']);
     assert.deepEqual(
@@ -55,7 +58,10 @@ for (const build of BUILDS) {
     await using starter = programs.born(build, { outputLog: '/dev/full' });
     await starter.runs(planOf(`${STANDS}; ${GATE}; echo out; read -r line; exit 0`));
     const taken = starter.takeOver()!;
-    assert.deepEqual(taken.early.map(({ from, data, logged }) => [from, data.toString(), logged]), [['output', 'out\n', false]]);
+    assert.deepEqual(
+      taken.early.map(({ from, data, logged }) => [from, data.toString(), logged]),
+      [['output', 'out\n', false]],
+    );
     assert.deepEqual([taken.failure, taken.gate], ['', undefined]);
   });
 

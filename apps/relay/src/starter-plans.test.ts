@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { encodeOrder } from '@bureau/process';
 import { encodeStartPlan } from '@bureau/protocol';
-import { BUILDS, gone, planOf, StarterPrograms, type StarterFixture } from './testing/starter-fixture.ts';
+import { gone } from './testing/process-facts.ts';
+import { BUILDS, planOf, StarterPrograms, type StarterFixture } from './testing/starter-fixture.ts';
 
 const programs = new StarterPrograms();
 const GOOD = encodeStartPlan(planOf('echo ran; exit 0'));
@@ -47,9 +48,15 @@ const PLANS: Readonly<Record<string, readonly [(starter: StarterFixture) => void
   'that ends before its last part': [(starter) => starter.plan(GOOD.subarray(0, -10)), /bytes more of a plan, found 0/],
   'with a part longer than itself': [(starter) => starter.plan(withNumber(LINE_AT, GOOD.length)), /bytes more of a plan, found/],
   'with a part of 4 GiB': [(starter) => starter.plan(withNumber(LINE_AT, 0xffff_ffff)), /expected 4294967295 bytes more of a plan/],
-  'with bytes behind its end': [(starter) => starter.plan(Buffer.concat([GOOD, Buffer.from('x')])), /the end of a plan, found 1 bytes more/],
+  'with bytes behind its end': [
+    (starter) => starter.plan(Buffer.concat([GOOD, Buffer.from('x')])),
+    /the end of a plan, found 1 bytes more/,
+  ],
   'without a NUL behind its words': [(starter) => starter.plan(withLine('/bin/true')), /a NUL behind the last of a plan's words/],
-  'without a NUL behind its sources': [(starter) => starter.plan(withSources('/tmp\x001:2')), /a NUL behind the last of a plan's mount sources/],
+  'without a NUL behind its sources': [
+    (starter) => starter.plan(withSources('/tmp\x001:2')),
+    /a NUL behind the last of a plan's mount sources/,
+  ],
   'of no words': [(starter) => starter.plan(withLine('')), /a command line in a plan, found none/],
   'with an odd number of source texts': [(starter) => starter.plan(withSources('/tmp\0')), /the identity of the mount source \/tmp/],
 };

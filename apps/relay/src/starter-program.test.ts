@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
-import { limitsOf } from './testing/process-facts.ts';
-import { BUILDS, eventually, GATE, planOf, STANDS, STARTER_UID, StarterPrograms } from './testing/starter-fixture.ts';
+import { eventually, limitsOf } from './testing/process-facts.ts';
+import { BUILDS, GATE, planOf, STANDS, STARTER_UID, StarterPrograms } from './testing/starter-fixture.ts';
 
 const programs = new StarterPrograms();
 /** Who and where it is: a line each. */
@@ -73,7 +73,9 @@ for (const build of BUILDS) {
       const facts = `/bin/readlink /proc/$$/fd/0 /proc/$$/fd/1 /proc/$$/fd/2; [ -t 0 ] && /bin/stty size`;
       await starter.runs(planOf(`${STANDS}; ${GATE}; ${facts}; exit 0`, { terminal }));
       const { stdio, early } = starter.takeOver()!;
-      const lines = Buffer.concat(early.map(({ data }) => data)).toString().split(/\r?\n/);
+      const lines = Buffer.concat(early.map(({ data }) => data))
+        .toString()
+        .split(/\r?\n/);
       assert.equal(new Set(lines.slice(0, 3)).size, terminal ? 1 : 3, String(lines));
       assert.match(lines[0]!, terminal ? /^\/dev\/pts\/[0-9]+$/ : /^pipe:\[[0-9]+\]$/);
       assert.deepEqual(lines.slice(3), terminal ? ['24 80', ''] : ['']);

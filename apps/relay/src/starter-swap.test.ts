@@ -2,7 +2,19 @@
 // Between the launcher's judgement of a mount source and the mount somebody may swap it: then nothing is mounted.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { closeSync, fstatSync, mkdirSync, mkdtempSync, openSync, readFileSync, realpathSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -63,7 +75,10 @@ function sawAll({ mounted, refused, control }: Readonly<Record<'mounted' | 'refu
 }
 
 /** `asked` and `victim`, each with its name in `who`, and what `asked` is swapped for. */
-function makePlace(context: TestContext, other: 'link' | 'victim'): { readonly asked: string; readonly victim: string; readonly swapped: string } {
+function makePlace(
+  context: TestContext,
+  other: 'link' | 'victim',
+): { readonly asked: string; readonly victim: string; readonly swapped: string } {
   const place = realpathSync(mkdtempSync(join(tmpdir(), 'bureau-swap-')));
   context.after(() => rmSync(place, { recursive: true }));
   const [asked, victim] = [join(place, 'asked'), join(place, 'victim')];

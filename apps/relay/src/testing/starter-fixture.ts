@@ -12,14 +12,15 @@ import { after } from 'node:test';
 import { readFrames } from '@bureau/ipc';
 import { listenUnix, openSocketPair, receiveBytes, receiveDescriptors, sendDescriptors } from '@bureau/native';
 import { compileStarter, receiveTakeOver, type ProgramBuild, type TakeOver } from '@bureau/observe/testing';
-import { CgroupTree, encodeOrder, identityPowers, readProcess, readProcessStatus, type LimitedCgroup } from '@bureau/process';
+import { CgroupTree, encodeOrder, identityPowers, readProcessStatus, type LimitedCgroup } from '@bureau/process';
 import { encodeStartPlan, relayReport, type RelayReport, type StartPlan } from '@bureau/protocol';
 import * as v from 'valibot';
+import { eventually } from './process-facts.ts';
 
 /** Below every instance's range (200000 and up); another one in each test process, since test files run side by side. */
 export const STARTER_UID = 197_000 + (process.pid % 1_000);
 export const BUILDS: readonly ProgramBuild[] = ['hardened', 'sanitized'];
-const EVENTUALLY_MILLISECONDS = 10_000;
+const EMPTY_MILLISECONDS = 10_000;
 
 /** Says what bubblewrap says when its sandbox stands, as the shell that stands in for it. */
 export const STANDS = `printf '{ "child-pid": %s }\\n' $$ >&5`;
@@ -54,7 +55,12 @@ export class StarterPrograms {
   /** A starter that waits for the launcher. A rehearsal is in no group, and what it makes does not end with it. */
   start(build: ProgramBuild, options: { readonly rehearsal?: boolean; readonly outputLog?: string } = {}): StarterFixture {
     this.#count += 1;
-    return new StarterFixture(this.path(build), this.#tree.limited(`sandbox-${this.#count}`, {}), join(this.#directory, `${this.#count}`), options);
+    return new StarterFixture(
+      this.path(build),
+      this.#tree.limited(`sandbox-${this.#count}`, {}),
+      join(this.#directory, `${this.#count}`),
+      options,
+    );
   }
 
   /** The same, born as the test's uid. */
@@ -113,7 +119,10 @@ export class StarterFixture implements AsyncDisposable {
       this.#open.set(name as 'relay', ours);
     }
     this.said = text(this.process.stderr!);
-    this.ended = once(this.process, 'exit').then(([code, signal]) => ({ code: code as number | null, signal: signal as NodeJS.Signals | null }));
+    this.ended = once(this.process, 'exit').then(([code, signal]) => ({
+      code: code as number | null,
+      signal: signal as NodeJS.Signals | null,
+    }));
     if (!rehearsal) assert.equal(receiveBytes(this.#end('reports'), 1).toString(), 'w', 'it is warm');
   }
 
@@ -223,7 +232,11 @@ export class StarterFixture implements AsyncDisposable {
     for (const descriptor of this.#taken) closeSync(descriptor);
     this.process.kill('SIGKILL');
     await this.#endAll();
-    const said = (await this.said) + (await Promise.resolve().then(() => this.log).catch(() => ''));
+    const said =
+      (await this.said) +
+      (await Promise.resolve()
+        .then(() => this.log)
+        .catch(() => ''));
     assert.doesNotMatch(said, /Sanitizer|runtime error/);
   }
 
@@ -231,7 +244,7 @@ export class StarterFixture implements AsyncDisposable {
     if (!this.#rehearsal) this.group.kill();
     await this.ended;
     if (this.#rehearsal) return;
-    await this.group.whenEmpty(AbortSignal.timeout(EVENTUALLY_MILLISECONDS));
+    await this.group.whenEmpty(AbortSignal.timeout(EMPTY_MILLISECONDS));
     this.group.remove();
   }
 
@@ -240,18 +253,4 @@ export class StarterFixture implements AsyncDisposable {
     assert.ok(end !== undefined, `the ${side} has gone`);
     return end;
   }
-}
-
-/** Looks until there is something; fails after ten seconds. */
-export async function eventually<Thing>(otherwise: string, look: () => Thing | undefined): Promise<Thing> {
-  for (const deadline = performance.now() + EVENTUALLY_MILLISECONDS; ; await new Promise((resolve) => setTimeout(resolve, 1))) {
-    const thing = look();
-    if (thing !== undefined) return thing;
-    assert.ok(performance.now() < deadline, `${otherwise} after 10 s`);
-  }
-}
-
-/** Resolves when a process has gone. */
-export function gone(pid: number): Promise<true> {
-  return eventually(`process ${pid} lives on`, () => (readProcess(pid)?.zombie !== false ? true : undefined));
 }
