@@ -4,16 +4,16 @@ import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { test } from 'node:test';
 import { openSocketPair } from './open-socket-pair.ts';
 import { receiveBytes, receiveDescriptors, sendDescriptors } from './pass-descriptors.ts';
-import { setTerminalSize } from './terminal-size.ts';
 
-/** FD_CLOEXEC as `/proc/self/fdinfo` shows it among the flags. */
+/** As `/proc/self/fdinfo` shows it among the flags. */
 const CLOSE_ON_EXEC = 0o2000000;
+const NONBLOCK = 0o4000;
 
-test('openSocketPair gives two connected sockets that no program inherits', () => {
+test('openSocketPair gives two connected blocking sockets that no program inherits', () => {
   const [one, other] = openSocketPair();
   for (const end of [one, other]) {
     const flags = Number.parseInt(/^flags:\s+([0-7]+)/m.exec(readFileSync(`/proc/self/fdinfo/${end}`, 'latin1'))?.[1] ?? '', 8);
-    assert.equal(flags & CLOSE_ON_EXEC, CLOSE_ON_EXEC);
+    assert.deepEqual([flags & CLOSE_ON_EXEC, flags & NONBLOCK], [CLOSE_ON_EXEC, 0]);
   }
   const file = openSync('/etc/hostname', 'r');
   sendDescriptors(one, Buffer.from('with'), [file]);
@@ -36,10 +36,4 @@ test('receiveBytes tells how much came before the end', () => {
   closeSync(one);
   assert.throws(() => receiveBytes(other, 3), /Expected 3 bytes, found the end of the socket after 2/);
   closeSync(other);
-});
-
-test('setTerminalSize refuses what is no terminal', () => {
-  const file = openSync('/dev/null', 'r+');
-  assert.throws(() => setTerminalSize(file, { columns: 80, rows: 24 }), { code: 'system_call_failed' });
-  closeSync(file);
 });
