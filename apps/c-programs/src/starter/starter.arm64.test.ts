@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // bureau-starter for arm64 as far as emulation goes: it has no clone3, which makes the process in its control groups. All before that call
-// is run, what follows it is run in parts: the program through a rehearsal, the change of user by a program of the test's around birth.c.
+// is run; what follows it is run in parts: what it makes of a plan in rehearsals (plan.arm64.test.ts), the change of user by a program of the
+// test's around birth.c.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
-import { compileForBoth, elfOf, type BothPrograms } from '../arm64.testing.ts';
+import { sendDescriptors } from '@bureau/native';
+import { compileForBoth, elfOf, EMULATOR, type BothPrograms } from '../arm64.testing.ts';
+import { orderOf } from './rehearsal.testing.ts';
 
 const UID = 197_000 + (process.pid % 1_000);
 const directory = mkdtempSync(join(tmpdir(), 'bureau-starter-arm64-'));
@@ -17,97 +23,76 @@ let programs: BothPrograms;
 before(() => void (programs = compileForBoth(directory, 'starter')));
 after(() => rmSync(directory, { recursive: true }));
 
-/** A relay: sends messages of a magic, a number, more bytes and so many descriptors (/dev/null, but 1 is its own); says what came back. */
-const RELAY = `
-import fcntl, json, os, socket, struct, subprocess, sys
-command, messages = json.loads(sys.argv[1])
-pair = socket.socketpair()
-ours, theirs = (socket.socket(fileno=fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10)) for end in pair)
-for end in pair: end.close()
-os.dup2(theirs.fileno(), 3)
-theirs.close()
-started = subprocess.Popen(command, pass_fds=[3], stdin=subprocess.DEVNULL)
-os.close(3)
-nothing = os.open('/dev/null', os.O_RDWR)
-for magic, number, behind, count in messages:
-  descriptors = [1 if at == 1 else nothing for at in range(count)]
-  try: socket.send_fds(ours, [magic.encode() + struct.pack('>I', number) + behind.encode()], descriptors)
-  except BrokenPipeError: pass
-ours.shutdown(socket.SHUT_WR)
-said = b''
-try:
-  while piece := ours.recv(4096): said += piece
-except ConnectionResetError: pass # it ended with words unread
-print(json.dumps([said.decode(), started.wait()]))
-`;
-
-type Message = readonly [magic: string, number: number, behind: string, descriptors: number];
-
-/** What the relay hears of a program, and how that ends. What the program puts out comes before. */
-function relay(program: string, words: readonly string[], messages: readonly Message[]): { output: string; said: string; code: number } {
-  const sent = JSON.stringify([[program, ...words], messages]);
-  const { stdout, stderr } = spawnSync('/usr/bin/python3', ['-c', RELAY, sent], { encoding: 'utf8', timeout: 20_000, env: {} });
-  assert.equal(stderr, '');
-  const lines = stdout.trimEnd().split('\n');
-  const [said, code] = JSON.parse(lines.pop() ?? '') as [string, number];
-  return { output: lines.join('\n'), said, code };
-}
-
 /** The same of the program of this machine and of the one for arm64. */
-function alike(words: readonly string[], messages: readonly Message[]): { output: string; said: string; code: number } {
-  const here = relay(programs.here, words, messages);
-  assert.deepEqual(relay(programs.arm64, words, messages), here, JSON.stringify(messages).slice(0, 100));
+async function alike<Found>(find: (program: string) => Promise<Found>, what = ''): Promise<Found> {
+  const here = await find(programs.here);
+  assert.deepEqual(await find(programs.arm64), here, what);
   return here;
 }
 
-test('arm64: bureau-starter refuses a bad order as on this processor', () => {
+/** A magic, a number, and so many descriptors of /dev/null. */
+type Order = readonly [magic: string, number: number, descriptors: number];
+
+/** What a starter makes of orders that come to nothing: what it says on standard error, what it reports, how it ends. */
+async function refused(program: string, words: readonly string[], orders: readonly Order[], relayGoes = false): Promise<unknown> {
+  const starter = spawn(program, words, { stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe', 'pipe'], env: {}, cwd: '/' });
+  const [relay, launcher, reports] = starter.stdio.slice(3) as [Socket, Socket, Socket];
+  // It ends with words unread.
+  for (const each of [relay, launcher, reports]) each.on('error', () => undefined);
+  const ended = once(starter, 'exit');
+  const nothing = openSync('/dev/null', 'r+');
+  for (const [magic, number, count] of orders) {
+    if (count === 0) launcher.write(orderOf(magic, number));
+    else sendDescriptors(launcher, orderOf(magic, number), Array<number>(count).fill(nothing));
+  }
+  closeSync(nothing);
+  if (relayGoes) relay.destroy();
+  else launcher.end();
+  const [said, reported, [code]] = await Promise.all([text(starter.stderr!), text(reports), ended]);
+  for (const each of [relay, launcher]) each.destroy();
+  return { said, reported, code: code as unknown };
+}
+
+test('arm64: bureau-starter refuses a bad order as on this processor', async () => {
   assert.match(elfOf(programs.arm64Binary), /Machine:\s+AArch64/);
-  const refusals: readonly (readonly [messages: readonly Message[], said: RegExp])[] = [
-    [[['BRS1', 0, '', 1]], /a uid that is not root's/],
-    [[['BRS1', 0xffff_ffff, '', 1]], /a uid that is not root's/],
-    [[['BRS2', UID, '', 1]], /must be of one build/],
-    [[['BRS1', UID, '', 0]], /a control group, found none/],
-    [[['BRS1', UID, '', 9]], /at most 8 descriptors/],
-    [[['', UID, '', 0]], /found 4 other bytes/],
+  const first: readonly (readonly [order: Order, said: string])[] = [
+    [['BRO1', 0, 1], "expected a uid that is not root's"],
+    [['BRO1', 0xffff_ffff, 1], "expected a uid that is not root's"],
+    [['BRO2', UID, 1], 'expected a message "BRO1", found 8 other bytes: launcher and starter must be of one build'],
+    [['BRO1', UID, 0], 'expected the descriptor of a control group, found none'],
+    [['BRO1', UID, 9], 'expected at most 8 descriptors'],
+    [['', UID, 0], 'expected a message "BRO1", found 4 other bytes: launcher and starter must be of one build'],
   ];
-  for (const [messages, said] of refusals) {
-    const found = alike([], messages);
-    assert.match(found.said, said);
-    assert.equal(found.code, 125);
+  for (const [order, said] of first) {
+    const found = await alike((program) => refused(program, [], [order]), said);
+    assert.deepEqual(found, { said: `bureau-starter: ${said}\n`, reported: 'w', code: 125 });
   }
-  assert.deepEqual(alike([], []), { output: '', said: '', code: 0 }, 'a relay that has gone');
-  assert.equal(alike(['rehearse'], []).code, 125);
+  const second: readonly (readonly [order: Order, said: string])[] = [
+    [['BRO2', 100, 3], 'expected a message "BRO1", found 8 other bytes: launcher and starter must be of one build'],
+    [['BRO1', 100, 2], 'expected the descriptors of a log, a socket and an output log, found 2'],
+    [['BRO1', 100, 0], 'expected the descriptors of a log, a socket and an output log, found 0'],
+    [['BRO1', 100, 4], 'expected at most 3 descriptors'],
+  ];
+  for (const [order, said] of second) {
+    const found = await alike((program) => refused(program, ['rehearsal'], [order]), said);
+    assert.deepEqual(found, { said: `bureau-starter: ${said}\n`, reported: '', code: 125 });
+  }
+  const found = await alike((program) => refused(program, ['rehearse'], []));
+  assert.deepEqual(found, { said: 'bureau-starter: expected no argument, or "rehearsal"\n', reported: '', code: 125 });
 });
 
-test('arm64: a good order comes as far as clone3, and no further where that is emulated', () => {
-  const reason = "cannot make a process in the sandbox's control group: Function not implemented";
-  assert.deepEqual(relay(programs.arm64, [], [['BRS1', UID, '', 1]]), { output: '', said: reason, code: 125 });
+test('arm64: bureau-starter ends without a word with its launcher or its relay, as on this processor', async () => {
+  for (const relayGoes of [false, true]) {
+    const waits = await alike((program) => refused(program, [], [], relayGoes));
+    assert.deepEqual(waits, { said: '', reported: 'w', code: 0 });
+    const rehearses = await alike((program) => refused(program, ['rehearsal'], [], relayGoes));
+    assert.deepEqual(rehearses, { said: '', reported: '', code: 0 });
+  }
 });
 
-test('arm64: bureau-starter becomes a program of exactly its words and descriptors, and ends as it does', () => {
-  const run = (script: string): Message => {
-    const words = ['/bin/sh', '-c', script, ''].join('\0');
-    return ['BRR1', Buffer.byteLength(words), words, 5];
-  };
-  const facts = "for n in 0 1 2 3 4 5 6 7 8 9; do [ -e /proc/$$/fd/$n ] && printf '%s ' $n; done; pwd; tr '\\0' ' ' </proc/$$/environ";
-  const session = 'read -r line </proc/$$/stat; [ "$(echo "$line" | cut -d " " -f 6)" = $$ ] && echo its own session; exit 7';
-  assert.deepEqual(alike(['rehearsal'], [run(`${facts}; ${session}`)]), {
-    output: '0 1 2 3 4 /\nits own session',
-    said: '',
-    code: 7,
-  });
-  assert.equal(alike(['rehearsal'], [run('kill -TERM $$')]).code, -15);
-  const refusals: readonly (readonly [message: Message, said: RegExp])[] = [
-    [['BRR1', 10, '/bin/true\0', 1], /for 0, 1 and 2, found 1/],
-    [['BRR1', 9, '/bin/true', 3], /a NUL behind the last word/],
-    [['BRR1', 0, '', 3], /1 to 2097152 bytes/],
-    [['BRR1', 0xffff_fff0, '', 3], /1 to 2097152 bytes/],
-  ];
-  for (const [message, said] of refusals) {
-    const found = alike(['rehearsal'], [message]);
-    assert.match(found.said, said);
-    assert.equal(found.code, 125);
-  }
+test('arm64: a good order comes as far as clone3, and no further where that is emulated', async () => {
+  const said = "bureau-starter: cannot make a process in the sandbox's control group: Function not implemented\n";
+  assert.deepEqual(await refused(programs.arm64, [], [['BRO1', UID, 1]]), { said, reported: 'w', code: 125 });
 });
 
 test('arm64: what bureau-starter does to become its user is done and proven there', () => {
@@ -120,11 +105,15 @@ int main(void) { become(${UID}, getppid()); printf("%u %u\\n", getuid(), getgid(
   const flags = ['-std=gnu17', '-D_GNU_SOURCE', '-Wall', '-Wextra', '-Werror', '-O2', '-static', `-I${import.meta.dirname}`, '-o', program];
   const compiled = spawnSync('/usr/bin/aarch64-linux-gnu-gcc', [...flags, ...files, '-xc', '-'], { input: source, encoding: 'utf8' });
   assert.equal(compiled.status, 0, compiled.stderr);
-  const become = (...powers: string[]): { said: string; output: string } =>
-    relay('/usr/bin/setpriv', [...powers, '--', '/usr/bin/qemu-aarch64-static', program], []);
+  const become = (...powers: string[]): { code: number | null; output: string; said: string } => {
+    const words = [...powers, '--', EMULATOR, program];
+    const { status, stdout, stderr } = spawnSync('/usr/bin/setpriv', words, { encoding: 'utf8', timeout: 20_000, env: {} });
+    return { code: status, output: stdout, said: stderr };
+  };
+  const refuses = (said: string): object => ({ code: 125, output: '', said: `bureau-starter: ${said}\n` });
   const inherited = ['--inh-caps=-all,+setuid,+setgid', '--', '/usr/bin/setpriv'];
-  assert.deepEqual(become(...inherited, '--no-new-privs', '--bounding-set=-all'), { output: `${UID} ${UID}`, said: '', code: 0 });
-  assert.match(become(...inherited, '--no-new-privs').said, /^could gain capability 0$/);
-  assert.match(become(...inherited, '--bounding-set=-all').said, /^may gain privileges$/);
-  assert.match(become('--inh-caps=-all', '--bounding-set=-setuid').said, /^cannot become uid/);
+  assert.deepEqual(become(...inherited, '--no-new-privs', '--bounding-set=-all'), { code: 0, output: `${UID} ${UID}\n`, said: '' });
+  assert.deepEqual(become(...inherited, '--no-new-privs'), refuses('could gain capability 0'));
+  assert.deepEqual(become(...inherited, '--bounding-set=-all'), refuses('may gain privileges'));
+  assert.deepEqual(become('--inh-caps=-all', '--bounding-set=-setuid'), refuses(`cannot become uid ${UID}: Operation not permitted`));
 });
