@@ -31,12 +31,12 @@ const honest = fc
   .chain((plan) =>
     fc
       .array(fc.record({ path: fc.constantFrom('/tmp', '/', '/nothing', ''), identity: fc.constantFrom('1:2', '', 'x') }), { maxLength: 5 })
-      .map((mountSources) => encodeStartPlan(planOf('', { ...plan, mountSources }))),
+      .map((mountSources) => Buffer.from(encodeStartPlan(planOf('', { ...plan, mountSources })))),
   );
 /** The same with a number of it, or a piece, changed, left out or put in; never within the program's own name, which ends before byte 48. */
 const broken = fc
   .tuple(honest, fc.array(fc.tuple(fc.nat(), NUMBERS, fc.constantFrom('number', 'cut', 'byte', 'more')), { minLength: 1, maxLength: 3 }))
-  .map(([plan, changes]) => changes.reduce((bytes, [at, number, how]) => changed(bytes, at, number, how), plan));
+  .map(([plan, changes]) => changes.reduce<Buffer>((bytes, [at, number, how]) => changed(bytes, at, number, how), plan));
 
 function changed(plan: Buffer, at: number, number: number, how: 'number' | 'cut' | 'byte' | 'more'): Buffer {
   const place = at % (plan.length + 1);

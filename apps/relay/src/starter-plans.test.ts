@@ -11,7 +11,7 @@ import { gone } from './testing/process-facts.ts';
 import { BUILDS, planOf, StarterPrograms, type StarterFixture } from './testing/starter-fixture.ts';
 
 const programs = new StarterPrograms();
-const GOOD = encodeStartPlan(planOf('echo ran; exit 0'));
+const GOOD = Buffer.from(encodeStartPlan(planOf('echo ran; exit 0')));
 /** Flags and three limits; then the length of the first part, the line. */
 const LINE_AT = 4 + 3 * 8;
 
