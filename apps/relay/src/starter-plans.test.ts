@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A plan that is none starts nothing. What was made before it was heard goes with it.
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -112,9 +112,10 @@ for (const build of BUILDS) {
     assert.equal((await starter.ended).code, 0);
   });
 
-  test(`${build}: what may not be is told to the relay as the reason, and the program is never run`, async () => {
+  test(`${build}: what may not be is told to the relay as the reason, and the program is never run`, async (context) => {
     const file = join(tmpdir(), `bureau-starter-device-${process.pid}`);
     writeFileSync(file, '', { mode: 0o600 });
+    context.after(() => rmSync(file));
     for (const [more, reason] of [
       [{ seccomp: Buffer.alloc(0) }, /^Expected a seccomp program, found none/],
       [{ devices: ['/dev/null', '/dev/nothing-of-the-kind'] }, /^Cannot give \/dev\/nothing-of-the-kind to the payload: it is not there/],
