@@ -6,7 +6,7 @@
 // Only then "BRO1", a length, the relay's log, its listening socket and the payload's output log, and behind it the plan; the new process
 // becomes bubblewrap. On 5 it says that the sandbox stands, hears "go" on 4, says that the command runs, and keeps its output, until the launcher
 // closes 4, somebody connects, or anything ends. Then it wakes the relay, which takes its uid from this process and everything else
-// from descriptor 3. This process waits for bubblewrap and ends as it did.
+// from descriptor 3, and says so by one byte. This process waits for bubblewrap and ends as it did.
 //
 // With the argument "rehearsal" there is no first order: the program is started as whoever this is, for a relay that tries itself out.
 #include "starter.h"
