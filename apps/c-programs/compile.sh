@@ -6,7 +6,7 @@ set -eu
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 output=$1
 compiler=${CC:-cc}
-command -v "$compiler" >/dev/null 2>&1 || { echo "compile.sh: expected a C compiler called '$compiler', found none; script/setup installs one (Debian: g++)" >&2; exit 1; }
+command -v "$compiler" >/dev/null 2>&1 || { echo "compile.sh: expected a C compiler called '$compiler', found none; script/setup installs one (Debian: gcc and libc6-dev)" >&2; exit 1; }
 common="-std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror -Wconversion -Wshadow -Wformat=2 -Wstrict-prototypes -Wvla -fno-common"
 # bureau-exec has no library (src/exec/system.h): nobody sets up a canary or relocates it, so it has a fixed address and needs neither.
 case "${PROGRAM:-}" in

@@ -178,7 +178,7 @@ class Relay {
 
   /** Returns when the command runs; throws when it never will. */
   async #running(): Promise<void> {
-    const { gate, init, failure } = this.#options.taken;
+    const { gate, init, failure, runsSince } = this.#options.taken;
     if (this.#stopped && gate !== undefined) throw new BureauError('stopped', STOPPED_BEFORE);
     if (failure !== '') throw new BureauError('start_failed', failure);
     if (init === undefined) throw new BureauError('start_failed', 'bwrap ended before it made a sandbox');
@@ -187,7 +187,7 @@ class Relay {
       this.#release(gate);
     }
     this.#state = 'running';
-    this.#startedAt = this.#options.clock.now();
+    this.#startedAt = this.#options.clock.now() - runsSince;
     this.#scratch = new ScratchWatch(init, this.#options.taken.scratch, this.#options.clock);
   }
 

@@ -35,7 +35,7 @@ function received({ magic = 'BRT1', parts = 5, descriptors = 7, flags = 1, init 
   const file = openSync('/dev/null', 'r+');
   const nothing = Buffer.alloc(0);
   const {
-    head = Buffer.concat([number(flags), number(init)]),
+    head = Buffer.concat([number(flags), number(init), number(7)]),
     said = nothing,
     records = nothing,
     failure = nothing,
@@ -79,6 +79,7 @@ test('a sandbox is taken over with all that its starter has of it', async () => 
     ],
   );
   assert.deepEqual([taken.init, taken.said, taken.failure, taken.gate], [42, '{ "child-pid": 42 }\n', '', undefined]);
+  assert.equal(taken.runsSince, 7);
   assert.deepEqual(Object.keys(taken.stdio), ['input', 'output', 'error']);
   assert.equal(taken.scratch.length, 4);
   closeAll(taken);

@@ -11,7 +11,7 @@ import type { OutputSource } from './ring.ts';
 
 const MAGIC = Buffer.from('BRT1');
 const HEADER_BYTES = 8;
-const HEAD_BYTES = 8;
+const HEAD_BYTES = 12;
 const RECORD_HEAD_BYTES = 5;
 const PARTS = 5;
 const PART_MAX_BYTES = CONFIG_MAX_BYTES;
@@ -48,6 +48,8 @@ export interface TakeOver {
   readonly scratch: readonly number[];
   /** The sandbox's first process in host numbers; undefined when bubblewrap has named none. */
   readonly init: number | undefined;
+  /** Milliseconds since the command was let run; 0 when it was not. */
+  readonly runsSince: number;
   readonly early: readonly EarlyOutput[];
   /** Why the command will not be run; empty when nothing speaks against it. */
   readonly failure: string;
@@ -73,7 +75,7 @@ function readTakeOver(control: number, { bytes, descriptors }: PassedMessage): T
   const parts = Array.from({ length: PARTS }, () => receivePart(control));
   const [head, said, records, failure, config] = parts as [Buffer, Buffer, Buffer, Buffer, Buffer];
   if (head.length !== HEAD_BYTES) throw badTakeOver(`a head of ${head.length} bytes`);
-  const [flags, init] = [head.readUInt32BE(0), head.readUInt32BE(4)];
+  const [flags, init, runsSince] = [head.readUInt32BE(0), head.readUInt32BE(4), head.readUInt32BE(8)];
   const released = (flags & RELEASED) !== 0;
   const hasScratch = (flags & HAS_SCRATCH) !== 0;
   const own = descriptors.length - ALWAYS - (released ? 0 : 1) - (hasScratch ? SCRATCH_PLACES : 0);
@@ -89,6 +91,7 @@ function readTakeOver(control: number, { bytes, descriptors }: PassedMessage): T
     stdio: input === undefined || error === undefined ? { terminal: output } : { input, output, error },
     scratch: rest,
     init: init === 0 ? undefined : init,
+    runsSince,
     failure: failure.toString('utf8'),
   };
 }

@@ -61,6 +61,8 @@ struct sandbox {
   // The sandbox's first process as the host counts; 0 until bubblewrap has named it.
   pid_t init;
   bool released;
+  // On the monotonic clock, milliseconds.
+  int64_t released_at;
   // Handles to its file systems, once they stand: at its end they are gone.
   int scratch[SCRATCH_PLACES];
   bool has_scratch;
@@ -84,6 +86,11 @@ void receive(int socket, const char magic[4], size_t most, struct message *messa
 
 // Reads exactly `size` bytes that follow a message.
 void receive_bytes(int socket, void *bytes, size_t size);
+
+// clock.c
+
+// The monotonic clock, milliseconds.
+int64_t now(void);
 
 // send.c
 

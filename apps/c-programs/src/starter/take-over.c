@@ -40,7 +40,8 @@ void give_to_relay(struct sandbox *sandbox) {
   if (!sandbox->released) descriptors[count++] = stage->gate;
   for (int at = 0; sandbox->has_scratch && at < SCRATCH_PLACES; at++) descriptors[count++] = sandbox->scratch[at];
   uint32_t flags = (sandbox->released ? RELEASED : 0) | (sandbox->has_scratch ? HAS_SCRATCH : 0);
-  uint32_t head[] = {htonl(flags), htonl((uint32_t)sandbox->init)};
+  uint32_t runs_since = sandbox->released ? (uint32_t)(now() - sandbox->released_at) : 0;
+  uint32_t head[] = {htonl(flags), htonl((uint32_t)sandbox->init), htonl(runs_since)};
   const struct part parts[PARTS] = {
     {(const char *)head, sizeof head},
     {sandbox->said, (uint32_t)sandbox->said_size},

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 // From bubblewrap's start to its first process: it takes 10 ms; a machine under load gets 1,000 times that.
@@ -34,12 +33,6 @@ static volatile sig_atomic_t told_to_end;
 static void hear_end(int signal) {
   (void)signal;
   told_to_end = 1;
-}
-
-static int64_t now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }
 
 __attribute__((format(printf, 2, 3))) static bool never_runs(struct sandbox *sandbox, const char *format, ...) {
@@ -110,6 +103,7 @@ static bool hear_launcher(struct sandbox *sandbox, bool *listening) {
   if (write(sandbox->stage.gate, "g", 1) != 1) return never_runs(sandbox, "Cannot let the command run: %s", strerror(errno));
   close(sandbox->stage.gate);
   sandbox->released = true;
+  sandbox->released_at = now();
   report(0);
   return true;
 }
