@@ -35,7 +35,8 @@ type Order = readonly [magic: string, number: number, descriptors: number];
 
 /** What a starter makes of orders that come to nothing: what it says on standard error, what it reports, how it ends. */
 async function refused(program: string, words: readonly string[], orders: readonly Order[], relayGoes = false): Promise<unknown> {
-  const starter = spawn(program, words, { stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe', 'pipe'], env: {}, cwd: '/' });
+  const stdio = ['ignore', 'ignore', 'pipe', 'pipe', 'pipe', 'pipe'] as const;
+  const starter = spawn(program, words, { stdio: [...stdio], env: {}, cwd: '/', timeout: 20_000, killSignal: 'SIGKILL' });
   const [relay, launcher, reports] = starter.stdio.slice(3) as [Socket, Socket, Socket];
   // It ends with words unread.
   for (const each of [relay, launcher, reports]) each.on('error', () => undefined);
