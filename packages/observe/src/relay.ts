@@ -184,6 +184,8 @@ class Relay {
     if (init === undefined) throw new BureauError('start_failed', 'bwrap ended before it made a sandbox');
     if (gate !== undefined) {
       await this.#mayRun();
+      // In the same moment as the observer came.
+      if (this.#stopped) throw new BureauError('stopped', STOPPED_BEFORE);
       this.#release(gate);
     }
     this.#state = 'running';

@@ -5,7 +5,7 @@ import { BureauError, within, type Clock } from '@bureau/core';
 import { openLogFile } from '@bureau/files';
 import { readFrames } from '@bureau/ipc';
 import { listenUnix } from '@bureau/native';
-import { endGroup, readProcess, type Cgroup, type LimitedCgroup, type PoolMember, type WarmPool } from '@bureau/process';
+import { readProcess, type Cgroup, type LimitedCgroup, type PoolMember, type WarmPool } from '@bureau/process';
 import { encodeStartPlan, relayReport, type RelayReport, type StartPlan } from '@bureau/protocol';
 import * as v from 'valibot';
 import type { FaultPoints } from './faults.ts';
@@ -13,7 +13,6 @@ import { RELAY_SERVES_MILLISECONDS, RELAY_START_MILLISECONDS, REPORT_MAX_BYTES }
 
 /** How to start the relay of one sandbox. */
 export interface RelayStart {
-  /** Ended here when the start fails. */
   readonly relay: EnlistedRelay;
   readonly socketPath: string;
   readonly logFile: string;
@@ -41,36 +40,30 @@ export type Settle = () => Promise<void>;
 /**
  * Brings a sandbox to the point where it stands in its own cgroup and its command runs, or waits for an observer. Its relay is not awake yet: whoever connects
  * wakes it, {@link Settle} does. Each side has what it needs as early as it can be had, since starter, bubblewrap and proxy
- * start beside each other. Throws `start_failed` with what the starter or bwrap said; nothing is left then.
+ * start beside each other. Throws `start_failed` with what the starter or bwrap said; what there is of it by then is the caller's to end.
  */
 export async function startRelay(start: RelayStart): Promise<Settle> {
   const { faults, clock, sandboxGroup } = start;
-  try {
-    const relay = await start.relay.member;
-    start.prepare();
-    faults.reached('create.directories');
-    tellPlan(relay, start);
-    faults.reached('create.ordered');
-    const reports = readReports(relay.reports);
-    const started = untilStarted(reports, clock);
-    const listening = start.listen();
-    // Both are awaited below.
-    for (const each of [started, listening]) each.catch(() => undefined);
-    sandboxGroup.hold();
-    faults.reached('create.groups');
-    await Promise.all([start.furnish(), started.then((init) => demandPlace(init, start, reports)), listening]);
-    relay.instructions.write(GO);
-    faults.reached('create.go');
-    const serves = untilServing(reports, start.onRunning);
-    return async () => {
-      relay.instructions.end();
-      await within(clock, RELAY_SERVES_MILLISECONDS, serves);
-    };
-  } catch (error) {
-    await start.relay.end();
-    await endGroup(sandboxGroup, 0, clock).catch(() => undefined);
-    throw error;
-  }
+  const relay = await start.relay.member;
+  start.prepare();
+  faults.reached('create.directories');
+  tellPlan(relay, start);
+  faults.reached('create.ordered');
+  const reports = readReports(relay.reports);
+  const started = untilStarted(reports, clock);
+  const listening = start.listen();
+  // Both are awaited below.
+  for (const each of [started, listening]) each.catch(() => undefined);
+  sandboxGroup.hold();
+  faults.reached('create.groups');
+  await Promise.all([start.furnish(), started.then((init) => demandPlace(init, start, reports)), listening]);
+  relay.instructions.write(GO);
+  faults.reached('create.go');
+  const serves = untilServing(reports, start.onRunning);
+  return async () => {
+    relay.instructions.end();
+    await within(clock, RELAY_SERVES_MILLISECONDS, serves);
+  };
 }
 
 /** A relay on its way to be that of a sandbox. */

@@ -21,7 +21,7 @@ import { LauncherCredentials } from '../launcher-credentials.ts';
 import { openWall } from '../launcher-wall.ts';
 import { Launcher, noFaults, type FaultPoints, type CreateInput } from '../index.ts';
 
-/** Stands in for Node running a relay: one child in the sandbox's groups as its init, the launcher's own frames by hand. What it does is in its command. */
+/** Stands in for a relay and its starter: one child in the sandbox's groups as its init, the launcher's own frames by hand. What it does is in its command. */
 const RELAY = `#!/usr/bin/python3
 import os, re, socket, struct, sys, time
 os.write(4, b'w')
@@ -47,10 +47,10 @@ for group in groups: os.close(group)
 os.close(waits)
 os.read(there, 1)
 drop()
-places, passed, _, _ = socket.recv_fds(control, 4, 3)
+places, passed, _, _ = socket.recv_fds(control, 8, 3)
 if not places: sys.exit(0)
 data = b''
-while len(data) < 4 or len(data) < 4 + struct.unpack('>I', data[:4])[0]:
+while len(data) < struct.unpack('>4xI', places)[0]:
     data += os.read(3, 65536)
 exit_file = re.search(rb'/run/bureau[^\\xa0-\\xff]*?/exit/[a-z.]+', data).group().decode()
 said = re.search(rb'say:([a-z:0-9-]*)', data).group(1).decode()
@@ -70,7 +70,7 @@ named = int(stranger.group(1)) if stranger else child
 report(bytes([0x82]) + text('type') + text('started') + text('pid') + b'\\xce' + struct.pack('>I', named))
 if os.read(3, 1) != b'g':
     os.kill(child, 9); sys.exit(2)
-report(bytes([0x81]) + text('type') + text('running'))
+for word in ('running', 'ready'): report(bytes([0x81]) + text('type') + text(word))
 os.waitpid(child, 0)
 with open(exit_file, 'w') as out: out.write('{"code":7,"signal":null}')
 `;
