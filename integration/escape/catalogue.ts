@@ -18,7 +18,7 @@ export const HOST_ATTACKS: readonly HostAttack[] = [
     name: 'root_on_the_host',
     test: 2,
     title: 'Be root for the host: as a process, as the owner of a file, as the peer of a socket (all three looked at from the host)',
-    guard: 'the relay has the principal’s uid before it starts bwrap',
+    guard: 'the starter has the principal’s uid before it starts bwrap',
     control: 'bwrap started by root',
     file: 'outside-processes.test.ts',
   },
