@@ -48,6 +48,14 @@ for (const build of BUILDS) {
     }
   });
 
+  test(`${build}: whoever waits for a report hears that there will be none, before the relay has said that it has taken over`, async () => {
+    await using starter = programs.born(build);
+    starter.plan(planOf(SLOW));
+    starter.say('x');
+    assert.ok(starter.takeOver({ confirm: false }) !== null);
+    await assert.rejects(starter.report(), { code: 'peer_gone' });
+  });
+
   test(`${build}: "go" counts once: another one, or what else comes behind it, changes nothing`, async () => {
     await using starter = programs.born(build);
     starter.plan(planOf(`${STANDS}; ${GATE}; echo ran; /usr/bin/head -c 1 <&6; exit 0`));

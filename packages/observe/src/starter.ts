@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, writeSync } from 'node:fs';
-import { BureauError } from '@bureau/core';
+import { BureauError, UsageError } from '@bureau/core';
 import { closeOnExecFrom, openSocketPair, receiveDescriptors } from '@bureau/native';
 import { receiveTakeOver, type TakeOver } from './take-over.ts';
 
@@ -21,7 +21,8 @@ export interface StarterEnds {
 export class Starter {
   /** The starter itself; its end is bubblewrap's. */
   readonly process: ChildProcess;
-  readonly #control: number;
+  /** Undefined: closed. */
+  #control: number | undefined;
 
   private constructor(program: string, args: readonly string[], { instructions, reports }: StarterEnds) {
     // Node and its libraries leave descriptors open across exec.
@@ -58,7 +59,7 @@ export class Starter {
 
   /** Blocks this thread until there is a sandbox for a relay to take over; false when there will be none. Nothing is read but one byte without a meaning. */
   waitForTurn(): boolean {
-    const message = receiveDescriptors(this.#control, 1, 1);
+    const message = receiveDescriptors(this.#open(), 1, 1);
     message?.descriptors.forEach((descriptor) => closeSync(descriptor));
     return message !== null;
   }
@@ -66,11 +67,22 @@ export class Starter {
   /** Takes the sandbox over, once; whoever calls has its uid, and from then on its starter ends with it. Throws what {@link receiveTakeOver} does. */
   takeOver(): TakeOver {
     try {
-      const taken = receiveTakeOver(this.#control);
-      writeSync(this.#control, TAKEN);
+      const taken = receiveTakeOver(this.#open());
+      writeSync(this.#open(), TAKEN);
       return taken;
     } finally {
-      closeSync(this.#control);
+      this.dismiss();
     }
+  }
+
+  /** Lets go of one whose sandbox was not taken over: it ends, and what it made with it. Idempotent. */
+  dismiss(): void {
+    if (this.#control !== undefined) closeSync(this.#control);
+    this.#control = undefined;
+  }
+
+  #open(): number {
+    if (this.#control !== undefined) return this.#control;
+    throw new UsageError('starter_dismissed', 'Expected a starter that was not let go of; it gives its sandbox once');
   }
 }

@@ -33,17 +33,23 @@ test('rehearse goes through a whole life, with a terminal and without', async ()
   }
 });
 
-test('warmUpRelay leaves no descriptor, child or timer behind', async () => {
+for (const [how, program] of [
+  ['', starter],
+  [' when its starter ends without a word', '/bin/true'],
+] as const)
+  test(`warmUpRelay leaves no descriptor, child or timer behind${how}`, () => leavesNothing(program));
+
+async function leavesNothing(program: string): Promise<void> {
   // A handle that is being closed is gone some turns later.
   const nothingOpen = (): boolean => process.getActiveResourcesInfo().every((name) => /^(PipeWrap|TTYWrap|Timeout)$/.test(name));
   const descriptors = (): number => readdirSync('/proc/self/fd').length;
-  await warmUpRelay(clock, starter);
+  await warmUpRelay(clock, program);
   await eventually(nothingOpen);
   const before = descriptors();
-  await warmUpRelay(clock, starter);
+  await warmUpRelay(clock, program);
   await eventually(nothingOpen);
   await eventually(() => descriptors() === before);
-});
+}
 
 test('what stands in for bwrap ends with its relay, however that ends', async () => {
   const rehearsing = `const { warmUpRelay } = await import(${JSON.stringify(import.meta.resolve('./warm-up.ts'))});

@@ -22,6 +22,7 @@ const STAND_IN = [
 ].join('; ');
 const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined, debug: () => undefined };
 const NOBODY = 'nobody/nothing';
+
 /**
  * Goes through the whole life of a relay twice, with a terminal and without, around a shell that stands in for bwrap: V8 compiles
  * a function at its first call, and a relay that waits has the time. Looks at no path of anybody's and leaves nothing behind. What fails here
@@ -41,6 +42,7 @@ export async function rehearse(
   using own = new DisposableStack();
   for (const end of [heard, output.read, output.write]) own.defer(() => closeSync(end));
   const starter = Starter.rehearsal(starterProgram, { instructions, reports });
+  own.defer(() => starter.dismiss());
   // The starter's alone: its end is heard then.
   for (const end of [instructions, reports]) closeSync(end);
   try {

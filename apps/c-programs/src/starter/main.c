@@ -86,6 +86,9 @@ int main(int count, char **arguments) {
   }
   // Without a word it ends by this.
   close(words[0]);
+  // Nothing is heard or reported any more: who waits for a report hears that, while this one waits for the relay's word.
+  close(LAUNCHER);
+  close(REPORTS);
   give_to_relay(&sandbox);
   close_range(RELAY, ~0u, 0);
   end_like(child);

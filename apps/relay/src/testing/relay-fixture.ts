@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Socket } from 'node:net';
 import { Readable, type Writable } from 'node:stream';
-import { connect, encodeFrame, readFrames, type IpcClient } from '@bureau/ipc';
+import { connect, readFrames, type IpcClient } from '@bureau/ipc';
 import { listenUnix, sendDescriptors } from '@bureau/native';
 import {
   CgroupTree,
@@ -17,76 +17,20 @@ import {
   systemClock,
   type LimitedCgroup,
 } from '@bureau/process';
-import {
-  encodeStartPlan,
-  relayContract,
-  relayReport,
-  type ExitReport,
-  type OutputChunk,
-  type OverlayPlan,
-  type RelayConfig,
-  type RelayReport,
-  type StartPlan,
-  type relayConfig,
-} from '@bureau/protocol';
-import { bwrapLine } from '@bureau/sandbox';
+import { relayContract, relayReport, type ExitReport, type OutputChunk, type RelayReport } from '@bureau/protocol';
 import * as v from 'valibot';
 import type { RelayProgram } from '@bureau/observe/testing';
+import { relayPlan, type RelayPlanOptions } from './relay-plan.ts';
 
 /** Below every instance's range (200000 and up); another one in each test process, since test files run side by side. */
 export const TEST_UID = 199_000 + (process.pid % 1_000);
 /** Any single wait in a test; nothing here takes a tenth of it. */
 const WAIT_MILLISECONDS = 20_000;
-/** `return SECCOMP_RET_ALLOW`: the filter itself is tested where it is made. */
-const ALLOW_ALL = Buffer.from([0x06, 0, 0, 0, 0, 0, 0xff, 0x7f]);
-
-const OPTIONS = [
-  ...[
-    '--unshare-all',
-    '--cap-drop',
-    'ALL',
-    '--die-with-parent',
-    '--ro-bind',
-    '/usr',
-    '/usr',
-    '--symlink',
-    'usr/bin',
-    '/bin',
-    '--symlink',
-    'usr/lib',
-    '/lib',
-  ],
-  ...[
-    '--symlink',
-    'usr/lib64',
-    '/lib64',
-    '--proc',
-    '/proc',
-    '--dev',
-    '/dev',
-    '--tmpfs',
-    '/tmp',
-    '--chdir',
-    '/tmp',
-    '--setenv',
-    'PATH',
-    '/usr/bin:/bin',
-    '--setenv',
-    'TERM',
-    'xterm',
-  ],
-];
 
 let fixtures = 0;
 
-export interface RelayFixtureOptions
-  extends
-    Partial<Pick<StartPlan, 'terminal' | 'holdForObserver' | 'seccomp' | 'mountSources' | 'devices' | 'limits'>>,
-    Partial<Pick<RelayConfig, 'exitFile' | 'allowedUids'>> {
-  readonly overlays?: readonly OverlayPlan[];
-  readonly moreOptions?: readonly string[];
-  /** Instead of the frame with the relay's configuration. */
-  readonly rawConfig?: Uint8Array;
+export interface RelayFixtureOptions extends RelayPlanOptions {
+  readonly exitFile?: string;
   /** Instead of the plan. */
   readonly rawPlan?: Uint8Array;
   /** Instead of the order with `TEST_UID`. */
@@ -115,7 +59,7 @@ export class RelayFixture implements AsyncDisposable {
   readonly #clients: IpcClient<typeof relayContract>[] = [];
 
   constructor(program: RelayProgram, command: readonly string[], options: RelayFixtureOptions = {}) {
-    const { moreOptions = [], stray = [], order = encodeOrder([TEST_UID]) } = options;
+    const { stray = [], order = encodeOrder([TEST_UID]) } = options;
     fixtures += 1;
     this.#tree = CgroupTree.open(`bureau-relay-test-${process.pid}-${fixtures}`);
     this.#group = this.#tree.limited('sandbox', {});
@@ -140,14 +84,7 @@ export class RelayFixture implements AsyncDisposable {
     });
     using birth = this.#group.openForBirth();
     sendDescriptors(this.process.stdio[3] as Socket, order, birth.descriptors);
-    const plan =
-      options.rawPlan ??
-      planOf(
-        command,
-        options,
-        [...OPTIONS, '--ro-bind', join(program.directory, 'inside'), '/run/bureau-bin', ...moreOptions],
-        this.exitFile,
-      );
+    const plan = options.rawPlan ?? relayPlan(program, command, options, { uid: TEST_UID, exitFile: this.exitFile });
     sendDescriptors(this.process.stdio[3] as Socket, encodeOrder([plan.length]), [log, listener, output]);
     this.launcherPipe.on('error', () => undefined);
     this.launcherPipe.write(plan);
@@ -249,24 +186,6 @@ export class RelayFixture implements AsyncDisposable {
     this.#tree.remove();
     assert.ok(!existsSync(this.#directory));
   }
-}
-
-function planOf(words: readonly string[], options: RelayFixtureOptions, bwrapOptions: readonly string[], exitFile: string): Uint8Array {
-  const { terminal = false, holdForObserver = false, overlays = [], allowedUids = [0] } = options;
-  const config: v.InferInput<typeof relayConfig> = {
-    ...{ v: 1, build: 'test', principal: 'test/relay' },
-    ...{ holdForObserver, exitFile, allowedUids },
-  };
-  const command = ['/run/bureau-bin/bureau-exec', ...(terminal ? ['--terminal'] : []), '/tmp', ...words];
-  return encodeStartPlan({
-    line: bwrapLine({ command, terminal, overlays, uid: TEST_UID }),
-    options: bwrapOptions,
-    seccomp: options.seccomp ?? ALLOW_ALL,
-    mountSources: options.mountSources ?? [],
-    devices: options.devices ?? [],
-    ...{ terminal, holdForObserver, limits: options.limits },
-    relay: options.rawConfig ?? encodeFrame(config),
-  });
 }
 
 /** One attached observer that collects what it sees. */
