@@ -4,11 +4,11 @@ import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { test, type TestContext } from 'node:test';
-import { readProcess, type Cgroup } from '@bureau/process';
+import type { Cgroup } from '@bureau/process';
 import { LAST_EXIT_CHARACTERS, RESTART_PAUSE_FIRST } from './limits.ts';
 import { Service } from './service.ts';
 import type { ServiceDefinition } from './service-definition.ts';
-import { HeardLog, PausedRestarts, STAYS, openFiles, scriptService, surroundings } from './testing/supervise-fixture.ts';
+import { HeardLog, PausedRestarts, STAYS, alive, openFiles, scriptService, surroundings } from './testing/supervise-fixture.ts';
 
 interface Kept {
   readonly service: Service;
@@ -33,11 +33,6 @@ function keep(context: TestContext, definition: ServiceDefinition): Kept {
 
 /** Of the event loop: far more than any handle takes to close. */
 const TURNS_MOST = 10_000;
-
-function alive(pid: number | undefined): boolean {
-  const found = pid === undefined ? undefined : readProcess(pid);
-  return found !== undefined && !found.zombie;
-}
 
 test('Service.start() asked for twice at once starts one process', async (context) => {
   const { service, logFile } = keep(context, scriptService(`echo started; ${STAYS}`));

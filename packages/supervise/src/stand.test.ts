@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import type { IpcClient } from '@bureau/ipc';
 import type { standContract } from '@bureau/protocol';
 import { speak, standFacts, standOf } from './testing/stand-fixture.ts';
+import { alive } from './testing/supervise-fixture.ts';
 
 test('Stand starts its services and proxies, hands them over, and its successor ends them all', async (context) => {
   const made = await standFacts(context);
@@ -15,6 +16,7 @@ test('Stand starts its services and proxies, hands them over, and its successor 
 
   let client = await speak(made);
   const { pid: proxy } = await client.call('startProxy', { number: 3 });
+  assert.ok(alive(proxy));
   assert.deepEqual(await client.call('startProxy', { number: 3 }), { pid: proxy });
   const before = await pids(client);
   assert.equal(before['proxy-3'], proxy);
@@ -33,7 +35,7 @@ test('Stand starts its services and proxies, hands them over, and its successor 
   assert.equal(after['proxy-3'], proxy);
   assert.notEqual(after['launcher'], before['launcher']);
   await client.call('stopProxy', { number: 3 });
-  assert.equal(existsSync(`/proc/${proxy}`), false);
+  assert.equal(alive(proxy), false);
   assert.equal('proxy-3' in (await pids(client)), false);
 
   await client.call('shutDown', { graceMilliseconds: 100 });

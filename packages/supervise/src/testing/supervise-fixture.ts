@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { Clock } from '@bureau/core';
 import { createLogger, type Logger } from '@bureau/log';
-import { CgroupTree, systemClock } from '@bureau/process';
+import { CgroupTree, readProcess, systemClock } from '@bureau/process';
 import { endEverything } from '../end-everything.ts';
 import type { ServiceDefinition } from '../service-definition.ts';
 import { RESTART_PAUSE_FIRST, RESTART_PAUSE_LONGEST } from '../limits.ts';
@@ -25,6 +25,12 @@ export function surroundings(context: TestContext): { tree: CgroupTree; director
     rmSync(directory, { recursive: true, force: true });
   });
   return { tree, directory };
+}
+
+/** False once it has ended: that its parent has not noticed yet, as it may be when another service manager stopped it, is no life. */
+export function alive(pid: number | undefined): boolean {
+  const found = pid === undefined ? undefined : readProcess(pid);
+  return found !== undefined && !found.zombie;
 }
 
 /** A logger that keeps each line, and tells when one with this text comes. */
