@@ -46,9 +46,10 @@ async function leavesNothing(program: string): Promise<void> {
   await warmUpRelay(clock, program);
   await eventually(nothingOpen);
   const before = descriptors();
-  await warmUpRelay(clock, program);
+  for (let round = 0; round < 5; round += 1) await warmUpRelay(clock, program);
   await eventually(nothingOpen);
-  await eventually(() => descriptors() === before);
+  // What was just closing when they were counted is not there now.
+  await eventually(() => descriptors() <= before);
 }
 
 test('what stands in for bwrap ends with its relay, however that ends', async () => {

@@ -75,11 +75,14 @@ export async function rehearse(
 
 /** As a launcher orders it (`encodeOrder` of packages/process), with one pipe for both logs. */
 function sendPlan(launcher: number, plan: Uint8Array, log: number): void {
-  const listener = listenNameless();
   const order = Buffer.from('BRO1\0\0\0\0');
   order.writeUInt32BE(plan.length, 4);
-  sendDescriptors(launcher, order, [log, listener, log]);
-  closeSync(listener);
+  const listener = listenNameless();
+  try {
+    sendDescriptors(launcher, order, [log, listener, log]);
+  } finally {
+    closeSync(listener);
+  }
   writeSync(launcher, plan);
 }
 
