@@ -7,7 +7,7 @@ export const FILE_ATTACKS: readonly Attack[] = [
     name: 'stray_descriptors',
     test: 5,
     title: 'Find a descriptor that should not be there; walk out by the working directory (CVE-2024-21626)',
-    guard: 'the relay passes 0 to 2 and marks the rest close-on-exec',
+    guard: 'the starter gives bwrap what its plan names, closes everything else',
     control: 'an open file of the host is left to bwrap',
     python: String.raw`
 extra = []

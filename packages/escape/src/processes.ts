@@ -133,7 +133,7 @@ raise Refused(text.replace('\0', ' ')[:200])
     name: 'inherited_environment',
     test: 20,
     title: 'Inherit variables of launcher, relay or bwrap: LD_PRELOAD, NODE_OPTIONS, BASH_ENV, anything that looks like a secret',
-    guard: 'relay and bwrap get an environment of their own; --clearenv',
+    guard: 'starter and bwrap get an empty environment; --clearenv',
     control: 'no --clearenv, a secret in bwrap’s environment',
     python: String.raw`
 loaders = ('LD_PRELOAD', 'LD_LIBRARY_PATH', 'BASH_ENV', 'ENV', 'NODE_OPTIONS', 'PYTHONPATH', 'PROMPT_COMMAND')

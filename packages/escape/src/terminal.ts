@@ -42,7 +42,7 @@ return attempts([(path, lambda path=path: os.close(os.open(path, os.O_RDWR | os.
     name: 'terminal_master',
     test: 5,
     title: 'Find the other end of a terminal among the descriptors',
-    guard: 'the relay marks every descriptor close-on-exec right before it starts bwrap',
+    guard: 'the starter opens the terminal and closes every descriptor that bwrap is not to have before it starts it',
     control: 'an open /dev/ptmx is left to bwrap',
     python: String.raw`
 found = []
