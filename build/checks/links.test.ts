@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { anchorsOf, linkFindings } from './links.ts';
+import { anchorsOf, linkFindings, nameFindings } from './links.ts';
 
 const PAGES: ReadonlyMap<string, string> = new Map([
   ['docs/b.md', '# Two words\n\n## Why? `code` & more\n\n## Again\n\n## Again\n'],
@@ -36,6 +36,15 @@ test('linkFindings finds missing files and headings, with the line', () => {
 test('linkFindings reads no links in code', () => {
   assert.deepEqual(problems('```\n[a](c.md)\n```\n`[a](c.md)` ``[a](`c.md)`` \n~~~ts\n[a](c.md)\n~~~\n'), []);
   assert.equal(problems('```\n```\n[a](c.md)').length, 1);
+});
+
+test('nameFindings finds files that a page names and that are not there, from the root', () => {
+  const text = 'it is `docs/b.md`, `packages/NAME/x.ts` or `docs/a`,\nnot `docs/c.md`; `c.md` is anywhere\n```\n`docs/d.md`\n```';
+  const found = nameFindings('docs/a.md', text, (path) => PAGES.get(path));
+  assert.deepEqual(
+    found.map(({ line, problem }) => `${line}: ${problem}`),
+    ['2: there is no docs/c.md'],
+  );
 });
 
 test('anchorsOf gives what GitHub gives', () => {

@@ -10,19 +10,26 @@ const PAGE = /^(docs\/.*|[^/]+)\.md$/;
 /** Links that leave the checkout; nothing here asks the network. */
 const ELSEWHERE = /^[a-z][a-z0-9+.-]*:/i;
 
+/** A file of this checkout that a page names in code: `packages/core/src/index.ts`. A name that stands for many (`NAME`, `<n>`, `*`) is none. */
+const NAMED_FILE = /`((?:apps|build|deploy|docs|integration|packages|script)\/[a-z0-9_./-]+\.[a-z0-9]+)`/g;
+
 interface Link {
   readonly target: string;
   readonly line: number;
 }
 
-/** Every relative link of the documents leads to a file of this checkout, and to a heading when it names one. */
+/** Every relative link of the documents leads to a file of this checkout, and to a heading when it names one; files that they name are there. */
 export const linksCheck: Check = {
   name: 'links',
   run: ({ root }) => {
     const files = checkoutFiles(root);
     return files
       .filter((file) => PAGE.test(file))
-      .flatMap((file) => linkFindings(file, readFileSync(join(root, file), 'utf8'), (path) => pageAt(root, files, path)));
+      .flatMap((file) => {
+        const text = readFileSync(join(root, file), 'utf8');
+        const read = (path: string): string | undefined => pageAt(root, files, path);
+        return [...linkFindings(file, text, read), ...nameFindings(file, text, read)];
+      });
   },
 };
 
@@ -50,6 +57,16 @@ export function linkFindings(file: string, text: string, read: (path: string) =>
     if (!place.endsWith('.md')) return finding(`'${target}' names a place in ${place}, which has no headings`, 'link to the file itself');
     return finding(`${place} has no heading for '#${anchor}'`, `take one of: ${[...anchorsOf(page)].join(', ')}`);
   });
+}
+
+/** Files that a page names in code, from the root, and that are not there; `read` as for {@link linkFindings}. */
+export function nameFindings(file: string, text: string, read: (path: string) => string | undefined): Finding[] {
+  return proseLines(text).flatMap((content, index) =>
+    [...content.matchAll(NAMED_FILE)].flatMap(([, path = '']): Finding[] => {
+      if (read(path) !== undefined) return [];
+      return [{ file, line: index + 1, problem: `there is no ${path}`, remedy: 'name the file that is meant now' }];
+    }),
+  );
 }
 
 /** Inline links and images, link definitions; code is no link. */
