@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "starter.h"
+#include "patience.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -12,12 +13,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-// From bubblewrap's start to its first process: it takes 10 ms; a machine under load gets 1,000 times that.
-#define START_MILLISECONDS 10000
-// From there to "go": the launcher has its own, shorter limits.
-#define GO_MILLISECONDS 60000
-// From "go" to a relay that nobody has asked for yet: the launcher lets it wait for 2 s at most.
-#define RUN_MILLISECONDS 5000
 // Between two looks for the sandbox's own file systems after the command was released; bubblewrap mounts them in 5 ms.
 #define LOOK_MILLISECONDS 20
 // Both of bubblewrap's lines; more is none of them.
