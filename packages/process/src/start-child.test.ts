@@ -208,11 +208,10 @@ test('startChild() gives the child only the agreed descriptors, with and without
     .trim()
     .split('.\n')
     .map((part) => part.replace(/\.$/, '').trim().split('\n'));
-  assert.deepEqual(lists, [
-    ['0', '1', '2', '3', '4', '40'], // 4 is what ls itself opened
-    ['0', '1', '2', '3', '4'],
-    ['0', '1', '2', '3', '4'],
-  ]);
+  const [kept, ...closed] = lists;
+  assert.ok(kept?.includes('40'), `control, with whatever else is open here: ${kept?.join(' ')}`);
+  const agreed = ['0', '1', '2', '3', '4']; // 4 is what ls itself opened
+  assert.deepEqual(closed, [agreed, agreed]);
 });
 
 test('startChild() leaks no descriptor, listener or process over 50 starts that succeed and fail', async () => {
