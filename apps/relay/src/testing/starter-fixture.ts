@@ -222,9 +222,10 @@ export class StarterFixture implements AsyncDisposable {
     return buffer(new Socket({ fd: descriptor, readable: true, writable: false }));
   }
 
-  /** The process that it made, once it waits with its uid. */
+  /** The process that it made, once both wait with their uid: each takes it by itself. */
   child(): Promise<number> {
-    return eventually('nothing is born', () => this.group.pids().find((pid) => readProcessStatus(pid)?.capInheritable === 0n));
+    const isPowerless = (pid: number): boolean => readProcessStatus(pid)?.capInheritable === 0n;
+    return eventually('nothing is born', () => (isPowerless(this.pid) ? this.group.pids().find(isPowerless) : undefined));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
