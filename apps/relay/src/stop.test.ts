@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { readProcess } from '@bureau/process';
-import { RelayFixture, TEST_UID, processesOf } from './testing/relay-fixture.ts';
+import { RelayFixture, TEST_UID, killIfThere, processesOf } from './testing/relay-fixture.ts';
 import { buildRelayProgram, type RelayProgram } from '@bureau/observe/testing';
 
 // Every fixture asserts, when it is disposed, that no process of its uid lives.
@@ -158,7 +158,7 @@ test('a relay that is killed before "go" does not set its payload free', async (
     () => processesOf(TEST_UID),
     (pids) => pids.every((each) => each === pid),
   );
-  if (left.length > 0) process.kill(pid, 'SIGKILL');
+  left.forEach(killIfThere);
   await until(
     () => processesOf(TEST_UID).length,
     (count) => count === 0,

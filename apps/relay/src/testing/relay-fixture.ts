@@ -22,8 +22,11 @@ import * as v from 'valibot';
 import type { RelayProgram } from '@bureau/observe/testing';
 import { relayPlan, type RelayPlanOptions } from './relay-plan.ts';
 
-/** Below every instance's range (200000 and up); another one in each test process, since test files run side by side. */
-export const TEST_UID = 199_000 + (process.pid % 1_000);
+/**
+ * Another one in each test process, since test files run side by side and each ends whatever has its uid. Above the range of every instance and of
+ * every other test (`TEST_UID_BASE`), below 2^31: no pid reaches 2^22.
+ */
+export const TEST_UID = 2 ** 31 - 2 ** 22 + process.pid;
 /** Any single wait in a test; nothing here takes a tenth of it. */
 const WAIT_MILLISECONDS = 20_000;
 
@@ -273,7 +276,7 @@ export async function within<T>(promise: Promise<T>, what: string | (() => strin
 }
 
 /** Ends a process; one that has ended since it was listed is none to end. */
-function killIfThere(pid: number): void {
+export function killIfThere(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch (error) {
