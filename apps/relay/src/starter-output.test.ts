@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a payload puts out before its relay is awake: kept, in order, and in the output log.
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
 import type { TakeOver } from '@bureau/observe/testing';
 import { eventually } from './testing/process-facts.ts';
 import { BUILDS, GATE, planOf, STANDS, StarterPrograms } from './testing/starter-fixture.ts';
@@ -13,13 +17,28 @@ function early(taken: TakeOver, from?: 'output' | 'error'): string {
   return Buffer.concat(taken.early.filter((each) => from === undefined || each.from === from).map(({ data }) => data)).toString();
 }
 
+/** Words of a shell that waits each time until `goOn` is called. */
+function makePause(context: TestContext): { readonly pause: string; readonly goOn: () => void } {
+  const directory = mkdtempSync(join(tmpdir(), 'bureau-pause-'));
+  context.after(() => rmSync(directory, { recursive: true }));
+  chmodSync(directory, 0o755);
+  const pipe = join(directory, 'pipe');
+  assert.equal(spawnSync('/usr/bin/mkfifo', ['-m', '644', pipe]).status, 0);
+  const end = openSync(pipe, 'r+');
+  context.after(() => closeSync(end));
+  return { pause: `read -r line <${pipe}`, goOn: () => void writeSync(end, '\n') };
+}
+
 for (const build of BUILDS) {
-  test(`${build}: both streams are kept in order and apart, and are in the output log`, async () => {
+  test(`${build}: both streams are kept in order and apart, and are in the output log`, async (context) => {
+    const { pause, goOn } = makePause(context);
     await using starter = programs.born(build);
-    // Apart by time as well: two pipes have no order among themselves.
-    await starter.runs(
-      planOf(`${STANDS}; ${GATE}; echo out 1; echo out 2; /bin/sleep 0.1; echo error 1 >&2; /bin/sleep 0.1; echo out 3; exit 3`),
-    );
+    // Two pipes have no order among themselves: the payload goes on when what it put out before was read.
+    await starter.runs(planOf(`${STANDS}; ${GATE}; echo out 1; echo out 2; ${pause}; echo error 1 >&2; ${pause}; echo out 3; exit 3`));
+    for (const logged of ['out 1\nout 2\n', 'out 1\nout 2\nerror 1\n']) {
+      await eventually('it is not logged', () => (starter.outputLog.toString() === logged ? true : undefined));
+      goOn();
+    }
     const taken = starter.takeOver()!;
     assert.deepEqual([early(taken, 'output'), early(taken, 'error')], ['out 1\nout 2\nout 3\n', 'error 1\n']);
     assert.deepEqual(
