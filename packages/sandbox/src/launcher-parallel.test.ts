@@ -47,7 +47,7 @@ test(`Launcher creates ${MANY} sandboxes side by side, and the next launcher fin
   context.diagnostic(`${MANY} adopted, proxies fed, after ${Math.round(performance.now() - started)} ms`);
   const exits = await Promise.all(next.list().map(({ principal, id }) => next.destroy(principal, id, 0)));
   assert.equal(exits.length, MANY);
-  assert.deepEqual(stand.groups(), []);
+  assert.deepEqual(await stand.groups(), []);
 });
 
 test('Launcher lets nobody wait for another principal: one hangs in its create, others come and go', async (context) => {

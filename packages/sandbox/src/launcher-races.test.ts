@@ -88,7 +88,7 @@ for (const seed of SEEDS) {
       launcher.forget(principal, id);
     }
     assert.equal(stand.proxies.size, 0);
-    assert.deepEqual(stand.groups(), []);
+    assert.deepEqual(await stand.groups(), []);
     assert.deepEqual(launcher.list(), []);
   });
 }

@@ -75,6 +75,9 @@ os.waitpid(child, 0)
 with open(exit_file, 'w') as out: out.write('{"code":7,"signal":null}')
 `;
 
+/** Any single wait of a test. */
+const WAIT_MILLISECONDS = 20_000;
+
 export const PRINCIPAL = parsePrincipalName('iree/pm');
 const MACHINE = parseMachineName('machine/test');
 
@@ -111,8 +114,8 @@ export interface LauncherStand {
   crashProxy(number: number): Promise<void>;
   /** All live processes of this principal number. */
   pids(number: number): number[];
-  /** Names of the control groups, without those of relays that wait. */
-  groups(): string[];
+  /** Names of the control groups, without those of relays that wait. One that is being started enters its group a moment after that was made. */
+  groups(): Promise<string[]>;
 }
 
 let stands = 0;
@@ -232,7 +235,12 @@ export async function launcherStand(context: TestContext, warmRelays = 0): Promi
       const relays = groupsByUid(tree, 'relay').get(uids.payload(number)) ?? [];
       return [...relays, tree.group(`sandbox-${number}`)].flatMap((group) => group.pids());
     },
-    groups: () => tree.list().filter((name) => !(name.startsWith('relay-') && tree.group(name).pids().some(isRoot))),
+    groups: async () => {
+      const relays = (): string[] => tree.list().filter((name) => name.startsWith('relay-'));
+      for (const late = performance.now() + WAIT_MILLISECONDS; performance.now() < late; await new Promise(setImmediate))
+        if (relays().every((name) => tree.group(name).populated())) break;
+      return tree.list().filter((name) => !(name.startsWith('relay-') && tree.group(name).pids().some(isRoot)));
+    },
   };
   const manager = await serve({
     path: paths.standSocket,
@@ -316,7 +324,7 @@ function serveProxy(path: string, fed: string[]): Promise<IpcServer> {
 
 /** The first state of a sandbox that `wanted` accepts, as a watcher is told. */
 export async function told(launcher: Launcher, wanted: (state: string) => boolean): Promise<string> {
-  const signal = AbortSignal.timeout(20_000);
+  const signal = AbortSignal.timeout(WAIT_MILLISECONDS);
   for await (const { state } of launcher.watch(signal)) if (wanted(state)) return state;
   throw new Error('No such state within 20 s');
 }
