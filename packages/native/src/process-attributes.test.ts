@@ -6,11 +6,11 @@ import { constants } from 'node:os';
 import { test } from 'node:test';
 import { reapChild } from './index.ts';
 
-/** Runs the code in a process of its own (these attributes stay for life) and returns what it printed. */
-function inOwnProcess(code: string): string {
+/** Runs the code in a process of its own (these attributes stay for life), with `limits` of prlimit(1), and returns what it printed. */
+function inOwnProcess(code: string, ...limits: readonly string[]): string {
   const script = `import * as native from ${JSON.stringify(import.meta.resolve('./index.ts'))}; import { readFileSync } from 'node:fs';
     import { spawnSync } from 'node:child_process'; ${code}`;
-  const result = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+  const result = spawnSync('/usr/bin/prlimit', [...limits, process.execPath, '--input-type=module', '-e', script], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -68,7 +68,7 @@ test('lockMemory() locks the pages of a buffer, says false above the limit, and 
   const locked = `const kib = () => Number(/VmLck:\\s+(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]);
     const before = kib(); const ok = native.lockMemory(Buffer.allocUnsafeSlow(64 * 1024)); console.log(before, ok, kib() >= 64);
     process.setuid(65534); console.log(native.lockMemory(Buffer.allocUnsafeSlow(64 * 1024 * 1024)), native.lockMemory(new Uint8Array(0)));`;
-  assert.equal(inOwnProcess(locked), '0 true true\nfalse true');
+  assert.equal(inOwnProcess(locked, `--memlock=${2 ** 20}`), '0 true true\nfalse true');
 });
 
 test('reapChild() is false for what is no child, and never waits for all', async () => {
