@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { GUEST_FREE_MEBIBYTES } from './limits.ts';
 import type { Image } from './image.ts';
@@ -30,6 +30,9 @@ export function makeGuestDisk(directory: string, image: Image, checkout: string,
     const from = join(library.directory, entry);
     if (existsSync(from)) linkTree(from, join(stage, library.directory, entry));
   }
+  // The checkout may lie below /tmp, which Debian empties when it boots; a file of this name in /etc stands for the one that says so.
+  mkdirSync(join(stage, 'etc/tmpfiles.d'), { recursive: true });
+  symlinkSync('/dev/null', join(stage, 'etc/tmpfiles.d/tmp.conf'));
   mkdirSync(join(stage, 'bureau-vm'));
   cpSync(join(import.meta.dirname, 'guest/run.sh'), join(stage, 'bureau-vm/run.sh'));
   writeFileSync(join(stage, 'bureau-vm/checkout'), `${checkout}\n`);
