@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startCommand } from './command.ts';
-import { instanceProcesses, lasting } from './instance-processes.ts';
+import { instanceProcesses, lasting, roleOf } from './instance-processes.ts';
 
 const WAIT_MILLISECONDS = 20_000;
 /** Above every instance's range. */
@@ -20,4 +20,18 @@ test('a process that still has the arguments of the one that starts it is no sec
     lasting(found, /./).map((line) => line.split(' ').slice(0, 2).join(' ')),
     [`stand ${stand.pid}`],
   );
+});
+
+test('a process that just ends, its memory given back and not a zombie yet, is nobody’s payload, proxy or service any more', () => {
+  const marks = { name: 'nosuch', uidBase: 1_000_000 };
+  for (const [uid, role] of [
+    [1_000_018, 'payload:1'],
+    [1_000_019, 'proxy:1'],
+    [1_000_000, 'daemon'],
+  ] as const) {
+    assert.equal(roleOf(marks, { uid, args: ['sleep'], zombie: false }), role);
+    assert.equal(roleOf(marks, { uid, args: [], zombie: true }), role);
+    assert.equal(roleOf(marks, { uid, args: [], zombie: false }), 'other');
+  }
+  assert.equal(roleOf(marks, { uid: 0, args: [], zombie: true }), 'other');
 });

@@ -46,7 +46,7 @@ export function instanceProcesses(marks: InstanceMarks): InstanceProcess[] {
       pid: entry.pid,
       parent: entry.parent,
       uid,
-      role: roleOf(marks, uid, args),
+      role: roleOf(marks, { uid, args, zombie: entry.zombie }),
       program: entry.name,
       args,
       zombie: entry.zombie,
@@ -89,12 +89,15 @@ function belongs(marks: InstanceMarks, status: ProcessStatus, args: readonly str
   return inRange || named || cgroup === root || cgroup.startsWith(`${root}/`);
 }
 
-function roleOf({ uidBase }: InstanceMarks, uid: number, args: readonly string[]): string {
+/** See {@link InstanceProcess.role}; of one process alone: who has its parent's arguments is told by both. */
+export function roleOf({ uidBase }: InstanceMarks, { uid, args, zombie }: Pick<InstanceProcess, 'uid' | 'args' | 'zombie'>): string {
+  // One that ends has given its memory back before it is a zombie, and its control group may count as empty by then.
+  if (args.length === 0 && (!zombie || uid === 0)) return 'other';
   const script = args.find((arg) => /\/lib\/[a-z-]+\.js$/.test(arg))?.replace(/^.*\/lib\/|\.js$/g, '');
   const isStarter = args[0]?.endsWith('/bureau-starter') === true;
   if (uid === 0 && (script === 'relay' || script === 'proxy')) return `${script}:waiting`;
   if (uid === 0 && isStarter) return 'relay:waiting';
-  if (uid === 0) return script === 'stand' || script === 'launcher' ? script : args.length > 0 ? 'command' : 'other';
+  if (uid === 0) return script === 'stand' || script === 'launcher' ? script : 'command';
   const offset = uid - uidBase;
   if (offset === 0) return 'daemon';
   if (offset === 1) return 'homeserver';
