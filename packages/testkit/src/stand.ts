@@ -88,10 +88,15 @@ export async function startStand(options: StandOptions = {}): Promise<Stand> {
   const args = [...(options.demo === false ? ['--no-demo'] : []), ...(options.args ?? [])];
   const first = await up(name, args);
   if (first.code !== 0) {
-    await down(name, true);
+    // Why it did not come up is what counts, also where it does not go down either.
+    const cause = await down(name, true).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
     throw new BureauError(
       'stand_failed',
       `Expected script/up to succeed, and it ended with ${first.code ?? first.signal}: ${JSON.stringify(first.stderr.slice(-QUOTED_BYTES))}`,
+      { cause },
     );
   }
   const facts = JSON.parse(first.stdout) as StandFacts;
