@@ -99,6 +99,7 @@ test('a full disk under the homeserver: what must be stored is refused, what run
   await stand.down();
   await upOn(data, ROOMY, ':');
   await until(`${KEPT} runs`, BACK_MILLISECONDS, async () => /fault\/kept +running/.test((await stand.bureau(['agent', 'list'])).stdout));
+  await stand.leaks.atRest();
   await within(`directory=${data}; ${FILL}`);
   await deployIsRefused(t, /The homeserver refused .*: 500 /);
   await within(`rm ${data}/fill`);
@@ -107,6 +108,8 @@ test('a full disk under the homeserver: what must be stored is refused, what run
 
 test('a homeserver that must start on a read-only disk: it is tried again until it can, what runs goes on', async (t) => {
   const data = `${stand.paths.homeserverStateDirectory}/data`;
+  // The agent that was removed last may still be ending.
+  await stand.leaks.atRest();
   await within(`mount --bind ${data} ${data}; mount -o remount,bind,ro ${data}`);
   const { pid } = stand.process('homeserver');
   process.kill(pid, 'SIGKILL');

@@ -105,6 +105,7 @@ for (const code of ['ENOSPC', 'EROFS', 'SIGKILL'] as const) {
   test(`${code} at each write of script/up on a stand that runs: no sandbox notices`, async (t) => {
     assert.equal((await stand.bureau(['agent', 'deploy', KEPT, '--', 'sleep', '1000'])).code, 0);
     await until(`${KEPT} runs`, BACK_MILLISECONDS, async () => /fault\/kept +running/.test((await stand.bureau(['agent', 'list'])).stdout));
+    await stand.leaks.atRest();
     const living = sandboxes();
     const failed = await walk(code, [], () => assert.deepEqual(sandboxes(), living));
     t.diagnostic(`${failed.length} writes: ${failed.join(', ').replaceAll(stand.name, 'X')}`);
