@@ -122,9 +122,10 @@ describe('files that this version does not know are refused and left as they are
     ],
     ['principals.json, half', () => `${paths().launcherStateDirectory}/principals.json`, cut, /principals\.json: expected JSON/],
   ];
+  // It stays down: each case leaves it so.
+  before(async () => void (await stand.down()));
   for (const [what, path, change, expected] of cases) {
     test(what, async () => {
-      await stand.down();
       const changed = change(readFileSync(path(), 'utf8'));
       await withFile(path(), changed, async () => {
         const { code, stderr } = await stand.up();
