@@ -83,7 +83,8 @@ test('Ctrl-\\ ends a payload that ignores all else', async () => {
 
 test('Ctrl-D ends the input', async () => {
   await using terminal = run(['sh', '-c', 'echo up; cat; echo end']);
-  await terminal.waitFor('up', WAIT_MILLISECONDS);
+  // The whole line: what is typed is echoed as soon as it comes.
+  await terminal.waitFor('up\r\n', WAIT_MILLISECONDS);
   terminal.send('line\r\x04');
   assert.equal(await terminal.exitedWithin(WAIT_MILLISECONDS), 0);
   assert.match(terminal.screen.text, /up\r\nline\r\nline\r\nend\r\n/);
