@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { realpathSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { ClockBuild, runCommand, startStand, until, type Stand } from '@bureau/testkit';
-import { principalOf, sandboxes, statusOf } from './stand.testing.ts';
+import { principalOf, sandboxes, statusOf, type Status } from './stand.testing.ts';
 
 const UP_MILLISECONDS = 60_000;
 const WAIT_MILLISECONDS = 60_000;
@@ -28,29 +28,41 @@ before(async () => {
   await until(`${KEPT} runs`, WAIT_MILLISECONDS, async () => (await principalOf(stand, KEPT))?.state === 'running');
   await stand.leaks.atRest();
   kept = sandboxes(stand);
-  await deploys(ENDING, ['sh', '-c', 'sleep 0.1']);
-  await until('it ends and starts again', WAIT_MILLISECONDS, async () => (await restarts(ENDING)) >= 1);
+  // It may have ended before somebody who waits hears that it runs.
+  await deploys(ENDING, ['sh', '-c', 'sleep 0.1'], ['--no-wait']);
+  await until('it ends and starts again', WAIT_MILLISECONDS, async () => ((await ending()).restarts ?? 0) >= 1);
 });
 after(async () => {
   await stand.end();
   build[Symbol.dispose]();
 });
 
-async function deploys(name: string, words: readonly string[]): Promise<void> {
-  const { code, stderr } = await stand.bureau(['agent', 'deploy', name, '--', ...words]);
+async function deploys(name: string, words: readonly string[], options: readonly string[] = []): Promise<void> {
+  const { code, stderr } = await stand.bureau(['agent', 'deploy', name, ...options, '--', ...words]);
   assert.equal(code, 0, stderr);
 }
 
-/** How often an agent has been started again. */
-async function restarts(name: string): Promise<number> {
-  const status = (await principalOf(stand, name)) as { restarts?: number } | undefined;
-  return status?.restarts ?? 0;
+/** What is said of the agent that ends; nothing while nobody says anything. */
+async function ending(): Promise<Partial<Status>> {
+  return (await principalOf(stand, ENDING)) ?? {};
 }
 
-/** The agent that ends and starts again does so within its pauses; `KEPT` is not touched. */
-async function startsAgain(): Promise<void> {
-  const before = await restarts(ENDING);
-  await until('it starts again in time', AGAIN_MILLISECONDS, async () => (await restarts(ENDING)) > before);
+/** It is started anew, which ends its row of pauses that grow, and is in the second one of the next row, of 4 s. */
+async function waitsAnew(): Promise<void> {
+  const { observedGeneration: former = -1 } = await ending();
+  // May fail: that it runs is over before it is told.
+  await stand.bureau(['agent', 'restart', ENDING]);
+  await until('its second pause', WAIT_MILLISECONDS, async () => {
+    const { state, restarts = 0, observedGeneration = -1 } = await ending();
+    return observedGeneration > former && state === 'backing_off' && restarts >= 1;
+  });
+}
+
+/** The agent that ends and starts again does so within its pauses, whatever is `done` to it; `KEPT` is not touched. */
+async function startsAgain(done: () => void): Promise<void> {
+  const before = await until('the daemon to answer', WAIT_MILLISECONDS, async () => (await ending()).restarts);
+  done();
+  await until('it starts again in time', AGAIN_MILLISECONDS, async () => ((await ending()).restarts ?? 0) > before);
   await assertKept();
 }
 
@@ -70,22 +82,24 @@ for (const [what, offset] of [
   ['a day back', 0],
 ] as const)
   test(`the clock is set ${what}: nothing that runs is touched, and what waits goes on waiting as long as it would have`, async () => {
-    build.set(offset);
-    await startsAgain();
+    await waitsAnew();
+    await startsAgain(() => build.set(offset));
   });
 
 test('the clock was set back while no daemon ran: its notes of a time that has not come yet hold nothing up', async () => {
-  build.set(DAY);
-  await startsAgain();
-  process.kill(stand.process('daemon').pid, 'SIGKILL');
-  build.set(0);
-  await startsAgain();
+  await waitsAnew();
+  await startsAgain(() => build.set(DAY));
+  await waitsAnew();
+  await startsAgain(() => {
+    process.kill(stand.process('daemon').pid, 'SIGKILL');
+    build.set(0);
+  });
 });
 
 test('the clock is set to a day before the keys were sealed: nothing that runs is touched, starts say that keys are not valid yet, until it is right again', async () => {
+  await waitsAnew();
   build.set(-DAY);
   await until('it says so', AGAIN_MILLISECONDS, async () => /future|not yet|clock/.test((await principalOf(stand, ENDING))?.message ?? ''));
   await assertKept();
-  build.set(0);
-  await startsAgain();
+  await startsAgain(() => build.set(0));
 });

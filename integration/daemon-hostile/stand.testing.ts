@@ -6,6 +6,8 @@ import type { Stand } from '@bureau/testkit';
 export interface Status {
   readonly principal: string;
   readonly state: string;
+  readonly restarts: number;
+  readonly observedGeneration?: number;
   readonly id?: string;
   readonly message?: string;
 }
