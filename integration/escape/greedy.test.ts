@@ -139,6 +139,7 @@ describe('memory', () => {
 describe('fork_bomb', () => {
   const { attack, control } = titlesOf('fork_bomb');
   test(attack, async (context) => {
+    const rest = await stand.leaks.atRest();
     const words = ['run', 'escape/greedy', '--template', 'small', '--no-tty', '--', '/usr/bin/python3', '-I', '-c', FORKS, '200', 'spin'];
     await using command = stand.spawnBureau(words);
     const said = await command.stdout.waitFor(/^\d+\n/, START_MILLISECONDS);
@@ -156,6 +157,8 @@ describe('fork_bomb', () => {
     context.diagnostic(
       `${got} processes that spin; the daemon answers in ${Math.round(median)} ms; gone in ${Math.round(performance.now() - began)} ms`,
     );
+    // Its proxy and its directory go after it; until then the next run of this name is told that it is busy.
+    await stand.leaks.assertUnchanged(rest);
   });
 
   test(control, async () => assert.equal(await gotWithoutLimit(FORKS, 200), 200));
