@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { atOnce, startStand, until, type CommandOptions, type CommandResult, type Stand } from '@bureau/testkit';
 
@@ -19,8 +20,7 @@ let stand: Stand;
 before(async () => (stand = await startStand({ demo: false })));
 afterEach(async () => {
   await stand.assertUnchanged();
-  const { agents } = JSON.parse((await stand.bureau(['agent', 'list', '--json'])).stdout);
-  assert.deepEqual(agents, [], 'nothing is assigned any more');
+  assert.deepEqual(await assignments(), [], 'nothing is assigned any more');
 });
 after(async () => await stand.end());
 
@@ -36,6 +36,15 @@ function run(
 
 function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
+}
+
+/** Assignments of the machine's room that say something. */
+async function assignments(): Promise<object[]> {
+  const { configRoom } = JSON.parse(readFileSync(stand.paths.machineFile, 'utf8')) as { configRoom: string };
+  const { body } = await stand.matrix(`/_matrix/client/v3/rooms/${encodeURIComponent(configRoom)}/state`);
+  const state = body as unknown as { type: string; content: object }[];
+  assert.ok(state.length > 0);
+  return state.filter(({ type, content }) => type === 'm.bureau.assignment' && Object.keys(content).length > 0);
 }
 
 /** Live processes of payloads. */
@@ -193,6 +202,9 @@ describe('input and output', () => {
     running.process.stdout?.destroy();
     await running.exitedWithin(END_MILLISECONDS);
     await until('no payload', END_MILLISECONDS, () => payloads().length === 0);
+    // Such a command line goes at once, as one that is killed: the assignment of its run stays, means nothing, and is the next one's.
+    await stand.assertUnchanged();
+    assert.equal((await run('probe/one', ['true'])).code, 0, 'the principal is free again');
   });
 
   test('--json puts the result alone on stdout, the payload’s output on stderr', async () => {
@@ -293,4 +305,9 @@ describe('a run’s life', () => {
     }
     await until('the daemon back', END_MILLISECONDS, async () => (await run('probe/one', ['true'])).code === 0);
   });
+});
+
+test('after all of them the machine knows of no agent', async () => {
+  const { agents } = JSON.parse((await stand.bureau(['agent', 'list', '--json'])).stdout);
+  assert.deepEqual(agents, []);
 });
