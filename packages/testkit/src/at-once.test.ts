@@ -20,7 +20,8 @@ test('atOnce: what was quick is not asked again, and what was slow by chance is'
 });
 
 test('atOnce: what waits every time is refused, and on a slow machine only what takes longer than all else there', async () => {
-  const always = (milliseconds: number): RegExp => new RegExp(`it took ${milliseconds}, ${milliseconds}, ${milliseconds} ms, and was: after`);
+  const always = (milliseconds: number): RegExp =>
+    new RegExp(`it took ${milliseconds}, ${milliseconds}, ${milliseconds} ms, and was: after`);
   await assert.rejects(atOnce(quick, taking(5_000)), always(5_000));
   const slow = { bureau: taking(1_000) };
   assert.equal((await atOnce(slow, taking(5_000))).milliseconds, 5_000);
