@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseRoomId } from '@bureau/core';
+import { parseRoomId, type Clock } from '@bureau/core';
 import type { TimelineEvent } from './room-event.ts';
 import { known, liveSync } from './testing/live-sync.ts';
 import {
@@ -19,6 +19,9 @@ import {
   type Reply,
 } from './testing/scripted-homeserver.ts';
 
+/** Without it the SDK does not read what a refusal says. */
+const JSON_TYPE = { 'content-type': 'application/json' };
+
 const HOSTILE: readonly [what: string, reply: Reply][] = [
   ['truncated JSON', (response) => void response.end('{"next_batch":"s9","rooms":{"jo')],
   ['HTML', (response) => void response.setHeader('content-type', 'text/html').end('<html>Bad gateway</html>')],
@@ -29,8 +32,11 @@ const HOSTILE: readonly [what: string, reply: Reply][] = [
   ['502 with JSON', (response) => void response.writeHead(502).end('{"errcode":"M_UNKNOWN"}')],
   ['a redirect', (response) => void response.writeHead(302, { location: 'http://127.0.0.1:9/' }).end()],
   ['a connection that is cut', (response) => void response.destroy()],
-  ['429', (response) => void response.writeHead(429).end('{"errcode":"M_LIMIT_EXCEEDED","retry_after_ms":20}')],
-  ['a 429 whose pause is no number', (response) => void response.writeHead(429).end('{"errcode":"M_LIMIT_EXCEEDED","retry_after_ms":"x"}')],
+  ['429', (response) => void response.writeHead(429, JSON_TYPE).end('{"errcode":"M_LIMIT_EXCEEDED","retry_after_ms":20}')],
+  [
+    'a 429 whose pause is no number',
+    (response) => void response.writeHead(429, JSON_TYPE).end('{"errcode":"M_LIMIT_EXCEEDED","retry_after_ms":"x"}'),
+  ],
   [
     'nothing of what is promised',
     (response) => void response.writeHead(200, { 'content-length': '5000' }).write('{', () => response.destroy()),
@@ -258,25 +264,54 @@ test('MachineSync.post() sends once, whatever dies in between, and what was sent
 test('MachineSync waits for one room as long as the homeserver asks, and for no other room', async (context) => {
   const server = await ScriptedHomeserver.start(context);
   const other = '!other:bureau.test' as typeof ROOM;
-  const at: { path: string; when: number }[] = [];
-  let refused = 0;
+  const asked: ('limited' | 'other')[] = [];
   server.answer = ({ path, method }) => {
     if (method !== 'PUT') return path === '/sync' ? undefined : [];
-    at.push({ path, when: performance.now() });
-    if (path.includes(ROOM) && refused++ === 0)
-      return (response) => void response.writeHead(429).end('{"errcode":"M_LIMIT_EXCEEDED","retry_after_ms":400}');
+    asked.push(path.includes(ROOM) ? 'limited' : 'other');
+    if (asked.length === 1)
+      return (response) =>
+        void response.writeHead(429, JSON_TYPE).end('{"errcode":"M_LIMIT_EXCEEDED","error":"Too fast","retry_after_ms":400}');
     return { event_id: '$x' };
   };
-  const sync = syncOf(context, server.url, { directory: directory(context) });
+  const { clock, pauses, pass } = standingClock();
+  const sync = syncOf(context, server.url, { directory: directory(context), clock });
   sync.post({ room: ROOM, type: 'm.room.message', content: {}, key: 'one' });
-  await until(() => at.length === 1);
+  await until(() => pauses().includes(400));
   sync.post({ room: ROOM, type: 'm.room.message', content: {}, key: 'two' });
   sync.post({ room: other, type: 'm.room.message', content: {}, key: 'three' });
-  await until(() => at.length === 4);
-  const rooms = at.map(({ path }) => (path.includes(ROOM) ? 'limited' : 'other'));
-  assert.deepEqual(rooms, ['limited', 'other', 'limited', 'limited']);
-  assert.ok((at[2]?.when ?? 0) - (at[0]?.when ?? 0) >= 390, 'the limited room waits');
+  // The second of the room waits as long as the first, which tries again.
+  await until(() => asked.length === 2 && pauses().filter((pause) => pause === 400).length === 2);
+  pass(399);
+  assert.equal(pauses().filter((pause) => pause === 400).length, 2);
+  pass(1);
+  await until(() => asked.length === 4);
+  assert.deepEqual(asked, ['limited', 'other', 'limited', 'limited']);
 });
+
+/** Time that stands still until it is told to pass, and how long those asked for who wait. */
+function standingClock(): { clock: Clock; pauses: () => number[]; pass: (milliseconds: number) => void } {
+  let now = 0;
+  const waiting = new Set<{ readonly asked: number; readonly at: number; readonly callback: () => void }>();
+  return {
+    clock: {
+      now: () => now,
+      monotonic: () => now,
+      setTimer: (milliseconds, callback) => {
+        const timer = { asked: milliseconds, at: now + milliseconds, callback };
+        waiting.add(timer);
+        return { clear: () => void waiting.delete(timer) };
+      },
+    },
+    pauses: () => [...waiting].map(({ asked }) => asked),
+    pass: (milliseconds) => {
+      now += milliseconds;
+      for (const timer of [...waiting].filter(({ at }) => at <= now)) {
+        waiting.delete(timer);
+        timer.callback();
+      }
+    },
+  };
+}
 
 test('MachineSync follows further types from when it is told to: what is there is read, what comes is taken', async (context) => {
   const ready = (id: string, level: number): Record<string, unknown> => ({ ...assignment('', id, { level }), type: 'm.bureau.ready' });
