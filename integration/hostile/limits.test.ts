@@ -166,8 +166,6 @@ describe('machine status answers within 1 s, and a kill is done within 5 s, whil
   before(async () => void (rest = await stand.leaks.atRest()));
   for (const [what, template, script] of greedy) {
     test(what, async (context) => {
-      // What else this machine is at counts as well, so it is asked before the attack, too: a second here is one of a machine that is not busy.
-      const calm = await slowestAnswer(context, 'before');
       await using running = stand.spawnBureau(['run', 'hostile/greedy', '--template', template, '--', 'bash', '-c', script]);
       await running.stdout.waitFor('up', START_MILLISECONDS).catch((cause: unknown) => {
         throw new Error(`It did not come up: ${running.stderr.quoted}`, { cause });
@@ -180,9 +178,12 @@ describe('machine status answers within 1 s, and a kill is done within 5 s, whil
       context.diagnostic(`gone ${Math.round(took)} ms after the command line was killed`);
       // The payload ignores TERM, so its grace of 5 s passes first; what counts is the kill after it.
       assert.ok(took < GRACE_MILLISECONDS + KILL_MILLISECONDS, `killed in ${took} ms`);
-      assert.ok(slowest < Math.max(ANSWER_MILLISECONDS, BUSY_FACTOR * calm), `answered in ${slowest} ms, and in ${calm} ms before it`);
       // Its proxy and its directory go after it; until then the next run of this name is told that it is busy.
       await stand.leaks.assertUnchanged(rest);
+      if (slowest < ANSWER_MILLISECONDS) return;
+      // A second is one of a machine that is at nothing else: what it is at without the attack counts as well.
+      const calm = await slowestAnswer(context, 'afterwards');
+      assert.ok(slowest < BUSY_FACTOR * calm, `answered in ${slowest} ms, and in ${calm} ms after it`);
     });
   }
 });
