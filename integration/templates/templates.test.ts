@@ -98,12 +98,14 @@ test('each built-in template starts: with its own command, or with the assignmen
       assert.equal(code, 0, stderr);
     }),
   );
-  for (const name of BUILT_IN) {
-    await inState(`built/${name}`, 'running');
+  await until('all of them run', WAIT_MILLISECONDS, async () => {
+    const running = (await list()).flatMap(({ principal, state }) => (state === 'running' ? [principal] : []));
+    return BUILT_IN.every((name) => running.includes(`built/${name}`));
+  });
+  for (const name of BUILT_IN)
     await until(`${name} says what it says`, WAIT_MILLISECONDS, async () =>
       (SAYS.get(name) ?? /started/).test((await stand.bureau(['agent', 'logs', `built/${name}`])).stdout),
     );
-  }
   const { code, stdout } = await stand.bureau(['run', 'probe/one', '--', 'echo', 'by default']);
   assert.deepEqual([code, stdout.trim()], [0, 'by default']);
 });
