@@ -199,6 +199,17 @@ test('WarmPool gives each member once, replaces those that end while they wait, 
   for (const pid of left) assert.ok((readProcess(pid)?.zombie ?? true) === true);
 });
 
+test('WarmPool.close() leaves nothing of a member that is just being started, whatever it has come to', async () => {
+  for (const turns of [0, 1, 10, 100]) {
+    await using own = openPool(2);
+    const filling = own.pool.fill();
+    for (let turn = 0; turn < turns; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    await own.pool.close();
+    assert.deepEqual([tree.list(), own.failures], [[], []], `after ${turns} turns`);
+    await filling;
+  }
+});
+
 test('WarmPool tells of a program that does not come to wait, and take() says so', async () => {
   const broken = join(directory, 'broken.mjs');
   writeFileSync(broken, 'process.exit(3)');

@@ -88,17 +88,19 @@ export class WarmPool {
     }
   }
 
-  /** Ends all that wait. Idempotent. */
+  /** Ends all that wait, and one that is just being started. Idempotent. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#timer?.clear();
-    await Promise.all(this.#waiting.splice(0).map((member) => member.end()));
+    await Promise.all([...this.#waiting.splice(0).map((member) => member.end()), this.#filling]);
   }
 
   async #fillNow(): Promise<void> {
     try {
       while (!this.#closed && this.#waiting.length < this.#options.size) await this.#addOne();
     } catch (error) {
+      // A member that was ended before it was warm is no failure of it.
+      if (this.#closed) return;
       this.#options.onFailure(describeError(error));
       this.#fillAfter(REFILL_AFTER_FAILURE_MILLISECONDS);
     }
