@@ -67,7 +67,8 @@ for (const why of ['ends before the sandbox stands', 'names a process that is no
     await assert.rejects(launcher.create(stand.input('a-0', says)), { code: 'start_failed' });
     assert.deepEqual(stand.tree.list(), []);
     assert.deepEqual([stranger.exitCode, stranger.signalCode], [null, null]);
-    assert.deepEqual(stand.asked, ['listen 0', 'stop 0']);
+    // It may be given up before its proxy's sockets were asked for.
+    assert.deepEqual(stand.asked, [...(stand.asked.includes('listen 0') ? ['listen 0'] : []), 'stop 0']);
     assert.equal(existsSync(recordFile(stand)), false);
     assert.equal(existsSync(stand.paths.principal(0).directory), false);
     assert.deepEqual(launcher.list(), []);
