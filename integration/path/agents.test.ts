@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { atOnce, startStand, until, type CommandResult, type Stand } from '@bureau/testkit';
+import { startStand, until, type CommandResult, type Stand } from '@bureau/testkit';
 
 const WAIT_MILLISECONDS = 20_000;
+/** A mistake is told at once. */
+const ERROR_MILLISECONDS = 2_000;
 /** Says when it starts and ends, and lives. */
 const STEADY = 'echo started $$; trap "echo bye; exit" TERM; while :; do sleep 0.1; done';
 
@@ -172,9 +174,10 @@ describe('what cannot be is told at once', () => {
   ];
   for (const [what, words, wanted, message] of cases) {
     test(what, async () => {
-      const { code, stderr } = await atOnce(stand, () => stand.bureau(words));
+      const { code, stderr, milliseconds } = await stand.bureau(words);
       assert.match(stderr, message);
       assert.equal(code, wanted, stderr);
+      assert.ok(milliseconds < ERROR_MILLISECONDS, `took ${milliseconds} ms`);
     });
   }
 });

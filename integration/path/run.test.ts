@@ -3,8 +3,10 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { atOnce, startStand, until, type CommandOptions, type CommandResult, type Stand } from '@bureau/testkit';
+import { startStand, until, type CommandOptions, type CommandResult, type Stand } from '@bureau/testkit';
 
+/** A mistake is told at once. */
+const ERROR_MILLISECONDS = 2_000;
 /** A payload that ignores TERM has 5 s of grace. */
 const END_MILLISECONDS = 15_000;
 /** Ignores what it can, and leaves a stopped, a detached and a doubly forked child: only a killer of the whole tree ends this. */
@@ -75,8 +77,9 @@ describe('the exit code', () => {
   }
 
   test('127 names the command that is missing', async () => {
-    const { stderr } = await atOnce(stand, () => run('probe/one', ['no-such-command']));
+    const { stderr, milliseconds } = await run('probe/one', ['no-such-command']);
     assert.match(stderr, /no-such-command: not found/);
+    assert.ok(milliseconds < ERROR_MILLISECONDS, `took ${milliseconds} ms`);
   });
 });
 
@@ -117,11 +120,13 @@ describe('what Bureau cannot do is told in less than 2 s with exit code 125', ()
   ];
   for (const [what, words, message] of cases) {
     test(what, async () => {
-      const { code, stdout, stderr } = await atOnce(stand, () => stand.bureau(words));
+      const { code, stdout, stderr, milliseconds } = await stand.bureau(words);
       assert.equal(code, 125, stderr);
       assert.equal(stdout, '');
       assert.match(stderr, message);
       assert.doesNotMatch(stderr, /\n {4}at |\.ts:|\.js:/, 'a stack is nothing for a person');
+      assert.ok(milliseconds < ERROR_MILLISECONDS, `took ${milliseconds} ms`);
+      await stand.leaks.assertUnchanged(stand.start, ERROR_MILLISECONDS);
     });
   }
 });
@@ -132,9 +137,10 @@ describe('principal_busy', () => {
       stdin: 'pipe',
     });
     await first.stdout.waitFor('up', END_MILLISECONDS);
-    const second = await atOnce(stand, () => run('probe/one', ['id']));
+    const second = await run('probe/one', ['id']);
     assert.equal(second.code, 125);
     assert.match(second.stderr, /"probe\/one".*another "bureau run" holds it/);
+    assert.ok(second.milliseconds < ERROR_MILLISECONDS, `took ${second.milliseconds} ms`);
     first.write('hello\n');
     const { code, stdout } = await first.exitedWithin(END_MILLISECONDS);
     assert.deepEqual({ code, stdout }, { code: 9, stdout: 'up\ngot hello\n' });
@@ -145,9 +151,10 @@ describe('principal_busy', () => {
     assert.equal(deployed.code, 0, deployed.stderr);
     await stand.leaks.atRest();
     const before = stand.lasting();
-    const refused = await atOnce(stand, () => run('busy/agent', ['id']));
+    const refused = await run('busy/agent', ['id']);
     assert.equal(refused.code, 125);
     assert.match(refused.stderr, /"busy\/agent".*deployed as an agent/);
+    assert.ok(refused.milliseconds < ERROR_MILLISECONDS, `took ${refused.milliseconds} ms`);
     assert.deepEqual(stand.lasting(), before);
     assert.equal((await stand.bureau(['agent', 'stop', 'busy/agent'])).code, 0);
     assert.equal((await run('busy/agent', ['id'])).code, 125);
@@ -297,9 +304,10 @@ describe('a run’s life', () => {
     try {
       process.kill(stand.process('daemon').pid, 'SIGKILL');
       await until('the daemon dead', END_MILLISECONDS, () => !stand.processes().some(({ role, zombie }) => role === 'daemon' && !zombie));
-      const { code, stderr } = await atOnce(stand, () => run('probe/one', ['id']));
+      const { code, stderr, milliseconds } = await run('probe/one', ['id']);
       assert.equal(code, 125);
       assert.match(stderr, /daemon does not answer; start the stand with "script\/up --instance/);
+      assert.ok(milliseconds < ERROR_MILLISECONDS, `took ${milliseconds} ms`);
     } finally {
       process.kill(manager, 'SIGCONT');
     }

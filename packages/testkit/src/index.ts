@@ -30,7 +30,6 @@ export type { Output } from './output.ts';
 export { readCredentials } from './matrix-call.ts';
 export type { MatrixAnswer, MatrixRequest } from './matrix-call.ts';
 export { until } from './until.ts';
-export { atOnce } from './at-once.ts';
 export { CHECKOUT, copyCheckout } from './copy-checkout.ts';
 export type { CheckoutCopy } from './copy-checkout.ts';
 export { startPulse } from './pulse.ts';

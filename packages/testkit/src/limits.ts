@@ -12,12 +12,6 @@ export const LOOK_MILLISECONDS = 20;
 export const SETTLE_MILLISECONDS = 10_000;
 /** How long nothing may change before an instance is said to be at rest. */
 export const REST_MILLISECONDS = 300;
-/** What a person takes for an answer at once. */
-export const AT_ONCE_MILLISECONDS = 2_000;
-/** The same on a slow machine, by what a command takes there that asks nobody: measured a quarter of a second on one that is not. */
-export const AT_ONCE_TIMES = 8;
-/** How often it must take longer until it is not the machine's doing. */
-export const AT_ONCE_TRIES = 3;
 /** Most of an output that an error quotes. */
 export const QUOTED_BYTES = 2_000;
 /** Most output that is kept of a command or a terminal: a test that makes more has gone wrong. */
